@@ -1,0 +1,1 @@
+"""Sightline: imaging decision support at the moment of ordering."""

@@ -1,0 +1,1 @@
+"""AuditEvents after IHE BALP, chained so that no change goes unseen."""

@@ -1,0 +1,104 @@
+"""Every exception that Sightline raises on purpose, in one tree.
+
+SightlineError
+├── ConfigurationError          the operator must change a setting
+├── RequestError                the caller sent something we refuse (4xx)
+│   ├── Unauthenticated         401, never with a reason in the body
+│   ├── Forbidden               403
+│   ├── Unknown                 404
+│   └── PreconditionFailed      412, data that we need cannot be had
+├── UpstreamError               a system that we called did not answer as it should
+│   ├── NotAllowed              the address is on no allow-list: nothing was sent
+│   ├── Unreachable             no connection, or no answer in time
+│   ├── Refused                 401 or 403
+│   ├── Missing                 404 or 410
+│   └── BadAnswer               any other status, or a body that cannot be read
+├── ImagingError                pixels that cannot be used, with the reason
+├── NoteError                   a document that cannot be read, with the reason
+├── ModelError                  a bundle that cannot be loaded or run
+└── IntegrityError              the record is not what it was when written
+"""
+
+
+class SightlineError(Exception):
+    """The base of them all: one plain sentence, free of patient data."""
+
+
+class ConfigurationError(SightlineError):
+    """A setting is missing or unsafe; the message names it."""
+
+
+class RequestError(SightlineError):
+    """The caller's request is refused with :attr:`status`."""
+
+    status = 400
+    code = "invalid"
+    """The OperationOutcome ``issue.code`` that fits (FHIR R4 issue-type)."""
+
+
+class Unauthenticated(RequestError):
+    """Who is calling is not shown. The reason goes to the audit log, never to the caller."""
+
+    status = 401
+    code = "login"
+
+
+class Forbidden(RequestError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class Unknown(RequestError):
+    """There is no such thing here."""
+
+    status = 404
+    code = "not-found"
+
+
+class PreconditionFailed(RequestError):
+    """Data that the answer needs cannot be had (CDS Hooks 2.0, "HTTP Status Codes")."""
+
+    status = 412
+    code = "incomplete"
+
+
+class UpstreamError(SightlineError):
+    """A system that we called did not answer as it should."""
+
+
+class NotAllowed(UpstreamError):
+    """The address is on no allow-list; nothing was sent."""
+
+
+class Unreachable(UpstreamError):
+    """No connection, or no answer in time."""
+
+
+class Refused(UpstreamError):
+    """The other side answered 401 or 403."""
+
+
+class Missing(UpstreamError):
+    """The other side answered 404 or 410."""
+
+
+class BadAnswer(UpstreamError):
+    """Any other status, or a body that cannot be read."""
+
+
+class ImagingError(SightlineError):
+    """The pixels cannot be used; the message says why."""
+
+
+class NoteError(SightlineError):
+    """The document cannot be read; the message says why."""
+
+
+class ModelError(SightlineError):
+    """A model bundle cannot be loaded or run; the message says why."""
+
+
+class IntegrityError(SightlineError):
+    """The record is not what it was when written; the message names the row."""

@@ -1,0 +1,1 @@
+"""Our own FHIR R4 endpoint."""

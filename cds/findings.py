@@ -1,0 +1,150 @@
+"""The values that pass between rooms: what was looked at, what was found, how sure we are.
+
+Plain, frozen and free of behaviour. Nothing here imports anything of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+SNOMED_CT = "http://snomed.info/sct"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingType:
+    """Something a model can look for, and what it is called in SNOMED CT."""
+
+    key: str
+    display: str
+    snomed: str
+    time_critical: bool = False
+
+
+FINDINGS: Mapping[str, FindingType] = {
+    f.key: f
+    for f in (
+        FindingType("atelectasis", "Atelectasis", "46621007"),
+        FindingType("cardiomegaly", "Cardiomegaly", "8186001"),
+        FindingType("consolidation", "Consolidation", "95436008"),
+        FindingType("edema", "Pulmonary edema", "19242006", time_critical=True),
+        FindingType("effusion", "Pleural effusion", "60046008"),
+        FindingType("emphysema", "Emphysema", "87433001"),
+        FindingType("fibrosis", "Fibrosis of lung", "51615001"),
+        FindingType("hernia", "Hiatal hernia", "84089009"),
+        FindingType("infiltration", "Lung infiltrate", "409609008"),
+        FindingType("mass", "Lung mass", "309529002"),
+        FindingType("nodule", "Nodule of lung", "786838002"),
+        FindingType("pleural_thickening", "Pleural thickening", "57089007"),
+        FindingType("pneumonia", "Pneumonia", "233604007"),
+        FindingType("pneumothorax", "Pneumothorax", "36118008", time_critical=True),
+    )
+}
+"""The findings on a chest radiograph, by key; the keys are those of the model bundles."""
+
+Part = Literal["image", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One exact model: the same digest means the same weights and calibration."""
+
+    kind: Literal["image", "note", "fusion"]
+    name: str
+    version: str
+    digest: str
+    """SHA-256 of ``bundle.json``, which itself lists the SHA-256 of every other file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartScore:
+    """What one model says about one input."""
+
+    model: ModelVersion
+    probabilities: Mapping[str, float]
+    """Calibrated probability, 0 to 1, by finding key."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySeen:
+    """The image that was scored, and where it came from."""
+
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+    modality: str
+    view: str
+    """``PA``, ``AP``, ``LL`` … as in View Position (0018,5101); empty when not stated."""
+    started: datetime | None
+    reference: str
+    """``ImagingStudy/{id}`` on the EHR's FHIR server."""
+    passed_over: tuple[str, ...] = ()
+    """What else there was, each in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSeen:
+    """A note that was read. The text itself never leaves the notes room un-de-identified."""
+
+    reference: str
+    """``DocumentReference/{id}`` on the EHR's FHIR server."""
+    title: str
+    written: date | None
+    digest: str
+    """SHA-256 of the document's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A part that the answer does without, and why, in a sentence for the clinician."""
+
+    part: Part
+    reason: str
+
+
+class Level(StrEnum):
+    """What a probability asks of the clinician, by the bundle's thresholds."""
+
+    HIGH = "high"
+    REVIEW = "review"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding with the probabilities that led to it, each calibrated, 0 to 1."""
+
+    key: str
+    probability: float
+    level: Level
+    image: float | None = None
+    note: float | None = None
+
+    @property
+    def type(self) -> FindingType:
+        return FINDINGS[self.key]
+
+
+@dataclass(frozen=True, slots=True)
+class Prescreen:
+    """The outcome of looking at one patient once; what cards and resources are made of."""
+
+    id: str
+    """UUID derived from :attr:`key`: the same inputs and models give the same prescreen."""
+    key: str
+    tenant: str
+    patient: str
+    """``Patient/{id}`` on the EHR's FHIR server."""
+    fhir_server: str
+    findings: tuple[Finding, ...]
+    """Worst first."""
+    models: tuple[ModelVersion, ...]
+    study: StudySeen | None = None
+    notes: tuple[NoteSeen, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    issued: datetime | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by step."""

@@ -1,0 +1,1 @@
+"""Image and note made into one calibrated probability per finding."""

@@ -1,0 +1,1 @@
+"""From a study in the PACS to the pixels that a model reads."""

@@ -1,0 +1,1 @@
+"""From a document in the EHR to de-identified text that a model reads."""

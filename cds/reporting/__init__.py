@@ -1,0 +1,1 @@
+"""A prescreen as FHIR resources: DiagnosticReport, Observation, Provenance, Device."""

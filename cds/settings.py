@@ -1,0 +1,101 @@
+"""Every setting, typed, from the environment, in one place.
+
+A field ``name`` is read from ``CDS_NAME``. ``deploy/sightline.env`` explains each; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_type_hints
+
+from cds.errors import ConfigurationError
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. Secrets come from the environment or from files that it names."""
+
+    env: Literal["development", "production"] = "development"
+    data_dir: Path = Path(".data")
+    """Where embedded databases, development keys and sockets live."""
+
+    # Where we listen, and the name by which others know us
+    host: str = "127.0.0.1"
+    port: int = 8480
+    public_url: str = ""
+    """The base URL that EHRs call, used to check a JWT's ``aud``; empty: ``http://{host}:{port}``."""
+    web_workers: int = 1
+    web_threads: int = 16
+    max_body_bytes: int = 8 * 1024 * 1024
+    log_level: str = "INFO"
+
+    # Where state lives; empty means embedded
+    database_url: str = ""
+    database_admin_url: str = ""
+    """The owner's connection for migrations; empty: ``database_url``."""
+    redis_url: str = ""
+
+    # Who may call us, and whom we may call
+    registrations_file: Path | None = None
+    """JSON: the EHRs we know (see :mod:`cds.registration`)."""
+    keys_file: Path | None = None
+    """JSON: our secret keys (see :mod:`cds.keys`); made by itself in development."""
+
+    # The prescreen
+    models_dir: Path = PACKAGE_ROOT / "models"
+    image_bundle: str = "chest-radiograph"
+    note_bundle: str = "clinical-note"
+    fusion_bundle: str = "late-fusion"
+    device: str = "auto"
+    """``auto``, ``cpu`` or ``cuda``."""
+    torch_threads: int = 0
+    """Threads of one forward pass; 0: one per core."""
+    hook_budget_ms: int = 1500
+    """The time within which a hook is answered with what there is."""
+    upstream_timeout_ms: int = 5000
+    """How long one call to an EHR or PACS may take where no hook is waiting."""
+    max_image_bytes: int = 256 * 1024 * 1024
+    note_lookback_days: int = 365
+    max_notes: int = 5
+
+    # The sandbox that `cds demo` and the tests talk to
+    sandbox_port: int = 8481
+    sandbox_pacs_url: str = ""
+    """A real PACS's DICOMweb root in the place of the sandbox's own."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read ``CDS_*``; raise :class:`ConfigurationError` naming the one that cannot be read."""
+        hints = get_type_hints(cls)
+        given: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"CDS_{field.name.upper()}"
+            raw = environ.get(variable, "").strip()
+            if raw:
+                given[field.name] = _parse(variable, raw, hints[field.name])
+        return cls(**given)
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+
+def _parse(variable: str, raw: str, hint: Any) -> Any:
+    parse: Callable[[str], Any] = {int: int, str: str}.get(hint, Path)
+    if hint == Literal["development", "production"]:
+        if raw not in ("development", "production"):
+            raise ConfigurationError(f"{variable} must be development or production, not {raw!r}")
+        return raw
+    try:
+        return parse(raw)
+    except ValueError:
+        raise ConfigurationError(f"{variable} must be a whole number, not {raw!r}") from None

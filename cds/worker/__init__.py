@@ -1,0 +1,1 @@
+"""What happens after the response: the outbox and its deliveries."""
