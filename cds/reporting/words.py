@@ -22,7 +22,7 @@ def percent(probability: float) -> str:
 
 
 def part(probability: float | None) -> str:
-    return "–" if probability is None else percent(probability)
+    return "-" if probability is None else percent(probability)
 
 
 def worth_saying(prescreen: Prescreen) -> tuple[Finding, ...]:
