@@ -71,7 +71,7 @@ class Bundle:
                 },
                 manifest=manifest,
             )
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as wrong:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as wrong:
             raise ModelError(f"model bundle {directory.name} cannot be read: {wrong}") from None
         bundle._check()
         return bundle

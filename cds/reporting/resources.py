@@ -23,15 +23,21 @@ _MODELS = uuid.UUID("6f0b8a34-8f3e-5d8e-9d0a-4f6f6d1f7c55")
 
 
 def resources(prescreen: Prescreen) -> list[Resource]:
-    """Device, Observation, DiagnosticReport, Provenance: in the order in which they can be written."""
+    """Device, Observation, DiagnosticReport, Provenance: in the order in which they can be written.
+
+    Empty where no model had anything to look at: there is nothing that an algorithm asserts.
+    """
+    if not prescreen.findings:
+        return []
     devices = [device(model) for model in prescreen.models]
     observations = [observation(prescreen, finding) for finding in prescreen.findings]
     report = diagnostic_report(prescreen, observations)
     return [*devices, *observations, report, provenance(prescreen, devices, observations, report)]
 
 
-def report_id(prescreen: Prescreen) -> str:
-    return _id(prescreen, "DiagnosticReport")
+def report_id(prescreen: Prescreen) -> str | None:
+    """The id of the report that :func:`resources` makes, if any."""
+    return _id(prescreen, "DiagnosticReport") if prescreen.findings else None
 
 
 def device(model: ModelVersion) -> Resource:
@@ -89,7 +95,7 @@ def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Res
     return _without_empty(
         {
             "resourceType": "DiagnosticReport",
-            "id": report_id(prescreen),
+            "id": _id(prescreen, "DiagnosticReport"),
             "meta": {"security": [codes.AIAST, codes.INLINE_LABEL]},
             "identifier": [_identifier(prescreen)],
             "status": "preliminary",
