@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -138,9 +139,12 @@ def verify(settings: Settings, tenant: str, as_json: bool) -> None:
     from cds.databases import databases  # noqa: PLC0415
     from cds.store.database import Database  # noqa: PLC0415
 
-    with databases(settings) as running, Database(running.database_url) as database:
-        with database.transaction(tenant) as connection:
-            verification = verify_chain(connection, tenant)
+    with (
+        databases(settings) as running,
+        closing(Database(running.database_url)) as database,
+        database.transaction(tenant) as connection,
+    ):
+        verification = verify_chain(connection, tenant)
     held = {"tenant": tenant, "events": verification.count, "head": verification.head}
     click.echo(json.dumps(held) if as_json else f"{tenant}: {verification.count} events, unbroken")
 

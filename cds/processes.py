@@ -90,7 +90,7 @@ class Processes:
                 stderr=file,
                 # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop the others in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
             )
         return Process(name, popen, log)
 
