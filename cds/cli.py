@@ -55,14 +55,23 @@ def serve(settings: Settings) -> None:
     """Run the service. Without CDS_DATABASE_URL: with embedded databases, migrations and the worker."""
     from cds.databases import databases  # noqa: PLC0415
     from cds.processes import Processes  # noqa: PLC0415
-    from cds.serving import GUNICORN, environment, logs, python, start_web, start_worker  # noqa: PLC0415
+    from cds.serving import (  # noqa: PLC0415
+        GUNICORN,
+        environment,
+        logs,
+        python,
+        start_web,
+        start_worker,
+        wait_for_web,
+    )
 
     if settings.production:
         os.execve(sys.executable, python(*GUNICORN), environment(settings))  # noqa: S606 (gunicorn is pid 1)
     with databases(settings) as running, Processes(logs(settings)) as processes:
         _upgrade(running)
-        start_web(processes, running)
+        web = start_web(processes, running)
         start_worker(processes, running)
+        wait_for_web(processes, web, running)
         click.echo(f"Sightline answers at {running.base_url}/cds-services. Ctrl-C stops it.")
         processes.watch()
 
@@ -145,14 +154,19 @@ def verify(settings: Settings, tenant: str, as_json: bool) -> None:
         database.transaction(tenant) as connection,
     ):
         verification = verify_chain(connection, tenant)
-    held = {"tenant": tenant, "events": verification.count, "head": verification.head}
+    held = {"tenant": tenant, "events": verification.count, "head": verification.head.hex()}
+    if verification.broken:
+        raise IntegrityError(f"{tenant}: {verification.count} events hold, then {verification.broken}")
     click.echo(json.dumps(held) if as_json else f"{tenant}: {verification.count} events, unbroken")
 
 
 def _upgrade(settings: Settings) -> list[str]:
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     from cds.store import migrate  # noqa: PLC0415
 
-    return migrate.upgrade(settings.database_admin_url or settings.database_url)
+    application_role = str(conninfo_to_dict(settings.database_url).get("user", ""))
+    return migrate.upgrade(settings.database_admin_url or settings.database_url, application_role)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ Audit: every read of the EHR, the inference, the hook itself, each in the transa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from cds.audit.balp import Party, User
 from cds.audit.trail import OnBehalf, Trail
 from cds.deadline import Deadline
@@ -16,6 +19,15 @@ from cds.hooks.client_auth import Client
 from cds.hooks.request import HookRequest
 from cds.prescreen import Prescreening
 from cds.reporting.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hook is answered with."""
+
+    cards: list[Card]
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by step; they go out as ``Server-Timing``."""
 
 
 class OrderSign:
@@ -38,8 +50,8 @@ class OrderSign:
         self._handle_key = handle_key
         self._budget_ms = budget_ms
 
-    def __call__(self, client: Client, hook: HookRequest) -> list[Card]:
-        """The cards, at most one.
+    def __call__(self, client: Client, hook: HookRequest) -> Answer:
+        """The cards, at most one, and how long each step took.
 
         Raises :class:`RequestError` where no answer can be given; nothing is then kept but the audit.
         """
@@ -54,11 +66,11 @@ class OrderSign:
             self._record.audit(client.tenant, trail)
             raise
 
-    def _answer(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> list[Card]:
+    def _answer(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> Answer:
         trail.hook_called(client.registration.issuer, hook.service.id, f"Patient/{hook.patient_id}")
         if not hook.orders:
             self._record.audit(client.tenant, trail)
-            return []
+            return Answer([])
         subject, chart = self._charts.open(client, hook, deadline, trail)
         try:
             chart.patient()
@@ -68,4 +80,4 @@ class OrderSign:
         handle = app_context.issue(self._handle_key, prescreen.id)
         given = cards(prescreen, hook.orders, self._us.address, handle)
         self._record.answered(client.tenant, hook.service.id, prescreen, given, trail)
-        return given
+        return Answer(given, prescreen.timings)

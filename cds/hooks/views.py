@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -14,15 +14,14 @@ from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
 from cds.errors import RequestError, Unauthenticated, Unknown, UpstreamError
 from cds.hooks import feedback
-from cds.hooks.cards import Card
 from cds.hooks.client_auth import Client, ClientAuthentication
 from cds.hooks.discovery import SERVICES, Service
 from cds.hooks.operation_outcome import operation_outcome
+from cds.hooks.order_sign import Answer
 from cds.hooks.request import HookRequest, parse
 from cds.registration import Registrations
 from cds.reporting.record import Record
 
-Answer = Callable[[Client, HookRequest], Sequence[Card]]
 
 UNKNOWN_CALLER = "unknown"
 """The tenant whose chain holds the refusals of callers that are nobody's."""
@@ -34,7 +33,7 @@ def blueprint(
     *,
     us: Party,
     clients: ClientAuthentication,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, Callable[[Client, HookRequest], Answer]],
     registrations: Registrations,
     record: Record,
 ) -> Blueprint:
@@ -49,7 +48,10 @@ def blueprint(
     @bp.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         service, client = _service(service_id), authenticated()
-        return _json({"cards": answers[service.id](client, parse(service, request.get_data()))})
+        answer = answers[service.id](client, parse(service, request.get_data()))
+        response = _json({"cards": answer.cards})
+        response.headers["Server-Timing"] = _server_timing(answer.timings)
+        return response
 
     @bp.post("/cds-services/<service_id>/feedback")
     def give_feedback(service_id: str) -> Response:
@@ -103,6 +105,11 @@ def _service(service_id: str) -> Service:
     if service_id not in SERVICES:
         raise Unknown("there is no such service; see /cds-services")
     return SERVICES[service_id]
+
+
+def _server_timing(timings: Mapping[str, float]) -> str:
+    """How long each step took, for whoever wonders where the time went (W3C Server Timing)."""
+    return ", ".join(f"{step.replace(' ', '-')};dur={ms}" for step, ms in timings.items())
 
 
 def _json(body: Any) -> Response:
