@@ -81,7 +81,7 @@ def serve(settings: Settings) -> None:
 def worker(settings: Settings) -> None:
     """Deliver what is in the outbox, until told to stop."""
     from cds.databases import databases  # noqa: PLC0415
-    from cds.worker import run  # noqa: PLC0415
+    from cds.worker.service import run  # noqa: PLC0415
 
     with databases(settings) as running:
         run(running)
