@@ -161,12 +161,10 @@ def verify(settings: Settings, tenant: str, as_json: bool) -> None:
 
 
 def _upgrade(settings: Settings) -> list[str]:
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
-
     from cds.store import migrate  # noqa: PLC0415
 
-    application_role = str(conninfo_to_dict(settings.database_url).get("user", ""))
-    return migrate.upgrade(settings.database_admin_url or settings.database_url, application_role)
+    owner = settings.database_admin_url or settings.database_url
+    return migrate.upgrade(owner, migrate.role_of(settings.database_url))
 
 
 if __name__ == "__main__":
