@@ -8,7 +8,9 @@ from pathlib import Path
 from flask import Flask, current_app
 
 from cds.sandbox.access import AccessTokens
+from cds.sandbox.archive import DicomArchive
 from cds.sandbox.keys import SandboxKeys
+from cds.sandbox.pacs import OwnPacs, Pacs, StowPacs
 from cds.sandbox.records import Records
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -23,6 +25,11 @@ class Sandbox:
     keys: SandboxKeys
     tokens: AccessTokens
     records: Records
+    archive: DicomArchive
+    pacs: Pacs
+    """Where images are stored: our own archive, or the real PACS."""
+    pacs_root: str
+    """The DICOMweb root for FHIR Endpoints to name; no user name or password is in it."""
 
     @property
     def fhir_base(self) -> str:
@@ -48,12 +55,17 @@ def create_app(home: Path, base_url: str, *, pacs_url: str = "") -> Flask:
     """
     base_url = base_url.rstrip("/")
     keys = SandboxKeys.load(home)
+    archive = DicomArchive(home)
+    real_pacs = StowPacs(pacs_url) if pacs_url else None
     parts = Sandbox(
         home=home,
         base_url=base_url,
         keys=keys,
         tokens=AccessTokens(keys.token, issuer=f"{base_url}/fhir"),
         records=Records(home / "records.sqlite"),
+        archive=archive,
+        pacs=real_pacs or OwnPacs(archive),
+        pacs_root=real_pacs.root if real_pacs else f"{base_url}/dicom-web",
     )
     app = Flask("cds.sandbox")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
