@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -78,7 +79,7 @@ class Ehr:
         held = [resource for resource in self.held.values() if resource["resourceType"] == type_]
         if name == "target":
             return [r for r in held if value in [t["reference"] for t in r["target"]]]
-        system, _, value = value.partition("|")
+        system, value = (re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\)\|", value))
         return [r for r in held if r["identifier"] == [{"system": system, "value": value}]]
 
     def create(self, resource: dict[str, Any], if_none_exist: str) -> httpx.Response:
