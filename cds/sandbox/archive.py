@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sqlite3
 import threading
 import warnings
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from cds.errors import ImagingError
+from cds.sandbox.database import Database
 
 UID = r"[0-9]+(?:\.[0-9]+)*"
 _UID = re.compile(rf"(?=.{{1,64}}$){UID}")
@@ -56,24 +56,22 @@ class DicomArchive:
 
     def __init__(self, home: Path) -> None:
         self._root = home / "dicom"
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._local = threading.local()
-        self._storing = threading.Lock()
-        self._connection().executescript(_SCHEMA)
+        self._database = Database(self._root / "index.sqlite", _SCHEMA)
+        self._reading = threading.Lock()
 
     def store(self, data: bytes) -> Instance:
         """Keep one DICOM Part 10 file; stored again under its SOP Instance UID, it takes the older one's place.
 
         Raises :class:`ImagingError` where the bytes are no DICOM file, or lack an identifier.
         """
-        with self._storing:
+        with self._reading:
             instance = _read(data)
-            path = self.path(instance)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{secrets.token_hex(8)}")
-            draft.write_bytes(data)
-            draft.replace(path)
-            self._index(instance)
+        path = self.path(instance)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{secrets.token_hex(8)}")
+        draft.write_bytes(data)
+        draft.replace(path)
+        self._index(instance)
         return instance
 
     def path(self, instance: Instance) -> Path:
@@ -93,24 +91,25 @@ class DicomArchive:
         asked = {name: value for name, value in given.items() if value is not None}
         where = " AND ".join(f"{name} = :{name}" for name in asked) or "1"
         sql = f"SELECT {_COLUMNS} FROM instance WHERE {where} ORDER BY key"  # noqa: S608
-        return [_from_row(row) for row in self._connection().execute(sql, asked)]
+        return [_from_row(row) for row in self._database.connection.execute(sql, asked)]
 
     def fault(self, study_uid: str, status: int | None) -> None:
         """Have every request for this study answered with an HTTP ``status``; None makes it well again."""
-        with self._storing:
-            self._connection().execute("DELETE FROM fault WHERE study = ?", (study_uid,))
+        with self._database.atomically() as connection:
+            connection.execute("DELETE FROM fault WHERE study = ?", (study_uid,))
             if status is not None:
-                self._connection().execute("INSERT INTO fault VALUES (?, ?)", (study_uid, status))
+                connection.execute("INSERT INTO fault VALUES (?, ?)", (study_uid, status))
 
     def fault_of(self, study_uid: str) -> int | None:
         """The status that :meth:`fault` set, if any."""
-        row = self._connection().execute("SELECT status FROM fault WHERE study = ?", (study_uid,)).fetchone()
+        row = self._database.connection.execute(
+            "SELECT status FROM fault WHERE study = ?", (study_uid,)
+        ).fetchone()
         return row[0] if row else None
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self._connection().close()
-        del self._local.connection
+        self._database.close()
 
     def _index(self, instance: Instance) -> None:
         row = (
@@ -118,21 +117,11 @@ class DicomArchive:
             *(instance.sop_class, instance.transfer_syntax, orjson.dumps(instance.metadata)),
         )
         sql = f"INSERT OR REPLACE INTO instance ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        self._connection().execute(sql, row)
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            path = self._root / "index.sqlite"
-            connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
+        self._database.connection.execute(sql, row)
 
 
 def _read(data: bytes) -> Instance:
-    # pydicom warns of every small oddity; an archive keeps what it is given.
+    # pydicom warns of every small oddity; an archive keeps what it is given. One at a time: the filter is global.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
