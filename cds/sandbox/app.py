@@ -71,9 +71,11 @@ def create_app(home: Path, base_url: str, *, pacs_url: str = "") -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["sandbox"] = parts
 
-    from cds.sandbox import fhir  # noqa: PLC0415 - its chapters ask this module for the parts
+    from cds.sandbox import dicomweb, fhir  # noqa: PLC0415 - their chapters ask this module for the parts
 
     app.register_blueprint(fhir.blueprint(), url_prefix="/fhir")
+    if not pacs_url:
+        app.register_blueprint(dicomweb.blueprint(), url_prefix="/dicom-web")
     # The authorization server: from cds.sandbox.oauth import ...; app.register_blueprint(..., url_prefix="/oauth")
     # The EHR's page: from cds.sandbox.ehr import ...; app.register_blueprint(...)
     return app
