@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Permit = Callable[[Interaction, dict[str, Any]], None]
 """Asked about each resource that an entry touches; raises to refuse."""
 
-MAX_ENTRIES = 5000
+MAX_ENTRIES = 50_000
 TYPE_NAME = r"[A-Z][A-Za-z]{1,63}"
 ID = r"[A-Za-z0-9.-]{1,64}"
 _INSTANCE = re.compile(rf"({TYPE_NAME})/({ID})")
