@@ -41,10 +41,18 @@ def sandbox() -> Sandbox:
     return parts
 
 
-def create_app(home: Path, base_url: str, *, pacs_url: str = "") -> Flask:
+def create_app(
+    home: Path,
+    base_url: str,
+    *,
+    pacs_url: str = "",
+    service_url: str = DEFAULT_SERVICE_URL,
+    clients: Iterable[Client] = (),
+) -> Flask:
     """The whole sandbox; its state lives under ``home``, and others reach it at ``base_url``.
 
     With ``pacs_url``, the DICOMweb root of a real PACS, the sandbox serves no DICOMweb of its own.
+    ``service_url`` is the CDS service under trial, registered as ``sightline``; ``clients`` are registered beside it.
     """
     base_url = base_url.rstrip("/")
     keys = SandboxKeys.load(home)
@@ -59,6 +67,7 @@ def create_app(home: Path, base_url: str, *, pacs_url: str = "") -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["sandbox"] = parts
 
-    # The authorization server: from cds.sandbox.oauth import ...; app.register_blueprint(..., url_prefix="/oauth")
-    # The EHR's page: from cds.sandbox.ehr import ...; app.register_blueprint(...)
+    registered = Clients((clients_module.sightline(service_url), *clients))
+    oauth.init_app(app, parts, registered)
+    ehr.init_app(app, parts, registered, service_url)
     return app

@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet, KeySetSerialization
 
 from cds.sandbox.clients import Client, Clients
 from cds.sandbox.oauth.errors import InvalidClient, OAuthError
-from cds.sandbox.oauth.handles import Clock, Handles
+from cds.sandbox.handles import Clock, Handles
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_ASSERTION_S = 300

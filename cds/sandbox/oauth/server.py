@@ -13,7 +13,7 @@ from cds.sandbox.access import AccessTokens
 from cds.sandbox.clients import Clients
 from cds.sandbox.oauth.client_auth import ClientAuthentication, ClientKeys
 from cds.sandbox.oauth.grants import Grant, PendingRequest
-from cds.sandbox.oauth.handles import Handles
+from cds.sandbox.handles import Handles
 from cds.sandbox.oauth.launch import Launch
 from cds.sandbox.records import Records
 
@@ -35,6 +35,8 @@ class AuthorizationServer:
     """Signs id_tokens; its public half is published."""
     tokens: AccessTokens
     records: Records
+    backend_audiences: tuple[str, ...]
+    """Where a Backend Services token is good: the FHIR server, and the PACS beside it."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5))
     """Fetches the clients' keys, from the URLs registered and nowhere else."""
     launches: Handles[Launch] = field(default_factory=lambda: Handles(LAUNCH_S))

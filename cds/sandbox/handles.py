@@ -1,4 +1,4 @@
-"""Unguessable handles: launch handles, codes, refresh tokens, and the marks of assertions already seen.
+"""Unguessable handles to what we hold for a while: launches, codes, refresh tokens, orders being written.
 
 Held in memory. A sandbox that is started again has forgotten them, and its apps are launched afresh.
 """
