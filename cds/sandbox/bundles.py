@@ -16,6 +16,7 @@ from cds.errors import PreconditionFailed, RequestError
 from cds.sandbox.access import Interaction
 from cds.sandbox.outcome import of_error
 from cds.sandbox.query import parse
+from cds.sandbox.resource_types import RESOURCE_TYPES
 
 if TYPE_CHECKING:
     from cds.sandbox.records import Records
@@ -48,7 +49,7 @@ def execute(records: Records, bundle: dict[str, Any], permit: Permit | None) -> 
 
 def matching(records: Records, resource_type: str, query: str) -> dict[str, Any] | None:
     """The one resource that a condition selects, or None; :class:`PreconditionFailed` where several do."""
-    asked = parse(resource_type, query.partition("?")[2] or query, strict=True)
+    asked = parse(resource_type, re.sub(rf"^{TYPE_NAME}\?", "", query), strict=True)
     if not asked.matches:
         raise RequestError("a condition needs at least one search parameter")
     found = records.search(asked)
@@ -115,12 +116,13 @@ class _Entry:
         if not isinstance(self._resource, dict):
             raise RequestError(f"an entry with {self.method} needs a resource")
         of_type = str(self._resource.get("resourceType"))
+        if of_type not in RESOURCE_TYPES or not isinstance(self._resource.get("meta", {}), dict):
+            raise RequestError("an entry's resource has an unknown type, or a meta that is no object")
         if self.method == "PUT":
-            instance = _INSTANCE.fullmatch(self._url)
-            if not instance or instance[1] != of_type or instance[2] != self._resource.get("id"):
+            if not _INSTANCE.fullmatch(self._url) or self._url != f"{of_type}/{self._resource.get('id')}":
                 raise RequestError("an entry's PUT must go to the Type/id of its resource")
             return self._url
-        if self._url.strip("/") != of_type or not re.fullmatch(TYPE_NAME, of_type):
+        if self._url.strip("/") != of_type:
             raise RequestError("an entry's POST must go to the type of its resource")
         if self._condition:
             self._held = matching(self._records, of_type, str(self._condition))

@@ -97,7 +97,10 @@ def faults(card: Mapping[str, Any]) -> Iterator[str]:
         yield "source needs a label"
     if suggestions and card.get("selectionBehavior") not in ("any", "at-most-one"):
         yield "selectionBehavior must be any or at-most-one where there are suggestions"
-    if card.get("selectionBehavior") == "at-most-one" and sum(bool(s.get("isRecommended")) for s in suggestions) > 1:
+    if (
+        card.get("selectionBehavior") == "at-most-one"
+        and sum(bool(s.get("isRecommended")) for s in suggestions) > 1
+    ):
         yield "only one suggestion may be recommended where at most one may be chosen"
     for link in _dicts(card, "links"):
         yield from _link_faults(link)

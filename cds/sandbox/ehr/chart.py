@@ -118,7 +118,9 @@ def _study(study: Json) -> Entry:
     modalities |= {modality.get("code", "") for modality in study.get("modality", ())}
     counted = f"{study.get('numberOfInstances', '?')} image(s)"
     title = study.get("description") or "Imaging study"
-    return Entry(study["id"], _day(study.get("started")), title, f"{' '.join(sorted(modalities)).strip()} · {counted}")
+    return Entry(
+        study["id"], _day(study.get("started")), title, f"{' '.join(sorted(modalities)).strip()} · {counted}"
+    )
 
 
 def _note(document: Json) -> Entry:

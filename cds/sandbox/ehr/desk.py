@@ -61,7 +61,9 @@ class Desk:
     def open_suggestion(self, card: int, suggestion: int) -> bool:
         """Whether this suggestion may still be accepted (``selectionBehavior``)."""
         taken = self.accepted.get(card, [])
-        return card not in self.overridden and (not taken or (self.cards[card].any_number and suggestion not in taken))
+        return card not in self.overridden and (
+            not taken or (self.cards[card].any_number and suggestion not in taken)
+        )
 
     def accept(self, card: int, suggestion: int, client: CdsClient) -> None:
         """Apply a suggestion to the drafts, and tell the service."""

@@ -14,7 +14,7 @@ import orjson
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from cds.errors import BadAnswer, Unreachable, UpstreamError
+from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamError
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.ehr import prefetch
 from cds.sandbox.handles import Handles
@@ -68,7 +68,11 @@ class HookExchange:
 
 
 class CdsClient:
-    """Calls the services of one base URL in the name of this EHR, one short-lived token a call."""
+    """Calls the services of one base URL in the name of this EHR, one short-lived token a call.
+
+    ``issuer`` is our FHIR base, which ``fhir`` reads to fill prefetch templates; ``subject`` is the service's
+    ``client_id`` with us.
+    """
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class CdsClient:
         issuer: str,
         key: ECKey,
         tokens: AccessTokens,
-        read: prefetch.Read,
+        fhir: httpx.Client,
         subject: str = "sightline",
         http: httpx.Client | None = None,
     ) -> None:
@@ -85,9 +89,9 @@ class CdsClient:
         self.issuer = issuer
         self._key = key
         self._tokens = tokens
-        self._read = read
+        self._fhir = fhir
         self._subject = subject
-        self._http = http or httpx.Client(timeout=httpx.Timeout(15, connect=3))
+        self._http = http or httpx.Client(timeout=httpx.Timeout(15, connect=3), trust_env=False)
         self._discovered: Handles[list[Json]] = Handles(60)
 
     def services(self) -> list[Json]:
@@ -119,9 +123,9 @@ class CdsClient:
         url = f"{self.service_url}/cds-services/{service}"
         context = order_context(patient, orders, user=user, encounter=encounter)
         body = self._hook_request(context)
-        if prefetched and (filled := self._prefetch(service, context)):
-            body["prefetch"] = filled
         token = body["fhirAuthorization"]["access_token"]
+        if prefetched and (filled := self._prefetch(service, context, token)):
+            body["prefetch"] = filled
         shown = {**body, "fhirAuthorization": {**body["fhirAuthorization"], "access_token": "…"}}
         try:
             answer = self._send("POST", url, body)
@@ -163,13 +167,23 @@ class CdsClient:
             "context": context,
         }
 
-    def _prefetch(self, service: str, context: Json) -> Json:
+    def _prefetch(self, service: str, context: Json, token: str) -> Json:
         """Nothing where discovery fails: the call itself then says what is wrong."""
         try:
             described = next((s for s in self.services() if s.get("id") == service), {})
         except UpstreamError:
             return {}
-        return prefetch.fill(described.get("prefetch", {}), context, self._read)
+        return prefetch.fill(described.get("prefetch"), context, lambda url: self._read(url, token))
+
+    def _read(self, url: str, token: str) -> Json:
+        """One read or search of our own FHIR server, with what the service itself would be permitted."""
+        response = self._fhir.get(f"{self.issuer}/{url}", headers={"Authorization": f"Bearer {token}"})
+        if response.status_code in (404, 410):
+            raise Unknown("there is no such resource")
+        if response.status_code != 200:
+            raise RequestError(f"the FHIR server answered {response.status_code}")
+        found: Json = response.json()
+        return found
 
     def _send(self, method: str, url: str, body: Json | None = None) -> Answer:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._jwt(url)}"}
@@ -178,7 +192,9 @@ class CdsClient:
             headers["Content-Type"] = "application/json"
         started = time.perf_counter()
         try:
-            with self._http.stream(method, url, content=content, headers=headers, follow_redirects=False) as response:
+            with self._http.stream(
+                method, url, content=content, headers=headers, follow_redirects=False
+            ) as response:
                 raw = _bounded(response)
         except httpx.TimeoutException:
             raise Unreachable("the service did not answer in time") from None
@@ -187,7 +203,7 @@ class CdsClient:
         return Answer(response.status_code, _json(raw), (time.perf_counter() - started) * 1000)
 
     def _jwt(self, url: str) -> str:
-        """§ Trusting CDS Clients: ``aud`` is the exact URL called, the key is the one that we are registered with."""
+        """§ Trusting CDS Clients: ``aud`` is the exact URL called, the key the registered one."""
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": url, "exp": now + JWT_S, "iat": now, "jti": str(uuid.uuid4())}
         return jwt.encode({"alg": "ES384", "kid": self._key.kid}, claims, self._key, algorithms=["ES384"])
@@ -246,7 +262,9 @@ def _problem(answer: Answer) -> str:
             return ""
         return "The service answered 200, but not with cards."
     said = _diagnostics(answer.body)
-    meaning = _MEANING.get(answer.status, "The service failed." if answer.status >= 500 else "The service refused.")
+    meaning = _MEANING.get(
+        answer.status, "The service failed." if answer.status >= 500 else "The service refused."
+    )
     return f"{meaning} (HTTP {answer.status}{': ' + said if said else ''})"
 
 

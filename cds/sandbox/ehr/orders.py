@@ -57,7 +57,9 @@ def edited(order: Json, *, code: str, priority: str, reason: str) -> Json:
         if code not in IMAGING:
             raise RequestError("the order's code is none that can be ordered here")
         changed["code"] = {"coding": [IMAGING[code]], "text": IMAGING[code]["display"]}
-        changed["bodySite"] = [{"coding": [_BODY_SITES["Head" if "Head" in IMAGING[code]["display"] else "Chest"]]}]
+        changed["bodySite"] = [
+            {"coding": [_BODY_SITES["Head" if "Head" in IMAGING[code]["display"] else "Chest"]]}
+        ]
     said = reason.strip()[:MAX_REASON]
     if said != reason_of(order):
         changed["reasonCode"] = [{"text": said}]

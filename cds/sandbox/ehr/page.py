@@ -9,11 +9,20 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
-from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.errors import Forbidden, RequestError, Unknown
-from cds.sandbox.clients import Clients
 from cds.sandbox.ehr import chart, orders
 from cds.sandbox.ehr.desk import Desk
 from cds.sandbox.ehr.ordering import CdsClient
@@ -25,9 +34,7 @@ from cds.sandbox.records import Records
 EXTENSION = "sandbox-ehr"
 DESK_S = 12 * 3600
 
-bp = Blueprint(
-    "ehr", __name__, template_folder="templates", static_folder="static", static_url_path="/ehr/static"
-)
+bp = Blueprint("ehr", __name__, template_folder="templates", static_folder="static", static_url_path="/ehr/static")
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,6 @@ class Ehr:
 
     base_url: str
     records: Records
-    clients: Clients
     authorization: AuthorizationServer
     service: CdsClient
     desks: Handles[Desk] = field(default_factory=lambda: Handles(DESK_S, limit=500))
@@ -138,12 +144,12 @@ def new(handle: str) -> BaseResponse:
 
 @bp.post("/desk/<handle>/cards/<int:card>/launch/<int:link>")
 def launch(handle: str, card: int, link: int) -> BaseResponse:
-    """Follow a ``smart`` link: an EHR launch for this patient, encounter and user, with the link's ``appContext``."""
+    """Follow a ``smart`` link: an EHR launch for this patient and user, with the link's ``appContext``."""
     desk = _desk(handle)
     if not (card < len(desk.cards) and link < len(desk.cards[card].links)):
         raise Unknown("there is no such link")
     chosen = desk.cards[card].links[link]
-    client = ehr().clients.by_launch_url(chosen.url)
+    client = ehr().authorization.clients.by_launch_url(chosen.url)
     if not chosen.smart or client is None:
         raise Forbidden("the link is not the launch address of a registered app")
     context = LaunchContext(

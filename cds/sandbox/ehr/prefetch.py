@@ -12,16 +12,18 @@ Read = Callable[[str], dict[str, Any]]
 """A FHIR read or search by its relative URL; raises :class:`RequestError` for what cannot be had."""
 
 _TOKEN = re.compile(r"\{\{\s*([A-Za-z0-9_.]+)\s*\}\}")
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+(/[A-Za-z0-9.-]{1,64})?(\?|$)")
 MAX_TEMPLATES = 32
 
 
-def fill(templates: Mapping[str, str], context: Mapping[str, Any], read: Read) -> dict[str, Any]:
+def fill(templates: Any, context: Mapping[str, Any], read: Read) -> dict[str, Any]:
     """What each template gives: a resource or Bundle, None where we know there is nothing.
 
     A template that we do not understand, or whose search fails, is left out: the service then asks for itself.
     """
     filled: dict[str, Any] = {}
-    for key, template in list(templates.items())[:MAX_TEMPLATES]:
+    listed = list(templates.items()) if isinstance(templates, dict) else []
+    for key, template in listed[:MAX_TEMPLATES]:
         try:
             filled[key] = read(resolve(template, context))
         except Unknown:
@@ -32,7 +34,7 @@ def fill(templates: Mapping[str, str], context: Mapping[str, Any], read: Read) -
 
 
 def resolve(template: str, context: Mapping[str, Any]) -> str:
-    """``template`` with its tokens replaced; :class:`RequestError` for a token that we cannot fill."""
+    """The relative URL that ``template`` stands for; :class:`RequestError` for a token that we cannot fill."""
     tokens = {f"context.{name}": value for name, value in context.items() if isinstance(value, str)}
     user_type, _, user_id = str(context.get("userId", "")).partition("/")
     tokens[f"user{user_type}Id"] = user_id
@@ -43,6 +45,6 @@ def resolve(template: str, context: Mapping[str, Any]) -> str:
         return tokens[found[1]]
 
     url = _TOKEN.sub(value, template)
-    if "{{" in url:
+    if "{{" in url or not _RELATIVE.match(url):
         raise RequestError("the prefetch template is not one of CDS Hooks 2.0")
     return url

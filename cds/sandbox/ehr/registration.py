@@ -1,4 +1,4 @@
-"""What the operator of a CDS service writes down to trust this sandbox: the entry for ``CDS_REGISTRATIONS_FILE``."""
+"""What a CDS service's operator writes down to trust this sandbox: an entry of ``CDS_REGISTRATIONS_FILE``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 from cds.sandbox.keys import SandboxKeys, public_jwks
 
 
-def registration(base_url: str, keys: SandboxKeys, *, pacs_url: str = "", tenant: str = "sandbox") -> dict[str, Any]:
-    """The sandbox at ``base_url``, its CDS client's key pinned; ``pacs_url`` is a real PACS in its own one's place."""
+def registration(
+    base_url: str, keys: SandboxKeys, *, pacs_url: str = "", tenant: str = "sandbox"
+) -> dict[str, Any]:
+    """The sandbox at ``base_url``, its CDS client's key pinned; ``pacs_url`` a real PACS in place of its own."""
     base = base_url.rstrip("/")
     pacs = {"root": pacs_url, "auth": "none"} if pacs_url else {"root": f"{base}/dicom-web", "auth": "backend"}
     return {

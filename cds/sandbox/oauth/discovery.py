@@ -1,4 +1,4 @@
-"""What this server is and where its endpoints are: SMART App Launch 2.2 §7, OpenID Connect Discovery 1.0, RFC 7517."""
+"""What this server can do, and where: SMART App Launch 2.2 §7, OpenID Connect Discovery 1.0, RFC 7517."""
 
 from __future__ import annotations
 

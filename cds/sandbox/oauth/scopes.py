@@ -33,12 +33,12 @@ class ResourceScope:
 
     def within(self, limit: ResourceScope) -> ResourceScope | None:
         """The part of this scope that ``limit`` covers."""
-        if self.context != limit.context or not (
-            self.type == limit.type or limit.type == "*" or self.type == "*"
-        ):
+        if self.context != limit.context or "*" not in (self.type, limit.type) and self.type != limit.type:
             return None
         shared = "".join(letter for letter in self.permissions if letter in limit.permissions)
-        return ResourceScope(self.context, limit.type if self.type == "*" else self.type, shared) if shared else None
+        return (
+            ResourceScope(self.context, limit.type if self.type == "*" else self.type, shared) if shared else None
+        )
 
     def __str__(self) -> str:
         return f"{self.context}/{self.type}.{self.permissions}"
@@ -59,8 +59,9 @@ def grant(asked: str, registered: Iterable[str]) -> tuple[str, ...]:
 
 def _covered(wanted: ResourceScope, limits: Iterable[str]) -> Iterable[ResourceScope]:
     """Each part of ``wanted`` that some limit covers; a part inside a wider one says nothing more."""
-    parts = [p for limit in limits if (l := ResourceScope.parse(limit)) and (p := wanted.within(l))]
-    return [p for p in parts if not any(p != other and p.within(other) == p for other in parts)]
+    parsed = filter(None, map(ResourceScope.parse, limits))
+    parts = [part for limit in parsed if (part := wanted.within(limit))]
+    return [part for part in parts if not any(part != other and part.within(other) == part for other in parts)]
 
 
 def only(scopes: Iterable[str], *contexts: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ class AuthorizationServer:
     records: Records
     backend_audiences: tuple[str, ...]
     """Where a Backend Services token is good: the FHIR server, and the PACS beside it."""
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5, trust_env=False))
     """Fetches the clients' keys, from the URLs registered and nowhere else."""
     launches: Handles[Launch] = field(default_factory=lambda: Handles(LAUNCH_S))
     pending: Handles[PendingRequest] = field(default_factory=lambda: Handles(LAUNCH_S))
