@@ -72,7 +72,9 @@ class TestAuthorizationCode:
     def test_the_redirect_uri_must_be_the_same(self, smart_app: SmartApp, code: str) -> None:
         assert refused(smart_app.redeem(code, redirect_uri="https://app.test/other")) == "invalid_grant"
 
-    def test_a_code_of_another_client_is_refused(self, smart_app: SmartApp, client: FlaskClient, code: str) -> None:
+    def test_a_code_of_another_client_is_refused(
+        self, smart_app: SmartApp, client: FlaskClient, code: str
+    ) -> None:
         form = {"grant_type": "authorization_code", "code": code}
         response = client.post("/oauth/token", data=form, auth=("secretive", "correct horse battery staple"))
 
