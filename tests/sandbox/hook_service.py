@@ -45,7 +45,7 @@ def cards_of_every_kind(order: dict[str, Any], base: str) -> list[dict[str, Any]
             "uuid": "11111111-0000-4000-8000-000000000001",
             "summary": "Likely pneumothorax",
             "indicator": "critical",
-            "detail": "| Finding | p |\n|---|---|\n| Pneumothorax | 0.97 |\n\n<script>alert(1)</script> **Act now.**",
+            "detail": "| Finding | p |\n|---|---|\n| Pneumothorax | 0.97 |\n\n<script>x</script> **Act now.**",
             "source": source,
             "selectionBehavior": "at-most-one",
             "suggestions": [

@@ -33,8 +33,14 @@ def registered(**changes: Any) -> Client:
         "name": "Trial app",
         "redirect_uris": (REDIRECT_URI,),
         "launch_url": "https://app.test/launch",
-        "scopes": tuple(
-            ["launch", "launch/patient", "openid", "fhirUser", "online_access", "patient/*.rs", "system/*.rs"]
+        "scopes": (
+            "launch",
+            "launch/patient",
+            "openid",
+            "fhirUser",
+            "online_access",
+            "patient/*.rs",
+            "system/*.rs",
         ),
         "jwks": {"keys": [KEY.as_dict(private=False)]},
     }
