@@ -46,7 +46,7 @@ def calling(app: Flask, sandbox: Sandbox, people: None) -> Callable[[httpx.BaseT
         return CdsClient(
             SERVICE,
             issuer=ISSUER,
-            key=sandbox.keys.cds_client,
+            keys=sandbox.keys,
             tokens=sandbox.tokens,
             fhir=httpx.Client(transport=httpx.WSGITransport(app)),
             http=httpx.Client(transport=transport),
