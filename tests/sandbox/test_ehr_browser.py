@@ -14,7 +14,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from cds.sandbox.app import create_app
+from cds.sandbox.app import Sandbox, create_app
 from cds.sandbox.ehr.registration import registration
 from tests.sandbox.conftest import add_people
 from tests.sandbox.hook_service import HookService
@@ -39,7 +39,7 @@ def serving(app: Flask, port: int = 0) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox and a service, each on a port of its own."""
     service = HookService()
     with serving(service.app) as service.base:
@@ -51,7 +51,9 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         service.trust(registration(base_url, parts.keys))
         add_people(parts.records)
         with serving(app, port):
-            yield base_url
+            yield parts
+        parts.records.close()
+        parts.archive.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +65,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, base_url: str) -> Iterator[Page]:
+def page(browser: Browser, running: Sandbox) -> Iterator[Page]:
     """The patient's chart; whatever the browser complains of fails the test."""
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(10_000)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(base_url)
+    page.goto(running.base_url)
     page.get_by_role("link", name="Pat Example").click()
     yield page
     page.close()
@@ -117,8 +119,19 @@ def test_the_app_opens_in_a_tab(page: Page) -> None:
     expect(opened.value.get_by_role("heading")).to_have_text("p1 because handle-1")
 
 
-def test_a_report_appears_by_itself(page: Page, base_url: str) -> None:
+def test_a_report_appears_by_itself(page: Page, running: Sandbox) -> None:
     expect(page.locator("#reports")).to_contain_text("None yet.")
+    running.records.create(
+        {
+            "resourceType": "DiagnosticReport",
+            "status": "preliminary",
+            "code": {"text": "Imaging prescreen"},
+            "subject": {"reference": "Patient/p1"},
+            "conclusion": "Likely <b>pneumothorax</b>",
+        }
+    )
+
+    expect(page.locator("#reports")).to_contain_text("Likely <b>pneumothorax</b>")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
