@@ -86,7 +86,16 @@ def _soft_tissue(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     tissue = np.maximum(np.maximum(torso, shoulder), neck)
     fold = half + 3.4
     arms = [
-        Path(np.array([[s * (fold - 1), body.apex + 3.5], [s * (fold + 1.5), body.apex + 10], [s * (fold + 6), body.apex + 26]]), np.array([4.2, 4.4, 4.0]))
+        Path(
+            np.array(
+                [
+                    [s * (fold - 1), body.apex + 3.5],
+                    [s * (fold + 1.5), body.apex + 10],
+                    [s * (fold + 6), body.apex + 26],
+                ]
+            ),
+            np.array([4.2, 4.4, 4.0]),
+        )
         for s in (-1, 1)
     ]
     for arm in arms:
@@ -103,7 +112,11 @@ def _breasts(plate: Plate, body: Body) -> Plane:
         if size:
             centre = (sign(side) * body.half_width * 0.62, body.apex + 15.5 + 3.5 * size)
             within = plate.within(centre, (5.4 + 1.2 * size, 4.6 + 1.6 * size))
-            total += np.float32(1.9 + 2.2 * size) * np.sqrt(np.clip(1 - within, 0, None)) * step(plate.y - centre[1] + 1.5, 3.0)
+            total += (
+                np.float32(1.9 + 2.2 * size)
+                * np.sqrt(np.clip(1 - within, 0, None))
+                * step(plate.y - centre[1] + 1.5, 3.0)
+            )
         else:
             centre = (sign(side) * body.half_width * 0.72, body.apex + 11.0)
             total += plate.ellipsoid(centre, (5.2, 4.2), 1.1, sign(side) * -0.5)
@@ -115,7 +128,14 @@ def _airways(plate: Plate, body: Body) -> Plane:
     carina = body.apex + 8.2
     trachea = Path.of([[0, body.apex - 6], [0.15, body.apex + 2], [0.3 + body.shift, carina]], [0.85, 0.85, 0.9])
     bronchi = [
-        Path.of([[0.2 + body.shift, carina - 0.3], [sign(s) * (1.9 if s == "right" else 2.4) + body.shift, carina + (2.6 if s == "right" else 2.3)], [sign(s) * 3.2 + body.shift, carina + 4.2]], [0.75, 0.6, 0.3])
+        Path.of(
+            [
+                [0.2 + body.shift, carina - 0.3],
+                [sign(s) * (1.9 if s == "right" else 2.4) + body.shift, carina + (2.6 if s == "right" else 2.3)],
+                [sign(s) * 3.2 + body.shift, carina + 4.2],
+            ],
+            [0.75, 0.6, 0.3],
+        )
         for s in SIDES
     ]
     air = plate.limb(trachea)
@@ -130,24 +150,30 @@ def _bowel(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     size = rng.uniform(0.5, 1.5)
     centre = (body.half_width * rng.uniform(0.38, 0.6), top + 1.5 + size)
     bubble = plate.ellipsoid(centre, (1.3 + size, 0.6 + 0.6 * size), 2.2 + size, rng.uniform(-0.2, 0.2))
-    gas = np.clip(plate.noise(rng, 2.6, 2) - 0.9, 0, 1.2) * step(plate.y - top - 5.5, 1.2) * np.float32(rng.uniform(0, 4))
+    gas = (
+        np.clip(plate.noise(rng, 2.6, 2) - 0.9, 0, 1.2)
+        * step(plate.y - top - 5.5, 1.2)
+        * np.float32(rng.uniform(0, 4))
+    )
     return bubble + gas * step(plate.x + 4, 3)
 
 
 def _mediastinum(plate: Plate, body: Body) -> Plane:
     """What displaces lung at the centre, in cm: the heart, the great vessels and the spine's surroundings."""
     a, s, k = body.apex, body.shift, body.heart
-    floor = body.dome["right"]
+    floor = max(body.dome.values()) - 0.8
     y = plate.y
     dx = plate.x - np.float32(s)
     half = np.float32(2.5) + 0.3 * np.tanh((y - a - 12) / 4)
     cover = 17 * np.sqrt(np.clip(1 - (dx / half) ** 2, 0, None))
     cover = cover * step(y - a + 2, 2)
     parts = [
-        plate.ellipsoid((2.5 * k + s, floor - 3.4), (7.4 * k, 4.7 * k), 15, body.heart_tilt),
-        plate.ellipsoid((-0.6 + s, floor - 4.2), (3.9 * k, 5.2 * k), 13),
+        plate.ellipsoid((2.5 * k + s, floor - 3.4), (7.4 * k, 4.7 * k), 20, body.heart_tilt),
+        plate.ellipsoid((-0.6 + s, floor - 4.2), (3.9 * k, 5.2 * k), 17),
         plate.ellipsoid((1.9 + s, floor - 8.2), (2.6, 3.9), 9, -0.15),
-        plate.ellipsoid((1.6 + 0.7 * body.unfolding + s, a + 7.6 - body.unfolding), (2.1 + 0.5 * body.unfolding, 2.0), 8),
+        plate.ellipsoid(
+            (1.6 + 0.7 * body.unfolding + s, a + 7.6 - body.unfolding), (2.1 + 0.5 * body.unfolding, 2.0), 8
+        ),
         plate.ellipsoid((-1.4 + s, a + 8.5), (1.6 + 0.3 * body.unfolding, 6.5), 6),
         plate.ellipsoid((0.9 + 0.9 * body.unfolding + s, a + 14), (1.9, 10), 3.5),
         plate.ellipsoid((-3.0 + s, floor + 0.6), (1.6, 2.2), 3),
@@ -169,9 +195,9 @@ def _lung(plate: Plate, body: Body, side: Side, mediastinum: Plane, rng: np.rand
     above = step(floor, 0.1) + 0.14 * step(-floor, 0.1) * np.exp(np.minimum(floor, 0) / 1.6)
     thickness = np.clip(room - mediastinum, 0, None) * above
     thickness = np.asarray(thickness, np.float32)
-    texture = 1 + 0.1 * plate.noise(rng, 1.2, 3) + 0.16 * step(plate.y - body.apex - 12, 9)
+    texture = 1 + 0.13 * plate.noise(rng, 1.0, 4) + 0.16 * step(plate.y - body.apex - 12, 9)
     density = np.asarray(body.aeration * texture, np.float32)
-    vessels = np.float32(2.2) * plate.tubes(vessel_tree(body, side, rng)) * step(thickness - 0.4, 0.8)
+    vessels = np.float32(2.6) * plate.tubes(vessel_tree(body, side, rng)) * step(thickness - 0.4, 0.8)
     return Lung(side, thickness, density, np.asarray(vessels, np.float32), edge, floor)
 
 
@@ -179,28 +205,32 @@ def vessel_tree(body: Body, side: Side, rng: np.random.Generator) -> Iterator[Pa
     """Arteries and veins from the hilum outwards, each pair of branches thinner by Murray's law."""
     x, y = hilum(body, side)
     out = sign(side)
-    stem = [(-1.25, 0.5), (-0.8, 0.42), (-0.35, 0.42), (0.15, 0.5), (0.6, 0.62), (0.95, 0.72), (1.25, 0.66)]
+    stem = [(-1.3, 0.4), (-0.9, 0.36), (-0.4, 0.34), (0.1, 0.38), (0.5, 0.46), (0.9, 0.54), (1.2, 0.5)]
     for angle, radius in stem:
         heading = angle + rng.normal(0, 0.12)
         start = (x - out * 1.2 + rng.normal(0, 0.2), y + rng.normal(0, 0.5) + 0.7 * angle)
-        yield from _branch(start, heading, radius * rng.uniform(0.75, 1.0), out, 6, rng)
-    yield Path.of([[x - out * 0.7, y - 1.6], [x, y], [x + out * 0.35, y + 2.2], [x + out * 0.1, y + 4.6]], [0.5, 0.85, 0.7, 0.45])
+        yield from _branch(start, heading, radius * rng.uniform(0.75, 1.0), out, 7, rng)
+    yield Path.of(
+        [[x - out * 0.7, y - 1.6], [x, y], [x + out * 0.35, y + 2.2], [x + out * 0.1, y + 4.6]],
+        [0.35, 0.65, 0.55, 0.35],
+    )
 
 
-def _branch(start: tuple[float, float], heading: float, radius: float, out: float, left: int, rng: np.random.Generator) -> Iterator[Path]:
+def _branch(
+    start: tuple[float, float], heading: float, radius: float, out: float, left: int, rng: np.random.Generator
+) -> Iterator[Path]:
     length = 1.1 + 2.1 * radius + rng.exponential(0.9)
     bend = rng.normal(0, 0.16)
-    along = np.linspace(0, 1, 6)
-    angles = heading + bend * along
-    x = start[0] + out * np.cumsum(np.cos(angles)) * length / 6
-    y = start[1] + np.cumsum(np.sin(angles)) * length / 6
-    yield Path(np.stack([x, y], axis=1), np.linspace(radius, radius * 0.86, 6))
-    if left == 0 or radius < 0.03:
+    angles = heading + bend * np.linspace(0, 1, 6)
+    x = start[0] + out * np.concatenate([[0], np.cumsum(np.cos(angles))]) * length / 6
+    y = start[1] + np.concatenate([[0], np.cumsum(np.sin(angles))]) * length / 6
+    yield Path(np.stack([x, y], axis=1), np.linspace(radius, radius * 0.8, 7))
+    if left == 0 or radius < 0.022:
         return
     share = rng.uniform(0.35, 0.65)
     spread = rng.uniform(0.3, 0.75)
     for part, turn in ((share, spread * (1 - share) * 1.3), (1 - share, -spread * share * 1.3)):
-        thinner = 0.86 * radius * part ** (1 / 2.6)
+        thinner = 0.82 * radius * part ** (1 / 2.6)
         yield from _branch((x[-1], y[-1]), angles[-1] + turn, thinner, out, left - 1, rng)
 
 

@@ -39,15 +39,21 @@ def solid(across: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def cortical(across: NDArray[np.float64]) -> NDArray[np.float64]:
     """The chord of a flat bone: a dense shell around a marrow that is a third as dense."""
-    return 0.5 * (solid(across) - 0.7 * 0.8 * solid(across / 0.8))
+    return 0.75 * (solid(across) - 0.82 * 0.84 * solid(across / 0.84))
 
 
 class Plate:
     """A detector of ``size`` (rows, columns); ``turn`` radians and ``shift`` cm say how the patient stands."""
 
-    def __init__(self, size: tuple[int, int], turn: float = 0.0, shift: tuple[float, float] = (0.0, 0.0)) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        turn: float = 0.0,
+        shift: tuple[float, float] = (0.0, 0.0),
+        magnify: float = 1.0,
+    ) -> None:
         self.size = size
-        self.per_cm = size[0] / FIELD_CM
+        self.per_cm = size[0] / FIELD_CM * magnify
         self._turn = turn
         self._centre = (size[1] / 2 + shift[0] * self.per_cm, size[0] / 2 + shift[1] * self.per_cm)
         rows, columns = np.indices(size, dtype=np.float32)
@@ -57,7 +63,9 @@ class Plate:
         self.x: Plane = cos * x + sin * y
         self.y: Plane = cos * y - sin * x + np.float32(FIELD_CM / 2)
 
-    def pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def pixels(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The (row, column) that each point falls on; it may lie off the plate."""
         y = y - FIELD_CM / 2
         cos, sin = np.cos(self._turn), np.sin(self._turn)
@@ -94,7 +102,9 @@ class Plate:
         lanes = 4 + int(radius.max() * self.per_cm * 5)
         across = (np.arange(lanes) + 0.5) * 2 / lanes - 1
         reach = radius[:, None] * across
-        row, column = self.pixels(x[:, None] - np.sin(angle)[:, None] * reach, y[:, None] + np.cos(angle)[:, None] * reach)
+        row, column = self.pixels(
+            x[:, None] - np.sin(angle)[:, None] * reach, y[:, None] + np.cos(angle)[:, None] * reach
+        )
         area = radius**2 * (along[-1] / count) * (2 / lanes) * self.per_cm**2
         weight = area[:, None] * section(across)
         on = (row >= 0) & (row < self.size[0]) & (column >= 0) & (column < self.size[1])
@@ -105,13 +115,17 @@ class Plate:
         chord = np.zeros(self.size, np.float32)
         for start, end, radius in zip(path.points[:-1], path.points[1:], path.radius[:-1], strict=True):
             dx, dy = (float(d) for d in end - start)
-            share = ((self.x - np.float32(start[0])) * dx + (self.y - np.float32(start[1])) * dy) / (dx * dx + dy * dy)
+            share = ((self.x - np.float32(start[0])) * dx + (self.y - np.float32(start[1])) * dy) / (
+                dx * dx + dy * dy
+            )
             share = np.clip(share, 0, 1)
             away = np.hypot(self.x - (start[0] + share * dx), self.y - (start[1] + share * dy)) / radius
             chord = np.maximum(chord, np.float32(2 * radius) * np.sqrt(np.clip(1 - away**2, 0, None)))
         return np.asarray(chord, np.float32)
 
-    def ellipsoid(self, centre: tuple[float, float], radii: tuple[float, float], depth: float, tilt: float = 0.0) -> Plane:
+    def ellipsoid(
+        self, centre: tuple[float, float], radii: tuple[float, float], depth: float, tilt: float = 0.0
+    ) -> Plane:
         """Thickness of an ellipsoid, at most ``depth`` cm, its first axis turned ``tilt`` radians clockwise."""
         return np.float32(depth) * np.sqrt(np.clip(1 - self.within(centre, radii, tilt), 0, None))
 
@@ -119,7 +133,9 @@ class Plate:
         """The squared distance from ``centre`` in units of ``radii``: below 1 inside the ellipse."""
         x, y = self.x - np.float32(centre[0]), self.y - np.float32(centre[1])
         cos, sin = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
-        result: Plane = ((cos * x + sin * y) / np.float32(radii[0])) ** 2 + ((cos * y - sin * x) / np.float32(radii[1])) ** 2
+        result: Plane = ((cos * x + sin * y) / np.float32(radii[0])) ** 2 + (
+            (cos * y - sin * x) / np.float32(radii[1])
+        ) ** 2
         return result
 
     def noise(self, rng: np.random.Generator, spacing: float, octaves: int = 1) -> Plane:
@@ -127,10 +143,9 @@ class Plate:
         total = np.zeros(self.size, np.float32)
         for octave in range(octaves):
             grain = spacing / 2**octave
-            wide = FIELD_CM * max(1.0, self.size[1] / self.size[0])
-            lattice = rng.standard_normal((int(FIELD_CM / grain) + 5, int(wide / grain) + 5)).astype(np.float32)
-            down = _spline(self.size[0], len(lattice), self.per_cm * grain)
-            right = _spline(self.size[1], lattice.shape[1], self.per_cm * grain)
+            knots = [int(count / self.per_cm / grain) + 5 for count in self.size]
+            lattice = rng.standard_normal((knots[0], knots[1]), dtype=np.float32)
+            down, right = (_spline(n, k, self.per_cm * grain) for n, k in zip(self.size, knots, strict=True))
             total += down @ lattice @ right.T * np.float32(2.1 / 2 ** (0.7 * octave))
         return total / np.float32(np.sqrt(sum(0.5 ** (1.4 * o) for o in range(octaves))))
 
@@ -145,7 +160,7 @@ def step(distance: Plane, softness: float) -> Plane:
     return np.float32(0.5) * (1 + np.tanh(distance / np.float32(softness)))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _spline(count: int, knots: int, spacing: float) -> Plane:
     """The weights (count, knots) of cubic B-splines, ``spacing`` pixels apart."""
     offset = np.abs(np.arange(count)[:, None] / spacing - np.arange(knots)[None, :] + 1)
