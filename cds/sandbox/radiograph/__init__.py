@@ -35,18 +35,15 @@ def render(
     """
     anatomy, disease, devices, exposure, grain = np.random.default_rng(seed).spawn(5)
     body = Body.draw(anatomy, sex, view)
-    present = [
-        Finding.of(key, severity, (sides or {}).get(key), disease)
-        for key, severity in sorted((findings or {}).items())
-    ]
+    where = sides or {}
+    present = [Finding.of(key, much, where.get(key), disease) for key, much in sorted((findings or {}).items())]
     body = remodel(body, present)
     stance = {"turn": anatomy.normal(0, 0.02), "magnify": anatomy.uniform(0.93, 1.12)}
     plate = Plate(size, shift=(anatomy.normal(0, 0.6), anatomy.normal(0, 0.5)), **stance)
     chest = Chest.build(plate, body, anatomy)
     apply(chest, present, disease)
-    tone = expose(
-        plate, chest.water() + monitoring(plate, body, devices), Exposure.draw(exposure, view == "AP"), grain
-    )
+    water = chest.water() + monitoring(plate, body, devices)
+    tone = expose(plate, water, Exposure.draw(exposure, portable=view == "AP"), grain)
     return letter(tone, grain, view)
 
 

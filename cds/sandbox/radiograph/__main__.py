@@ -15,7 +15,7 @@ from cds.sandbox.radiograph import TRAINING_SEEDS, Sex, View, render
 from cds.sandbox.radiograph.findings import PAINTERS
 
 NORMAL_SHARE = 0.45
-COLUMNS = [
+COLUMNS = (
     "Atelectasis",
     "Cardiomegaly",
     "Effusion",
@@ -30,7 +30,7 @@ COLUMNS = [
     "Fibrosis",
     "Pleural_Thickening",
     "Hernia",
-]
+)
 """The findings in the order and spelling of NIH ChestX-ray14's labels."""
 
 

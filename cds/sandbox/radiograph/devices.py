@@ -1,4 +1,4 @@
-"""What lies on a patient who is watched at the bedside. It tells nothing of the findings: the seed alone decides."""
+"""What lies on a patient who is watched at the bedside. The seed alone decides, never the findings."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from cds.sandbox.radiograph.chest import Chest, Lung
 from cds.sandbox.radiograph.plate import Path, Plane, step
 
 Rng = np.random.Generator
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Finding:
 
     @classmethod
     def of(cls, key: str, severity: float, side: Side | None, rng: Rng) -> Self:
-        """Raise :class:`ValueError` for a finding that cannot be drawn; the seed picks a side where none is given."""
+        """Raise :class:`ValueError` for what cannot be drawn; the seed picks a side where none is given."""
         if key not in PAINTERS:
             raise ValueError(
                 f"{key!r} is not a finding that can be drawn; choose from {', '.join(sorted(PAINTERS))}"
@@ -83,16 +84,14 @@ def _fill(lung: Lung, share: Plane) -> None:
 def _place(
     chest: Chest, lung: Lung, out: tuple[float, float], down: tuple[float, float], rng: Rng
 ) -> tuple[float, float]:
-    """A point inside the lung: ``out`` and ``down`` bound its share of the way to the wall and to the diaphragm."""
+    """A point inside the lung: ``out`` and ``down`` bound how far to the wall and to the diaphragm."""
     body = chest.body
     y = body.apex + rng.uniform(*down) * (body.dome[lung.side] - body.apex)
     wall = float(body.outer(np.array(y)))
     return sign(lung.side) * (2.5 + rng.uniform(*out) * (wall - 2.5)), y
 
 
-def _patch(
-    chest: Chest, centre: tuple[float, float], radii: tuple[float, float], rng: Rng, ragged: float = 0.5
-) -> Plane:
+def _patch(chest: Chest, centre: Point, radii: Point, rng: Rng, ragged: float = 0.5) -> Plane:
     """A cloud about ``centre``, 1 in its middle, with an uneven border."""
     plate = chest.plate
     away = plate.within(centre, radii, rng.uniform(-0.5, 0.5))
@@ -100,19 +99,18 @@ def _patch(
     return step(np.asarray(1 - np.sqrt(away) + uneven * 0.45, np.float32), 0.3)
 
 
-def _bronchograms(chest: Chest, centre: tuple[float, float], reach: float, rng: Rng) -> Plane:
+def _bronchograms(chest: Chest, centre: Point, reach: float, rng: Rng) -> Plane:
     """Air-filled bronchi that show as dark branches where the lung around them is filled."""
-    x0, y0 = chest.plate, centre
     hilum = chest.hilum("left" if centre[0] > 0 else "right")
-    start = np.array(hilum) * 0.35 + np.array(y0) * 0.65
-    heading = float(np.arctan2(y0[1] - hilum[1], y0[0] - hilum[0]))
+    start = np.array(hilum) * 0.35 + np.array(centre) * 0.65
+    heading = float(np.arctan2(centre[1] - hilum[1], centre[0] - hilum[0]))
     paths = []
     for _ in range(int(rng.integers(4, 8))):
         angle = heading + rng.normal(0, 0.55) + np.linspace(0, rng.normal(0, 0.35), 7)
         length = reach * rng.uniform(0.6, 1.2)
         steps = np.stack([np.cos(angle), np.sin(angle)], axis=1) * length / 7
         paths.append(Path.of(start + np.cumsum(steps, axis=0), np.linspace(0.24, 0.1, 7)))
-    return x0.tubes(paths)
+    return chest.plate.tubes(paths)
 
 
 def consolidation(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -265,7 +263,7 @@ def mass(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     _grow(chest, lung, growth)
 
 
-def _lump(chest: Chest, radius: float, centre: tuple[float, float], rng: Rng) -> Plane:
+def _lump(chest: Chest, radius: float, centre: Point, rng: Rng) -> Plane:
     """The thickness of a ball whose rim is a little uneven."""
     away = chest.plate.within(centre, (radius, radius * rng.uniform(0.85, 1.1)), rng.uniform(0, 3))
     away = away * (1 + 0.12 * chest.plate.noise(rng, radius * 0.8, 2))
