@@ -12,7 +12,11 @@ from cds.sandbox.radiograph.chest import Chest
 from cds.sandbox.radiograph.devices import monitoring
 from cds.sandbox.radiograph.film import Exposure, expose, letter
 from cds.sandbox.radiograph.findings import Finding, apply, remodel
+from cds.sandbox.radiograph.lateral import render_lateral
 from cds.sandbox.radiograph.plate import FIELD_CM, Plate
+
+VERSION = "1"
+"""Changes whenever the same arguments would give another film."""
 
 TRAINING_SEEDS = 1_000_000
 """Training uses seeds from here on; sample patients use seeds below, so no model has seen them."""
@@ -47,4 +51,4 @@ def render(
     return letter(tone, grain, view)
 
 
-__all__ = ["FIELD_CM", "TRAINING_SEEDS", "Sex", "Side", "View", "render"]
+__all__ = ["FIELD_CM", "TRAINING_SEEDS", "Sex", "Side", "View", "VERSION", "render", "render_lateral"]
