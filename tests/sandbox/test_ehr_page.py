@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds.sandbox.app import Sandbox
-from cds.sandbox.ehr import cards
+from cds.sandbox.ehr import cards, orders
 from cds.sandbox.ehr.registration import registration
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER
@@ -27,7 +28,7 @@ def service(app: Flask, sandbox: Sandbox, people: None) -> HookService:
     """The service that the page talks to, in this process."""
     service = HookService()
     service.base = SERVICE
-    service.trust(registration(BASE, sandbox.keys))
+    service.trust(registration(sandbox))
     app.extensions["sandbox-ehr"].service._http = httpx.Client(transport=httpx.WSGITransport(service.app))
     return service
 
@@ -218,6 +219,18 @@ class TestSigning:
         assert found
         order = sandbox.records.read("ServiceRequest", found[1])
         assert (order["status"], order["intent"]) == ("active", "order")
+
+    def test_a_draft_that_the_record_holds_is_gone_on_with(
+        self, client: FlaskClient, service: HookService, sandbox: Sandbox
+    ) -> None:
+        held = orders.draft("p1", "Practitioner/grey", "e1", reason="Cough <3 weeks")
+        sandbox.records.update({**held, "id": "begun"})
+        clinician = Clinician(client)
+        assert unescape(clinician.fields()["order-0-reason"]) == "Cough <3 weeks"
+
+        clinician.click("sign")
+        assert "Signed: ServiceRequest/begun" in clinician.click("file")
+        assert sandbox.records.read("ServiceRequest", "begun")["status"] == "active"
 
     def test_without_script_the_page_comes_back_whole(self, clinician: Clinician) -> None:
         path = clinician.address("sign")

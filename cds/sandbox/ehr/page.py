@@ -96,12 +96,9 @@ def patient(id: str) -> str:
     handle = request.args.get("desk", "")
     desk = ehr().desks.get(handle)
     if desk is None or desk.patient != id:
-        user = f"Practitioner/{_clinician().id}"
-        desk = Desk(id, user, seen.encounter, [orders.draft(id, user, seen.encounter)])
+        desk = _new_desk(seen)
         handle = ehr().desks.issue(desk)
-    return render_template(
-        "patient.html", chart=seen, clinician=_clinician(), desk=desk, handle=handle, **_desk_values()
-    )
+    return render_template("patient.html", chart=seen, desk=desk, handle=handle, **_desk_values())
 
 
 @bp.get("/patients/<id>/reports.json")
@@ -189,6 +186,12 @@ def _at(handle: str, act: Callable[[Desk], None]) -> BaseResponse:
     return redirect(url_for(".patient", id=desk.patient, desk=handle), 303)
 
 
+def _new_desk(seen: chart.Chart) -> Desk:
+    user = f"Practitioner/{seen.clinician.id}"
+    drafts = list(seen.drafts) or [orders.draft(seen.patient.id, user, seen.encounter)]
+    return Desk(seen.patient.id, user, seen.encounter, drafts)
+
+
 def _desk(handle: str) -> Desk:
     desk = ehr().desks.get(handle)
     if desk is None:
@@ -204,17 +207,16 @@ def _file(desk: Desk) -> None:
     if not desk.drafts:
         raise RequestError("there is no order to sign")
     for order in desk.drafts:
-        kept = ehr().records.create(orders.signed(order))
+        kept = _kept(orders.signed(order))
         desk.filed.append(f"{kept['resourceType']}/{kept['id']}")
     desk.drafts = []
 
 
-def _clinician() -> chart.Person:
-    """Who is at work: the sandbox has no log-in, its first practitioner is always here."""
-    known = chart.practitioners(ehr().records)
-    if not known:
-        raise Unknown("the sandbox holds no practitioner yet: load the sample patients first")
-    return known[0]
+def _kept(order: dict[str, Any]) -> dict[str, Any]:
+    """A draft that the record held is now this order; any other gets an id of its own."""
+    if ehr().records.find(order["resourceType"], order["id"]):
+        return ehr().records.update(order)
+    return ehr().records.create(order)
 
 
 def _content(attachment: dict[str, Any]) -> bytes:
