@@ -7,11 +7,10 @@ applied once, in a transaction of its own, and remembered with its SHA-256.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 import psycopg
 from procrastinate.schema import SchemaManager
@@ -122,8 +121,8 @@ def _apply(connection: psycopg.Connection, step: Migration) -> None:
 
 def _check_role(connection: psycopg.Connection, role: str) -> None:
     found = connection.execute(
-        "SELECT rolbypassrls OR rolsuper OR pg_has_role(oid, (SELECT oid FROM pg_roles WHERE rolname = current_user),"
-        " 'MEMBER') FROM pg_roles WHERE rolname = %s",
+        "SELECT rolbypassrls OR rolsuper OR pg_has_role(rolname, current_user, 'MEMBER')"
+        " FROM pg_roles WHERE rolname = %s",
         (role,),
     ).fetchone()
     if found is None:

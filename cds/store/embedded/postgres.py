@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ OWNER = "cds_owner"
 APPLICATION = "cds_app"
 SUPERUSER = "postgres"
 
+# One sync(2) for the whole file system is several times faster than one for each of a thousand files.
+SYNC_ONCE = sys.platform == "linux"
 INITDB = (
     f"--username={SUPERUSER}",
     "--auth=scram-sha-256",
@@ -32,15 +35,15 @@ INITDB = (
     "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
+    *(["--sync-method=syncfs"] if SYNC_ONCE else []),
 )
 SERVER = {
     "listen_addresses": "",
     "shared_buffers": "64MB",
-    # What a statement held is patient data: the log says that it failed, not with what.
-    "log_error_verbosity": "terse",
-    "log_min_error_statement": "panic",
-    "log_parameter_max_length_on_error": "0",
+    # Errors quote what a statement held, which is patient data; the service reports its own errors without.
+    "log_min_messages": "log",
     "timezone": "UTC",
+    **({"recovery_init_sync_method": "syncfs"} if SYNC_ONCE else {}),
 }
 
 
@@ -48,7 +51,7 @@ class EmbeddedPostgres:
     """One PostgreSQL cluster in ``data_dir``; a context manager that starts and stops it.
 
     It lives as long as the process that started it, whatever ends that process, and loses nothing committed.
-    Migrations use :attr:`admin_url` (the owner of the tables), the service :attr:`app_url`; neither is a superuser.
+    Migrations use :attr:`admin_url` (the tables' owner), the service :attr:`app_url`; neither is a superuser.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -105,10 +108,10 @@ class EmbeddedPostgres:
             self._create(binaries, account)
         if not account.owns(self._cluster):
             raise self._home.unusable("it was made by another user")
-        options = [f"--{name}={value}" for name, value in (SERVER | {"unix_socket_directories": str(sockets)}).items()]
-        self._supervisor.start(
-            account, binaries / "postgres", "-D", self._cluster, *options, ready=self._answers
-        )
+        options = [
+            f"--{name}={value}" for name, value in (SERVER | {"unix_socket_directories": str(sockets)}).items()
+        ]
+        self._supervisor.start(account, binaries / "postgres", "-D", self._cluster, *options, ready=self._answers)
         self._provide_roles()
 
     def _create(self, binaries: Path, account: Account) -> None:

