@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
 
@@ -93,11 +94,15 @@ def upgrade(admin_url: str, app_role: str) -> list[str]:
 @contextmanager
 def _connected(url: str) -> Iterator[psycopg.Connection]:
     try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError("CDS_DATABASE_URL or CDS_DATABASE_ADMIN_URL is no PostgreSQL URL") from None
+    try:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
             connection.execute("SET client_min_messages = warning")
             yield connection
     except psycopg.OperationalError as error:
-        raise Unreachable(f"the database did not answer ({type(error).__name__})") from None
+        raise Unreachable(f"the database did not answer: {str(error).splitlines()[0]}") from None
 
 
 def _missing(connection: psycopg.Connection) -> list[Migration]:

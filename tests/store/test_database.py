@@ -52,9 +52,13 @@ def test_the_tenant_ends_with_the_transaction(postgres: EmbeddedPostgres, tenant
 
 
 def test_an_error_takes_everything_back(database: Database, tenant: str) -> None:
-    with pytest.raises(ZeroDivisionError), database.transaction(tenant) as connection:
-        scores.put(connection, tenant, "key", "image", BODY)
-        raise ZeroDivisionError
+    def written_then_broken() -> None:
+        with database.transaction(tenant) as connection:
+            scores.put(connection, tenant, "key", "image", BODY)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        written_then_broken()
     with database.transaction(tenant) as connection:
         assert scores.get(connection, tenant, "key", "image") is None
 

@@ -113,8 +113,7 @@ def test_neither_role_is_a_superuser_and_the_application_owns_nothing(data_dir: 
 
 def test_a_wrong_password_is_refused(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir) as server, pytest.raises(psycopg.OperationalError, match="password"):
-        password = server.app_url.split(":")[2].split("@")[0]
-        psycopg.connect(server.app_url.replace(password, "guess"))
+        psycopg.connect(server.app_url.replace("://cds_app:", "://cds_app:x"))
 
 
 def test_passwords_are_readable_by_their_owner_alone(data_dir: Path) -> None:
@@ -124,8 +123,9 @@ def test_passwords_are_readable_by_their_owner_alone(data_dir: Path) -> None:
 
 def test_a_second_supervisor_is_refused(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir) as server:
-        with pytest.raises(ConfigurationError, match=f"CDS_DATA_DIR.*in use by process {os.getpid()}"):
-            EmbeddedPostgres(data_dir).start()
+        for second in (EmbeddedPostgres(data_dir), server):
+            with pytest.raises(ConfigurationError, match=f"CDS_DATA_DIR.*in use by process {os.getpid()}"):
+                second.start()
         assert answers(server.app_url)
 
 
@@ -221,7 +221,7 @@ def test_another_users_data_directory_is_refused_by_name(data_dir: Path, tmp_pat
         "os.setresuid(65534, 65534, 65534)\n"
         f"EmbeddedPostgres(Path({str(data_dir)!r})).start()"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert "ConfigurationError: CDS_DATA_DIR" in done.stderr
     assert "Permission denied" in done.stderr
 
@@ -236,12 +236,31 @@ def test_a_file_in_the_place_of_the_data_directory_is_refused_by_name(
 
 
 def test_the_log_has_nothing_of_what_a_failed_statement_held(data_dir: Path) -> None:
-    with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.admin_url) as connection:
-        with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="Maria Patient"):
-            connection.execute("INSERT INTO kept VALUES ('Maria Patient')")
+    with (
+        EmbeddedPostgres(data_dir) as server,
+        psycopg.connect(server.admin_url) as connection,
+        pytest.raises(psycopg.errors.InvalidTextRepresentation, match="Maria Patient"),
+    ):
+        connection.execute("INSERT INTO kept VALUES ('Maria Patient')")
     log = (data_dir / "postgres.log").read_text()
     assert "shut down" in log
     assert "Maria" not in log
+
+
+def test_passwords_that_are_not_the_clusters_are_said_to_be_so(data_dir: Path) -> None:
+    secrets = data_dir / "postgres-secrets.json"
+    right = secrets.read_text()
+    secrets.write_text(right.replace('": "', '": "x'))
+    try:
+        with pytest.raises(ConfigurationError, match=r"postgres-secrets\.json"):
+            EmbeddedPostgres(data_dir).start()
+    finally:
+        secrets.write_text(right)
+
+
+def test_before_the_first_start_there_is_no_url(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="CDS_DATA_DIR"):
+        _ = EmbeddedPostgres(tmp_path).app_url
 
 
 def test_valkey_keeps_what_it_acknowledged_when_it_is_killed(tmp_path: Path) -> None:
@@ -261,7 +280,7 @@ def test_valkey_asks_for_its_password(tmp_path: Path) -> None:
 
 
 def test_a_second_valkey_is_refused(tmp_path: Path) -> None:
-    with EmbeddedValkey(tmp_path), pytest.raises(ConfigurationError, match="CDS_DATA_DIR.*in use"):
+    with EmbeddedValkey(tmp_path), pytest.raises(ConfigurationError, match=r"CDS_DATA_DIR.*in use"):
         EmbeddedValkey(tmp_path).start()
 
 

@@ -76,7 +76,7 @@ def test_a_role_that_could_bypass_is_refused(empty: Empty, superuser: psycopg.Co
     role = f"role_{uuid4().hex}"
     superuser.execute(f"CREATE ROLE {role} {attribute}")
     try:
-        with pytest.raises(ConfigurationError, match="CDS_DATABASE_URL.*could bypass"):
+        with pytest.raises(ConfigurationError, match=r"CDS_DATABASE_URL.*could bypass"):
             upgrade(empty.admin_url, role)
     finally:
         superuser.execute(f"DROP ROLE {role}")
@@ -89,8 +89,10 @@ def test_the_owner_and_an_unknown_role_are_refused(empty: Empty, role: str) -> N
 
 
 def test_no_database_to_upgrade() -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="refused"):
         upgrade("postgresql://cds_owner@127.0.0.1:1/sightline", "cds_app")
+    with pytest.raises(ConfigurationError, match="CDS_DATABASE_URL"):
+        upgrade("no such thing", "cds_app")
 
 
 def test_every_table_with_a_tenant_forces_row_level_security(postgres: EmbeddedPostgres) -> None:

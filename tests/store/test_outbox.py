@@ -53,9 +53,13 @@ def test_the_job_comes_with_the_delivery_and_names_nothing_else(
 def test_neither_is_there_when_the_transaction_is_not(
     database: Database, tenant: str, jobs: psycopg.Connection
 ) -> None:
-    with pytest.raises(ZeroDivisionError), database.transaction(tenant) as connection:
-        outbox.enqueue(connection, tenant, kind="k", destination="d", payload={}, idempotency_key="key")
-        raise ZeroDivisionError
+    def enqueued_then_broken() -> None:
+        with database.transaction(tenant) as connection:
+            outbox.enqueue(connection, tenant, kind="k", destination="d", payload={}, idempotency_key="key")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        enqueued_then_broken()
     assert jobs_of(jobs, tenant) == []
     with database.transaction(tenant) as connection:
         assert outbox.due(connection, tenant) == []

@@ -87,11 +87,9 @@ def test_feedback_on_a_card_we_did_not_give(database: Database, tenant: str, ser
     if service != "s":
         with database.transaction(tenant) as connection:
             cards.put(connection, tenant, uuid=card, service="s", topic="finding", body={})
+    told = {"service": service, "card": card, "outcome": "accepted", "outcome_timestamp": datetime.now(UTC)}
     with pytest.raises(Unknown), database.transaction(tenant) as connection:
-        at = datetime(2026, 1, 2, tzinfo=UTC)
-        cards.feedback(
-            connection, tenant, service=service, card=card, outcome="accepted", outcome_timestamp=at, body={}
-        )
+        cards.feedback(connection, tenant, **told, body={})
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])

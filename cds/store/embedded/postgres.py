@@ -64,13 +64,8 @@ class EmbeddedPostgres:
 
         Raises :class:`ConfigurationError` naming ``CDS_DATA_DIR`` where the directory is in use, or of no use.
         """
-        try:
-            with self._home.trouble_named():
-                self._supervisor.claim()
-                self._start()
-        except BaseException:
-            self.stop()
-            raise
+        with self._home.trouble_named(), self._supervisor.claimed():
+            self._start()
         return self.app_url
 
     def stop(self) -> None:
@@ -97,10 +92,11 @@ class EmbeddedPostgres:
         return self._url(OWNER, DATABASE)
 
     def _url(self, role: str, database: str) -> str:
-        password = self._home.secrets(SUPERUSER, OWNER, APPLICATION)[role]
+        password = self._home.secret(role)
         return f"postgresql://{role}:{password}@/{database}?host={quote(str(self._home.sockets()), safe='')}"
 
     def _start(self) -> None:
+        self._home.make_secrets(SUPERUSER, OWNER, APPLICATION)
         binaries = _binaries()
         account = Account.for_server(self._cluster, binaries / "postgres", self._home.sockets())
         sockets = self._home.empty_sockets(account)
@@ -121,7 +117,7 @@ class EmbeddedPostgres:
         self._home.folder(draft, account)
         password = self._home.sockets() / "initdb-password"
         password.touch(mode=0o600)
-        password.write_text(self._home.secrets(SUPERUSER, OWNER, APPLICATION)[SUPERUSER])
+        password.write_text(self._home.secret(SUPERUSER))
         account.give(password)
         try:
             self._supervisor.run(account, binaries / "initdb", "-D", draft, f"--pwfile={password}", *INITDB)
@@ -132,19 +128,18 @@ class EmbeddedPostgres:
     def _answers(self) -> bool:
         try:
             psycopg.connect(self._url(SUPERUSER, "postgres"), connect_timeout=5).close()
-        except psycopg.errors.InvalidPassword:
-            raise self._home.unusable("its passwords are not those of postgres-secrets.json") from None
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise self._home.unusable("its passwords are not those of postgres-secrets.json") from None
             return False
         return True
 
     def _provide_roles(self) -> None:
-        passwords = self._home.secrets(SUPERUSER, OWNER, APPLICATION)
         with psycopg.connect(self._url(SUPERUSER, "postgres"), autocommit=True) as connection:
             roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
             for role in {OWNER, APPLICATION} - roles:
                 create = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {}")
-                connection.execute(create.format(sql.Identifier(role), sql.Literal(passwords[role])))
+                connection.execute(create.format(sql.Identifier(role), sql.Literal(self._home.secret(role))))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
                 names = {"database": sql.Identifier(DATABASE), "owner": sql.Identifier(OWNER)}
                 connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))

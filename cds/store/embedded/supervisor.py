@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cds.store.embedded.account import Account
@@ -30,11 +31,17 @@ class Supervisor:
         self._guard: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
-    def claim(self) -> None:
-        """Make the home ours until :meth:`stop`."""
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the home ours until :meth:`stop`, or until an error."""
         self._lock = self._home.claim(self._pid_file, self._stop)
         self._owner = os.getpid()
         atexit.register(self.stop)
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def run(self, account: Account, *program: str | Path) -> None:
         """Run a program to its end as the account; raise :class:`ConfigurationError` with its last words."""

@@ -36,13 +36,8 @@ class EmbeddedValkey:
 
         Raises :class:`ConfigurationError` naming ``CDS_DATA_DIR`` where the directory is in use, or of no use.
         """
-        try:
-            with self._home.trouble_named():
-                self._supervisor.claim()
-                self._start()
-        except BaseException:
-            self.stop()
-            raise
+        with self._home.trouble_named(), self._supervisor.claimed():
+            self._start()
         return self.url
 
     def stop(self) -> None:
@@ -64,13 +59,14 @@ class EmbeddedValkey:
 
     @property
     def _password(self) -> str:
-        return self._home.secrets("default")["default"]
+        return self._home.secret("default")
 
     @property
     def _socket(self) -> Path:
         return self._home.sockets() / "valkey.sock"
 
     def _start(self) -> None:
+        self._home.make_secrets("default")
         binary = _binary()
         account = Account.for_server(self._home.data, binary, self._socket)
         self._home.empty_sockets(account)
