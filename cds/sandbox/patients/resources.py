@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from html import escape
-from typing import Any
 
 from cds.findings import SNOMED_CT
 from cds.sandbox.patients.people import CLINICIANS, HOSPITAL, Clinician, Person
