@@ -19,9 +19,6 @@ from cds.store import cards, outbox, prescreens, scores
 from cds.store import resources as resource_store
 from cds.store.database import Connection, Database
 
-RESULTS = "results"
-"""The kind of an outbox delivery that brings a report into the EHR."""
-
 
 class Told(Protocol):
     """What became of one card (:class:`cds.hooks.feedback.Feedback`)."""
@@ -179,7 +176,7 @@ class Record:
             outbox.enqueue(
                 connection,
                 prescreen.tenant,
-                kind=RESULTS,
+                kind=outbox.FHIR_RESULTS,
                 destination=prescreen.fhir_server,
                 payload=collection(written),
                 idempotency_key=prescreen.id,
