@@ -68,7 +68,7 @@ class EmbeddedValkey:
     def _start(self) -> None:
         self._home.make_secrets("default")
         binary = _binary()
-        account = Account.for_server(self._home.data, binary, self._socket)
+        account = Account.for_server(self._home.data, binary, self._home.sockets())
         self._home.empty_sockets(account)
         self._home.folder(self._home.data, account)
         configuration = self._home.data / "valkey.conf"
