@@ -44,13 +44,15 @@ class Account:
             return cls(user)
         capability = _held_capability()
         if capability is None:
-            raise PermissionError(EACCES, "an unprivileged account cannot enter the directories that lead to", closed)
+            raise PermissionError(
+                EACCES, "an unprivileged account cannot enter the directories that lead to", closed
+            )
         return cls(user, capability)
 
     def give(self, path: Path) -> None:
         """Make the account the owner of ``path``."""
         if self.user is not None:
-            os.chown(path, *self.user)
+            os.lchown(path, *self.user)
 
     def owns(self, path: Path) -> bool:
         return path.stat().st_uid == (os.geteuid() if self.user is None else self.user[0])
