@@ -150,6 +150,7 @@ def test_search_gives_matches_and_includes_but_no_outcome(client_of: ClientOf) -
         "http://ehr.example/fhir?page=2",
         "https://ehr.example:8443/fhir?page=2",
         "https://ehr.example/admin?page=2",
+        "https://ehr.example/fhir2?page=2",
         "https://ehr.example/fhir/../admin",
         "https://ehr.example/fhir/%2e%2e/admin",
         "https://ehr.example/fhir/..%2fadmin",
@@ -363,7 +364,7 @@ def test_a_server_that_drips_its_answer_is_given_up_in_time() -> None:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server, httpx.Client() as http:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         request = httpx.Request("GET", f"http://127.0.0.1:{server.server_address[1]}/")
         begun = time.monotonic()
         with pytest.raises(Unreachable, match="did not end in time"):
