@@ -7,15 +7,15 @@ applied once, in a transaction of its own, and remembered with its SHA-256.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
 
@@ -91,14 +91,23 @@ def upgrade(admin_url: str, app_role: str) -> list[str]:
         return [step.name for step in missing]
 
 
+def role_of(url: str) -> str:
+    """The role as which ``url`` connects."""
+    return str(conninfo_to_dict(url).get("user", ""))
+
+
 @contextmanager
 def _connected(url: str) -> Iterator[psycopg.Connection]:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError("CDS_DATABASE_URL or CDS_DATABASE_ADMIN_URL is no PostgreSQL URL") from None
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
             connection.execute("SET client_min_messages = warning")
             yield connection
     except psycopg.OperationalError as error:
-        raise Unreachable(f"the database did not answer ({type(error).__name__})") from None
+        raise Unreachable(f"the database did not answer: {str(error).splitlines()[0]}") from None
 
 
 def _missing(connection: psycopg.Connection) -> list[Migration]:
@@ -122,8 +131,8 @@ def _apply(connection: psycopg.Connection, step: Migration) -> None:
 
 def _check_role(connection: psycopg.Connection, role: str) -> None:
     found = connection.execute(
-        "SELECT rolbypassrls OR rolsuper OR pg_has_role(oid, (SELECT oid FROM pg_roles WHERE rolname = current_user),"
-        " 'MEMBER') FROM pg_roles WHERE rolname = %s",
+        "SELECT rolbypassrls OR rolsuper OR pg_has_role(rolname, current_user, 'MEMBER')"
+        " FROM pg_roles WHERE rolname = %s",
         (role,),
     ).fetchone()
     if found is None:

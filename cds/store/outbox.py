@@ -51,7 +51,7 @@ class DeadLetter:
 
 
 def enqueue(
-    connection: Connection, tenant: str, kind: str, destination: str, payload: Body, idempotency_key: str
+    connection: Connection, tenant: str, *, kind: str, destination: str, payload: Body, idempotency_key: str
 ) -> int:
     """Add a delivery and its job, and return its id; for a key that was used before, the id of that delivery."""
     added = connection.execute(
@@ -88,9 +88,9 @@ def due(connection: Connection, tenant: str, limit: int = 100) -> list[int]:
 
 
 def claim(connection: Connection, tenant: str, id: int) -> Delivery | None:
-    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's. Commit, then send.
+    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's.
 
-    A try counts from here: a delivery whose workers die of it is given up too.
+    Commit, then send. A try counts from here: a delivery whose workers die of it is given up too.
     """
     found = connection.execute(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = CASE WHEN attempts < %s THEN now() + %s END"
@@ -129,6 +129,15 @@ def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime
     at: datetime = found[0]
     defer(connection, tenant, id, at)
     return at
+
+
+def undelivered(connection: Connection, tenant: str) -> int:
+    """How many deliveries have not arrived yet, those given up included."""
+    found = connection.execute(
+        "SELECT count(*) FROM outbox WHERE tenant = %s AND delivered_at IS NULL", (tenant,)
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def dead(connection: Connection, tenant: str) -> list[DeadLetter]:
