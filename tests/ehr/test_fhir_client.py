@@ -84,6 +84,15 @@ def test_a_token_goes_nowhere_but_to_its_base(client_of: ClientOf) -> None:
         client_of(unreachable, Bearer("secret", "https://other.example/fhir")).read("Patient", "p1")
 
 
+def test_without_an_auth_of_ours_the_shared_clients_own_is_not_used(registration: Registration) -> None:
+    def ehr(request: httpx.Request) -> httpx.Response:
+        assert "Authorization" not in request.headers
+        return httpx.Response(200, json=PATIENT)
+
+    with httpx.Client(transport=httpx.MockTransport(ehr), auth=("user", "password")) as http:
+        assert FhirClient(http, registration, BASE).read("Patient", "p1") == PATIENT
+
+
 def test_a_token_that_would_break_the_header_is_refused(client_of: ClientOf) -> None:
     with pytest.raises(NotAllowed):
         client_of(unreachable, Bearer("secret\r\nX-Evil: 1", BASE)).read("Patient", "p1")
@@ -398,9 +407,11 @@ def test_a_conditional_create_that_matched_is_looked_up(client_of: ClientOf) -> 
     assert created == "Observation/o7"
 
 
-def test_two_of_our_identifier_are_a_bad_answer(client_of: ClientOf) -> None:
-    with pytest.raises(BadAnswer, match="more than one"):
-        client_of(lambda request: searchset(study(1), study(2))).find("ImagingStudy", "identifier=x")
+def test_what_is_found_is_the_first_that_matches(client_of: ClientOf) -> None:
+    endpoint = {"resourceType": "Endpoint", "id": "e1"}
+    several = client_of(lambda request: searchset(endpoint, study(1), study(2)))
+    assert several.find("ImagingStudy", "identifier=x") == "ImagingStudy/s1"
+    assert client_of(lambda request: searchset()).find("ImagingStudy", "identifier=x") is None
 
 
 @pytest.mark.parametrize(
