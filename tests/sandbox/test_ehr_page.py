@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from cds.sandbox.app import Sandbox
 from cds.sandbox.ehr import cards, orders
 from cds.sandbox.ehr.registration import registration
+from tests.sandbox.dicom import instance
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER
 
@@ -113,6 +114,21 @@ class TestChart:
         document = client.get("/documents/d1", base_url=BASE)
         assert document.get_data(as_text=True) == "Short of breath"
         assert document.headers["Content-Security-Policy"].startswith("sandbox;")
+
+    def test_the_film_of_a_study_is_shown(self, client: FlaskClient, sandbox: Sandbox, people: None) -> None:
+        sandbox.archive.store(instance("1.2.3", "1.2.3.1", "1.2.3.1.1"))
+        series = [{"uid": "1.2.3.1", "instance": [{"uid": "1.2.3.1.1"}]}]
+        identifier = [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}]
+        study = {"resourceType": "ImagingStudy", "id": "s1", "identifier": identifier, "series": series}
+        sandbox.records.update(study)
+        sandbox.records.update({"resourceType": "ImagingStudy", "id": "s2"})
+
+        film = client.get("/studies/s1/film", base_url=BASE)
+        assert film.mimetype == "image/jpeg"
+        assert film.get_data().startswith(b"\xff\xd8")
+        assert client.get("/studies/s2/film", base_url=BASE).status_code == 404
+        sandbox.archive.fault("1.2.3", 503)
+        assert client.get("/studies/s1/film", base_url=BASE).status_code == 404
 
     def test_a_note_kept_as_binary_is_shown_too(self, client: FlaskClient, sandbox: Sandbox, people: None) -> None:
         held = {

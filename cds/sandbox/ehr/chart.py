@@ -138,17 +138,19 @@ def _narrative(resource: Json) -> str:
 def _study(study: Json) -> Entry:
     modalities = {series.get("modality", {}).get("code", "") for series in study.get("series", ())}
     modalities |= {modality.get("code", "") for modality in study.get("modality", ())}
-    counted = f"{study.get('numberOfInstances', '?')} image(s)"
+    count = study.get("numberOfInstances", 0)
+    counted = f"{count} image{'' if count == 1 else 's'}"
     title = study.get("description") or "Imaging study"
-    return Entry(
-        study["id"], _day(study.get("started")), title, f"{' '.join(sorted(modalities)).strip()} · {counted}"
-    )
+    detail = " · ".join((*sorted(filter(None, modalities)), counted))
+    return Entry(study["id"], _day(study.get("started")), title, detail)
 
 
 def _note(document: Json) -> Entry:
     attachment = (document.get("content") or [{}])[0].get("attachment", {})
     title = document.get("description") or attachment.get("title") or _concept(document.get("type"))
-    return Entry(document["id"], _day(document.get("date")), title, attachment.get("contentType", ""))
+    return Entry(
+        document["id"], _day(document.get("date")), title, attachment.get("contentType", "").partition(";")[0]
+    )
 
 
 def _condition(condition: Json) -> Entry:

@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from cds.errors import Forbidden, RequestError, Unknown
 from cds.sandbox.ehr import chart, orders
 from cds.sandbox.ehr.desk import Desk
+from cds.sandbox.ehr.films import Films
 from cds.sandbox.ehr.ordering import CdsClient
 from cds.sandbox.handles import Handles
 from cds.sandbox.oauth import AuthorizationServer
@@ -45,6 +46,7 @@ class Ehr:
     records: Records
     authorization: AuthorizationServer
     service: CdsClient
+    films: Films
     desks: Handles[Desk] = field(default_factory=lambda: Handles(DESK_S, limit=500))
 
 
@@ -159,6 +161,15 @@ def launch(handle: str, card: int, link: int) -> BaseResponse:
     )
     handed = ehr().authorization.launches.issue(Launch(client.id, context))
     return redirect(launch_url(client, ehr().authorization.issuer, handed), 303)
+
+
+@bp.get("/studies/<id>/film")
+def film(id: str) -> Response:
+    """The first image of a study, for the chart."""
+    response = make_response(ehr().films.jpeg(ehr().records.read("ImagingStudy", id)))
+    response.headers["Content-Type"] = "image/jpeg"
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response
 
 
 @bp.get("/documents/<id>")
