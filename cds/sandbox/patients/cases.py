@@ -125,7 +125,7 @@ WORRYING_NOTE = Case(
     ),
     "A normal film, and a note that fears pneumonia",
     ("49727002", "Cough"),
-    (Film(303),),
+    (Film(323),),
     (Note("worrying-progress", PROGRESS_NOTE, "Urgent care follow-up", EMERGENCY),),
     IN_CLINIC,
     EMERGENCY,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from html import escape
+from typing import Protocol
 
 from cds.findings import SNOMED_CT
 from cds.sandbox.patients.people import CLINICIANS, HOSPITAL, Clinician, Person
@@ -24,6 +25,18 @@ MRN_SYSTEM = "urn:oid:2.16.840.1.113883.19.5.99999.1"
 
 Coded = tuple[str, str]
 """A code and its display."""
+
+CHEST_FILM = ("399208008", "Plain chest X-ray")
+
+
+class Subject(Protocol):
+    """Whom a resource is about."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
 
 
 def concept(system: str, code: str, display: str, text: str = "") -> Resource:
@@ -116,7 +129,7 @@ def patient(person: Person, story: str) -> Resource:
     }
 
 
-def encounter(person: Person, kind: Coded, day: date, doctor: Clinician) -> Resource:
+def encounter(person: Subject, kind: Coded, day: date, doctor: Clinician) -> Resource:
     """The visit in which the order is written; ``kind`` is a code of v3-ActCode."""
     return {
         "resourceType": "Encounter",
@@ -168,7 +181,7 @@ def imaging_study(person: Person, study_uid: str, started: str, images: Sequence
         "endpoint": [{"reference": f"Endpoint/{ENDPOINT_ID}"}],
         "numberOfSeries": len(images),
         "numberOfInstances": len(images),
-        "procedureCode": [concept(SNOMED_CT, "399208008", "Plain chest X-ray")],
+        "procedureCode": [concept(SNOMED_CT, *CHEST_FILM)],
         "description": "XR CHEST",
         "series": [_series(number, image, started) for number, image in enumerate(images, 1)],
     }
@@ -244,7 +257,7 @@ def linked(reference: Resource, content_type: str, data: bytes) -> list[Resource
     return [binary, reference]
 
 
-def chest_order(person: Person, reason: Coded, doctor: Clinician, authored: str) -> Resource:
+def chest_order(person: Subject, reason: Coded, doctor: Clinician, authored: str) -> Resource:
     """The draft order for a chest radiograph in two views that ``order-sign`` is about."""
     return {
         "resourceType": "ServiceRequest",
@@ -269,5 +282,5 @@ def chest_order(person: Person, reason: Coded, doctor: Clinician, authored: str)
     }
 
 
-def subject(person: Person) -> Resource:
+def subject(person: Subject) -> Resource:
     return {"reference": f"Patient/{person.id}", "display": person.name}

@@ -34,7 +34,6 @@ IDENTIFYING = frozenset(
     ReferencedPatientSequence StationName
     """.split()  # noqa: SIM905 - read as a list of names
 )
-ASKED_FOR = ("399208008", "Plain chest X-ray")
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ _log = logging.getLogger(__name__)
 def wrap_images(
     directory: Path, pacs_root: str, now: date, *, limit: int = 12, say: Callable[[str], None] = _log.warning
 ) -> list[SamplePatient]:
-    """One patient for each radiograph in ``directory``, in the order of the file names, at most ``limit``.
+    """A patient for each radiograph in ``directory``, by file name, at most ``limit``.
 
     A picture becomes a DX image; a DICOM file stays as it is but for whom and which study it names. ``say`` is told
     of each file that cannot be used and of how many were left. Raises :class:`ImagingError` where there is no such
@@ -161,7 +160,7 @@ def _patient(person: Person, shot: Shot, dataset: Dataset, pacs_root: str) -> Sa
         name=person.name,
         story="A radiograph of your own",
         bundle=transaction([*resources.shared(pacs_root), *held]),
-        order=resources.chest_order(person, ASKED_FOR, INTERNIST, resources.instant(today, 11)),
+        order=resources.chest_order(person, resources.CHEST_FILM, INTERNIST, resources.instant(today, 11)),
         instances=(_written(dataset),),
         study_uid=shot.study_uid,
     )
