@@ -152,7 +152,7 @@ class Demo:
 def _register(parts: Sandbox, settings: Settings) -> Path:
     """Write the one registration that the service needs to trust the sandbox."""
     path = settings.data_dir / "registrations.json"
-    path.write_text(json.dumps([registration(parts.base_url, parts.keys, pacs_root=parts.pacs_root)], indent=1))
+    path.write_text(json.dumps([registration(parts)], indent=1))
     return path
 
 
