@@ -39,3 +39,8 @@ def test_what_cannot_be_read_is_named(name: str, value: str) -> None:
 def test_the_base_url_has_no_slash_at_its_end() -> None:
     assert Settings(public_url="https://cds.example/").base_url == "https://cds.example"
     assert Settings(port=9).base_url == "http://127.0.0.1:9"
+
+
+def test_what_is_passed_on_is_what_was_read() -> None:
+    settings = Settings(port=9, redis_url="redis://x", registrations_file=Path("/r.json"))
+    assert Settings.from_environment(settings.as_environment()) == settings

@@ -93,11 +93,15 @@ def select(
 
 
 def study_uid(study: Resource) -> str:
-    """The Study Instance UID: the identifier of system ``urn:dicom:uid``; empty where there is none."""
-    for identifier in elements(study, "identifier"):
-        uid = string(identifier, "value").removeprefix("urn:oid:")
-        if string(identifier, "system") == "urn:dicom:uid" and is_uid(uid):
-            return uid
+    """The Study Instance UID, empty where there is none.
+
+    It is the identifier of system ``urn:dicom:uid``; many an EHR gives it as a plain URI, ``urn:oid:…``.
+    """
+    for system in ("urn:dicom:uid", "urn:ietf:rfc:3986"):
+        for identifier in elements(study, "identifier"):
+            uid = string(identifier, "value").removeprefix("urn:oid:")
+            if string(identifier, "system") == system and is_uid(uid):
+                return uid
     return ""
 
 

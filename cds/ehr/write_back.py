@@ -6,6 +6,7 @@ Delivering the same Bundle again creates nothing. What has an identifier of ours
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -74,7 +75,12 @@ def identity(resource: Resource) -> str:
     # Identifiers are logically one for all: in R4 some types repeat the element, others do not.
     identifier = next(iter(elements(resource, "identifier")), element(resource, "identifier"))
     system, value = string(identifier, "system"), string(identifier, "value")
-    return f"identifier={quote(system, safe=':/')}%7C{quote(value, safe='')}" if system and value else ""
+    return f"identifier={_escaped(system)}%7C{_escaped(value)}" if system and value else ""
+
+
+def _escaped(value: str) -> str:
+    """A search parameter's value, for the search (FHIR R4, "Escaping Search Parameters") and for the URL."""
+    return quote(re.sub(r"([\\$,|])", r"\\\1", value), safe=":/")
 
 
 def _already_there(client: FhirClient, entries: Mapping[str, Resource]) -> bool:

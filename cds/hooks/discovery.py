@@ -6,15 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PREFETCH: Mapping[str, str] = {
-    "patient": "Patient/{{context.patientId}}",
-    "imaging": (
-        "ImagingStudy?patient={{context.patientId}}&_sort=-started&_count=10&_include=ImagingStudy:endpoint"
-    ),
-    "notes": "DocumentReference?patient={{context.patientId}}&status=current&_sort=-date&_count=20",
-}
-"""Each can be absent: what the EHR does not give, we fetch."""
-
+from cds.ehr.prefetch import TEMPLATES
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -53,7 +45,7 @@ IMAGING_PRESCREEN = Service(
         "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
         "fhirAuthorization; a DICOMweb root that is registered with this service."
     ),
-    prefetch=PREFETCH,
+    prefetch=TEMPLATES,
 )
 
 SERVICES: Mapping[str, Service] = {service.id: service for service in (IMAGING_PRESCREEN,)}

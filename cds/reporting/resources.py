@@ -148,29 +148,20 @@ def provenance(
     )
 
 
-def transaction(written: list[Resource]) -> Resource:
-    """The resources as one transaction that an EHR can be given twice and holds once (R4 §3.1.0.11)."""
+def collection(written: list[Resource]) -> Resource:
+    """The resources as a Bundle that refers to its own by ``urn:uuid``, ready for any server's own ids."""
     own = {f"{r['resourceType']}/{r['id']}": f"urn:uuid:{r['id']}" for r in written}
     return {
         "resourceType": "Bundle",
-        "type": "transaction",
+        "type": "collection",
         "entry": [
             {
                 "fullUrl": f"urn:uuid:{r['id']}",
                 "resource": _rewritten({k: v for k, v in r.items() if k != "id"}, own),
-                "request": {"method": "POST", "url": r["resourceType"], **_if_none_exist(r)},
             }
             for r in written
         ],
     }
-
-
-def _if_none_exist(resource: Resource) -> dict[str, str]:
-    # A Provenance has no identifier in R4: whoever delivers looks for the report first.
-    if "identifier" not in resource:
-        return {}
-    identifier = resource["identifier"][0]
-    return {"ifNoneExist": f"identifier={identifier['system']}|{identifier['value']}"}
 
 
 def _rewritten(value: Any, own: dict[str, str]) -> Any:

@@ -55,10 +55,13 @@ class Handles(Generic[Value]):
             held = self._held.pop(handle, None)
             return held[1] if held else None
 
-    def discard(self, wanted: Callable[[Value], bool]) -> None:
-        """Spend every handle whose value is ``wanted``."""
+    def take_all(self, value: Value) -> tuple[str, ...]:
+        """The handles to ``value``, which are spent."""
         with self._lock:
-            self._held = {h: held for h, held in self._held.items() if not wanted(held[1])}
+            spent = tuple(handle for handle, (_, held) in self._held.items() if held == value)
+            for handle in spent:
+                del self._held[handle]
+            return spent
 
     def _forget_expired(self) -> None:
         now = self._clock()

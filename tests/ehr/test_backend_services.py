@@ -220,9 +220,7 @@ def test_a_token_endpoint_on_an_unlisted_host_is_never_called(
     assert asked == [f"{BASE}/.well-known/smart-configuration"]
 
 
-def test_a_relative_token_endpoint_is_below_the_base(
-    ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
-) -> None:
+def test_a_relative_token_endpoint_is_below_the_base(ehr: Ehr, keys: Keys, registration: Registration) -> None:
     ehr.configuration["token_endpoint"] = "oauth/token"
     requested: list[TokenRequest] = []
     ehr.answer = httpx.Response(500)
@@ -297,6 +295,7 @@ def test_the_token_goes_to_its_destination_alone(
     ],
 )
 def test_a_bad_answer_is_a_plain_error_and_an_event(
+    *,
     ehr: Ehr,
     http: httpx.Client,
     keys: Keys,

@@ -8,7 +8,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds.reporting import codes
-from cds.reporting.resources import report_id, resources, transaction
+from cds.reporting.resources import collection, report_id, resources
 from tests.prescreens import PACS_DOWN, prescreen
 
 WHOLE = prescreen()
@@ -68,8 +68,8 @@ def test_what_was_not_seen_is_in_the_conclusion() -> None:
     assert "Not seen: the PACS did not answer (503)." in report["conclusion"]
 
 
-class TestTransaction:
-    bundle = transaction(resources(WHOLE))
+class TestCollection:
+    bundle = collection(resources(WHOLE))
 
     def test_is_a_valid_bundle(self) -> None:
         get_fhir_model_class("Bundle").model_validate(self.bundle)
@@ -83,11 +83,6 @@ class TestTransaction:
             "ImagingStudy/s1",
             "DocumentReference/d1",
         }
-
-    def test_all_but_the_provenance_are_conditional(self) -> None:
-        for entry in self.bundle["entry"]:
-            conditional = "ifNoneExist" in entry["request"]
-            assert conditional == (entry["resource"]["resourceType"] != "Provenance")
 
 
 def _references(value: Any) -> list[str]:

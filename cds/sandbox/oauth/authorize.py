@@ -13,6 +13,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from cds.errors import RequestError
 from cds.sandbox.clients import Client
 from cds.sandbox.ehr import chart
 from cds.sandbox.oauth import pkce, scopes
@@ -30,10 +31,7 @@ MAX_PARAMETER = 4096
 def authorize() -> BaseResponse:
     """Where the app sends the browser. Errors go back to the app, unless the app itself is in doubt."""
     parameters = request.form if request.method == "POST" else request.args
-    try:
-        client, redirect_uri = _trusted(parameters)
-    except OAuthError as error:
-        return _refusal(error)
+    client, redirect_uri = _trusted(parameters)
     try:
         wanted = _request(parameters, client, redirect_uri)
         handle = parameters.get("launch")
@@ -48,7 +46,7 @@ def consent() -> BaseResponse:
     """The clinician has answered the page that :func:`authorize` showed."""
     wanted = server().pending.take(request.form.get("request", ""))
     if wanted is None:
-        return _refusal(OAuthError("invalid_request", "this page was answered before, or is too old"))
+        raise OAuthError("invalid_request", "this page was answered before, or is too old")
     if request.form.get("answer") != "allow":
         denied = {"error": "access_denied", "error_description": "the clinician said no", "state": wanted.state}
         return _back(wanted.redirect_uri, denied)
@@ -147,6 +145,7 @@ def _back(redirect_uri: str, answer: dict[str, str]) -> BaseResponse:
     return response
 
 
-def _refusal(error: OAuthError) -> Response:
+@bp.errorhandler(RequestError)
+def _refusal(error: RequestError) -> Response:
     """To the person, because there is no app that we could trust with it (RFC 6749 §4.1.2.1)."""
     return make_response(render_template("refused.html", error=error), 400)

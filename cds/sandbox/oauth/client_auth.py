@@ -19,8 +19,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
 from cds.sandbox.clients import Client, Clients
-from cds.sandbox.oauth.errors import InvalidClient, OAuthError
 from cds.sandbox.handles import Clock, Handles
+from cds.sandbox.oauth.errors import InvalidClient, OAuthError
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_ASSERTION_S = 300

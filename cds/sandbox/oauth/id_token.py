@@ -11,7 +11,7 @@ LIFETIME_S = 300
 
 
 def issue(key: ECKey, *, issuer: str, client_id: str, user: str, nonce: str, scopes: tuple[str, ...]) -> str:
-    """An ES384 id_token for ``user`` (``Practitioner/{id}``), whom ``fhirUser`` and ``profile`` name by full URL."""
+    """An ES384 id_token for ``user`` (``Practitioner/{id}``), whom ``fhirUser`` names by full URL."""
     now = int(time.time())
     claims = {"iss": issuer, "sub": user.partition("/")[2], "aud": client_id, "iat": now, "exp": now + LIFETIME_S}
     if nonce:

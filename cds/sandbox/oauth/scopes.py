@@ -33,7 +33,7 @@ class ResourceScope:
 
     def within(self, limit: ResourceScope) -> ResourceScope | None:
         """The part of this scope that ``limit`` covers."""
-        if self.context != limit.context or "*" not in (self.type, limit.type) and self.type != limit.type:
+        if self.context != limit.context or ("*" not in (self.type, limit.type) and self.type != limit.type):
             return None
         shared = "".join(letter for letter in self.permissions if letter in limit.permissions)
         return (

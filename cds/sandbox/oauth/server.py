@@ -11,9 +11,9 @@ from joserfc.jwk import ECKey
 
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.clients import Clients
+from cds.sandbox.handles import Handles
 from cds.sandbox.oauth.client_auth import ClientAuthentication, ClientKeys
 from cds.sandbox.oauth.grants import Grant, PendingRequest
-from cds.sandbox.handles import Handles
 from cds.sandbox.oauth.launch import Launch
 from cds.sandbox.records import Records
 
@@ -21,6 +21,7 @@ EXTENSION = "sandbox-oauth"
 
 LAUNCH_S = 300
 CODE_S = 60
+ACCESS_S = 3600
 REFRESH_S = 12 * 3600
 
 
@@ -45,8 +46,7 @@ class AuthorizationServer:
     spent: Handles[Grant] = field(default_factory=lambda: Handles(REFRESH_S))
     """Codes and refresh tokens that have been used: whoever shows one again is a thief, or was robbed."""
     refresh_tokens: Handles[Grant] = field(default_factory=lambda: Handles(REFRESH_S))
-    access_tokens: Handles[list[str]] = field(default_factory=lambda: Handles(REFRESH_S))
-    """By the id of the grant that they came of."""
+    access_tokens: Handles[Grant] = field(default_factory=lambda: Handles(ACCESS_S))
     authentication: ClientAuthentication = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,8 +60,8 @@ class AuthorizationServer:
 
     def end(self, grant: Grant) -> None:
         """Revoke every token of one authorization."""
-        self.refresh_tokens.discard(lambda held: held.id == grant.id)
-        for token in self.access_tokens.take(grant.id) or ():
+        self.refresh_tokens.take_all(grant)
+        for token in self.access_tokens.take_all(grant):
             self.tokens.revoke(token)
 
 

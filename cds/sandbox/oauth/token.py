@@ -11,11 +11,10 @@ from cds.sandbox.clients import Client
 from cds.sandbox.oauth import id_token, pkce, scopes
 from cds.sandbox.oauth.errors import OAuthError, answer
 from cds.sandbox.oauth.grants import Grant
-from cds.sandbox.oauth.server import server
+from cds.sandbox.oauth.server import ACCESS_S, server
 
 bp = Blueprint("oauth_token", __name__)
 
-APP_TOKEN_S = 3600
 BACKEND_TOKEN_S = 300
 
 
@@ -99,13 +98,12 @@ def _answer(grant: Grant, granted: tuple[str, ...], *, nonce: str) -> dict[str, 
         client_id=grant.request.client_id,
         scopes=granted,
         audience=issuer,
-        lifetime_s=APP_TOKEN_S,
+        lifetime_s=ACCESS_S,
         patient=grant.context.patient or None,
         fhir_user=f"{issuer}/{user}",
     )
-    server().access_tokens.keep(grant.id, [])
-    (server().access_tokens.get(grant.id) or []).append(access_token)
-    body = _bearer(access_token, granted, APP_TOKEN_S) | grant.context.as_token_parameters()
+    server().access_tokens.keep(access_token, grant)
+    body = _bearer(access_token, granted, ACCESS_S) | grant.context.as_token_parameters()
     if "openid" in granted:
         body["id_token"] = id_token.issue(
             server().key, issuer=issuer, client_id=grant.request.client_id, user=user, nonce=nonce, scopes=granted
