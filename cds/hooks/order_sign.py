@@ -6,15 +6,13 @@ Audit: every read of the EHR, the inference, the hook itself, each in the transa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from cds.audit import balp
 from cds.audit.trail import Trail
 from cds.deadline import Deadline
 from cds.ehr.chart import Chart
-from cds.errors import PreconditionFailed, RequestError, UpstreamError
-from cds.hooks import app_context
-from cds.hooks.cards import Card, cards
+from cds.errors import RequestError
+from cds.hooks.cards import Card
 from cds.hooks.client_auth import Client
 from cds.hooks.request import HookRequest
 from cds.prescreen import Prescreening, Subject
