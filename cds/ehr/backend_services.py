@@ -17,7 +17,7 @@ import httpx
 from cds.ehr.bearer import carry
 from cds.ehr.smart_configuration import SmartConfiguration, discover
 from cds.ehr.token_endpoint import request_token
-from cds.errors import Unreachable, UpstreamError
+from cds.errors import BadAnswer, Unreachable, UpstreamError
 from cds.keys import Keys
 from cds.registration import Registration
 
@@ -138,6 +138,8 @@ class BackendServices:
         answer = request_token(
             self._http, self._keys, configuration, grant, timeout_s=self._timeout_s, clock=self._clock
         )
+        if answer.expires is None:
+            raise BadAnswer("the token endpoint's answer does not say when the token expires")
         return _Token(answer.access_token, answer.expires - EARLY_S)
 
 

@@ -31,8 +31,8 @@ class TokenAnswer:
     """An access token response (RFC 6749, 5.1)."""
 
     access_token: str = field(repr=False)
-    expires: float
-    """On the clock that the request was made by."""
+    expires: float | None
+    """On the clock that the request was made by; ``None`` where the server does not say."""
     parameters: Resource = field(repr=False)
     """All of it: granted ``scope``, ``id_token``, launch context."""
 
@@ -63,11 +63,12 @@ def _read_token(response: httpx.Response, asked_at: float) -> TokenAnswer:
     if response.status_code in (400, 401, 403):
         raise Refused(f"the token endpoint gave no token{_oauth_error(response)}", status=response.status_code)
     answer = read_object(check(response, "the token request"))
-    value, lifetime = string(answer, "access_token"), answer.get("expires_in")
+    value = string(answer, "access_token")
     if not value or string(answer, "token_type").lower() != "bearer":
         raise BadAnswer("the token endpoint's answer holds no bearer token")
+    lifetime = answer.get("expires_in")
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
-        raise BadAnswer("the token endpoint's answer does not say when the token expires")
+        return TokenAnswer(value, None, answer)
     return TokenAnswer(value, asked_at + lifetime, answer)
 
 
