@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -54,14 +55,23 @@ def serve(settings: Settings) -> None:
     """Run the service. Without CDS_DATABASE_URL: with embedded databases, migrations and the worker."""
     from cds.databases import databases  # noqa: PLC0415
     from cds.processes import Processes  # noqa: PLC0415
-    from cds.serving import GUNICORN, environment, logs, python, start_web, start_worker  # noqa: PLC0415
+    from cds.serving import (  # noqa: PLC0415
+        GUNICORN,
+        environment,
+        logs,
+        python,
+        start_web,
+        start_worker,
+        wait_for_web,
+    )
 
     if settings.production:
         os.execve(sys.executable, python(*GUNICORN), environment(settings))  # noqa: S606 (gunicorn is pid 1)
     with databases(settings) as running, Processes(logs(settings)) as processes:
         _upgrade(running)
-        start_web(processes, running)
+        web = start_web(processes, running)
         start_worker(processes, running)
+        wait_for_web(processes, web, running)
         click.echo(f"Sightline answers at {running.base_url}/cds-services. Ctrl-C stops it.")
         processes.watch()
 
@@ -71,7 +81,7 @@ def serve(settings: Settings) -> None:
 def worker(settings: Settings) -> None:
     """Deliver what is in the outbox, until told to stop."""
     from cds.databases import databases  # noqa: PLC0415
-    from cds.worker import run  # noqa: PLC0415
+    from cds.worker.service import run  # noqa: PLC0415
 
     with databases(settings) as running:
         run(running)
@@ -138,17 +148,23 @@ def verify(settings: Settings, tenant: str, as_json: bool) -> None:
     from cds.databases import databases  # noqa: PLC0415
     from cds.store.database import Database  # noqa: PLC0415
 
-    with databases(settings) as running, Database(running.database_url) as database:
-        with database.transaction(tenant) as connection:
-            verification = verify_chain(connection, tenant)
-    held = {"tenant": tenant, "events": verification.count, "head": verification.head}
+    with (
+        databases(settings) as running,
+        closing(Database(running.database_url)) as database,
+        database.transaction(tenant) as connection,
+    ):
+        verification = verify_chain(connection, tenant)
+    held = {"tenant": tenant, "events": verification.count, "head": verification.head.hex()}
+    if verification.broken:
+        raise IntegrityError(f"{tenant}: {verification.count} events hold, then {verification.broken}")
     click.echo(json.dumps(held) if as_json else f"{tenant}: {verification.count} events, unbroken")
 
 
 def _upgrade(settings: Settings) -> list[str]:
     from cds.store import migrate  # noqa: PLC0415
 
-    return migrate.upgrade(settings.database_admin_url or settings.database_url)
+    owner = settings.database_admin_url or settings.database_url
+    return migrate.upgrade(owner, migrate.role_of(settings.database_url))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,7 @@ def databases(settings: Settings) -> Iterator[Settings]:
     with ExitStack() as running:
         if not settings.database_url:
             postgres = running.enter_context(EmbeddedPostgres(settings.data_dir))
-            settings = replace(
-                settings, database_url=postgres.app_url, database_admin_url=postgres.admin_url
-            )
+            settings = replace(settings, database_url=postgres.app_url, database_admin_url=postgres.admin_url)
         if not settings.redis_url:
             valkey = running.enter_context(EmbeddedValkey(settings.data_dir))
             settings = replace(settings, redis_url=valkey.url)

@@ -23,16 +23,16 @@ class PacsAccess:
     http: httpx.Client
     backend: BackendServices
     max_bytes: int
+    timeout_s: float
+    """Not a hook's deadline: an image that comes too late for this answer is there for the next."""
 
-    def opener(
-        self, registration: Registration, fhir_base: str, timeout_s: float | Callable[[], float]
-    ) -> Callable[[str], DICOMweb]:
+    def opener(self, registration: Registration, fhir_base: str) -> Callable[[str], DICOMweb]:
         """``open(url)`` for one EHR; raises :class:`~cds.errors.NotAllowed` for a root that it does not name."""
 
         def open_pacs(url: str) -> DICOMweb:
             pacs = registration.pacs_for(url)
             auth = self._auth(registration, fhir_base, pacs)
-            return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout_s=timeout_s)
+            return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout=self.timeout_s)
 
         return open_pacs
 

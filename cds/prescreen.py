@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -111,9 +111,10 @@ class Prescreening:
         notes_due = self._executor.submit(watch.timed("notes", self._read_notes), subject, chart, watch)
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
-        made = self._made(subject, image, notes, watch)
-        known = self._record.prescreen(subject.tenant, made.key)
-        return known or watch.timed("record", self._record.write)(made, trail)
+        made = self._made(subject, image, notes)
+        with watch("record"):
+            prescreen = self._record.prescreen(subject.tenant, made.key) or self._record.write(made, trail)
+        return replace(prescreen, timings=watch.milliseconds)
 
     # The image: choose a study, fetch one frontal image, decode, score.
 
@@ -183,7 +184,6 @@ class Prescreening:
         subject: Subject,
         image: ImageReading | Missing,
         notes: NoteReading | Missing,
-        watch: Stopwatch,
     ) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
@@ -201,7 +201,6 @@ class Prescreening:
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             missing=tuple(_missing(image, notes)),
             issued=datetime.now(UTC),
-            timings=watch.milliseconds,
         )
 
 

@@ -53,23 +53,19 @@ class Processes:
         while self._running:
             _stop(self._running.pop().popen)
 
-    def start(
-        self,
-        name: str,
-        argv: Sequence[str],
-        environ: Mapping[str, str],
-        *,
-        ready: Callable[[], bool],
-        within_s: float,
-    ) -> None:
-        """Start ``argv`` and wait until ``ready()``; raise :class:`ProcessFailed` where it never is."""
+    def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Process:
+        """Start ``argv``; its output goes to ``{name}.log``."""
         process = self._spawn(name, argv, environ)
         self._running.append(process)
+        return process
+
+    def wait(self, process: Process, ready: Callable[[], bool], within_s: float) -> None:
+        """Return as soon as ``ready()``; raise :class:`ProcessFailed` where it ends or takes longer."""
         due = time.monotonic() + within_s
         while not ready():
             self._check(process)
             if time.monotonic() > due:
-                raise ProcessFailed(f"{name} was not ready within {within_s:.0f} s; see {process.log}")
+                raise ProcessFailed(f"{process.name} was not ready within {within_s:.0f} s; see {process.log}")
             time.sleep(0.05)
 
     def watch(self) -> None:
@@ -90,7 +86,7 @@ class Processes:
                 stderr=file,
                 # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop the others in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
             )
         return Process(name, popen, log)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from cds.processes import Processes, free_port
+from cds.processes import Process, Processes, free_port
 from cds.settings import PACKAGE_ROOT, Settings
 
 GUNICORN = ["-m", "gunicorn", "-c", str(PACKAGE_ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
@@ -34,21 +34,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def start_web(processes: Processes, settings: Settings) -> None:
+def start_web(processes: Processes, settings: Settings) -> Process:
     free_port(settings.host, settings.port, "CDS_PORT")
-    processes.start(
-        "web",
-        python(*GUNICORN),
-        environment(settings),
-        ready=lambda: answers(f"http://{settings.host}:{settings.port}/readyz"),
-        within_s=120,
-    )
+    return processes.start("web", python(*GUNICORN), environment(settings))
 
 
-def start_worker(processes: Processes, settings: Settings) -> None:
-    processes.start(
-        "worker", python("-m", "cds.cli", "worker"), environment(settings), ready=lambda: True, within_s=30
-    )
+def start_worker(processes: Processes, settings: Settings) -> Process:
+    return processes.start("worker", python("-m", "cds.cli", "worker"), environment(settings))
+
+
+def wait_for_web(processes: Processes, web: Process, settings: Settings) -> None:
+    url = f"http://{settings.host}:{settings.port}/readyz"
+    processes.wait(web, lambda: answers(url), within_s=120)
 
 
 def logs(settings: Settings) -> Path:

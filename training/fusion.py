@@ -42,7 +42,7 @@ def write(directory: Path) -> None:
         "kind": "fusion",
         "findings": list(FINDINGS),
         "weights": {key: {"image": IMAGE, "note": NOTE, "intercept": INTERCEPT} for key in FINDINGS},
-        "thresholds": {key: THRESHOLDS for key in FINDINGS},
+        "thresholds": dict.fromkeys(FINDINGS, THRESHOLDS),
         "disagreement": DISAGREEMENT,
         "licence": "Apache-2.0",
         "intended_use": "Demonstration only; not a medical device.",

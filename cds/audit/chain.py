@@ -48,6 +48,12 @@ def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[st
     return [row[2] for row in rows]
 
 
+def length(connection: Connection, tenant: str) -> int:
+    """How many events the tenant's chain holds."""
+    found = connection.execute("SELECT seq FROM audit_head WHERE tenant = %s", (tenant,)).fetchone()
+    return found[0] if found else 0
+
+
 def canonical(event: Mapping[str, Any]) -> str:
     """The text that is hashed and stored."""
     return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -25,12 +25,17 @@ Params = Mapping[str, str | list[str]]
 """Search parameters; a list repeats the parameter, which means AND."""
 
 
+OnAccess = Callable[[str, str, int | None], None]
+"""Told of every request: method, URL, and the status of the answer, None where there was none."""
+
+
 class FhirClient:
     """A client of one FHIR server.
 
     ``base`` must be one of the registration's ``fhirServers``, else :class:`~cds.errors.NotAllowed`.
     ``timeout_s`` is how long one call may take, or what tells it: a deadline's remaining seconds.
-    ``http`` may be shared between threads and clients; so may the FhirClient itself.
+    ``http`` may be shared between threads and clients; so may the FhirClient itself. ``on_access`` is called from
+    the thread that asked, for the audit trail.
     """
 
     def __init__(
@@ -42,12 +47,14 @@ class FhirClient:
         *,
         timeout_s: float | Callable[[], float] = 5.0,
         max_bytes: int = MAX_BODY_BYTES,
+        on_access: OnAccess = lambda method, url, status: None,
     ) -> None:
         self.base = FhirBase(registration.fhir_server(base))
         self._http = http
         self._auth = auth
         self._remaining = timeout_s if callable(timeout_s) else lambda: timeout_s
         self._max_bytes = max_bytes
+        self._on_access = on_access
 
     def resolve(self, reference: str) -> tuple[str, str]:
         """Type and id of a reference that leads to this server, else :class:`~cds.errors.NotAllowed`."""
@@ -158,7 +165,12 @@ class FhirClient:
         content = None if body is None else orjson.dumps(body)
         request = self._http.build_request(method, url, headers=wanted, content=content)
         limit = max_bytes or self._max_bytes
-        response = exchange(self._http, request, auth=self._auth, timeout_s=self._remaining(), max_bytes=limit)
+        status = None
+        try:
+            response = exchange(self._http, request, auth=self._auth, timeout_s=self._remaining(), max_bytes=limit)
+            status = response.status_code
+        finally:
+            self._on_access(method, url, status)
         return check(response, what)
 
 

@@ -39,19 +39,22 @@ class Charts:
     lookback_days: int
     max_documents: int
 
-    def open(
-        self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail
-    ) -> tuple[Subject, Chart]:
+    def open(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> tuple[Subject, Chart]:
         """Raises :class:`Forbidden` for a FHIR server, or a token, that is not this client's or this patient's."""
         base = self._base(client, hook)
         subject = Subject(
             tenant=client.tenant,
             fhir_server=base,
             patient_id=hook.patient_id,
-            pacs=self.pacs.opener(client.registration, base, lambda: deadline.remaining),
+            pacs=self.pacs.opener(client.registration, base),
         )
         fhir = FhirClient(
-            self.http, client.registration, base, _auth(hook, base), timeout_s=lambda: deadline.remaining
+            self.http,
+            client.registration,
+            base,
+            _auth(hook, base),
+            timeout_s=lambda: deadline.remaining,
+            on_access=lambda method, url, status: trail.fhir_read(base, subject.patient, url, status),
         )
         chart = Chart(
             fhir,

@@ -8,6 +8,7 @@ from typing import Any
 
 from cds.ehr.prefetch import TEMPLATES
 
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One entry of the discovery document."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
 
 from cds.audit import balp, chain
+from cds.audit.balp import Exchange, Outcome, Party
 from cds.audit.trail import Trail
 from cds.findings import ImageReading, NoteReading, Prescreen
 from cds.reporting.resources import collection, report_id, resources
@@ -19,6 +21,37 @@ from cds.store.database import Connection, Database
 
 RESULTS = "results"
 """The kind of an outbox delivery that brings a report into the EHR."""
+
+
+class Told(Protocol):
+    """What became of one card (:class:`cds.hooks.feedback.Feedback`)."""
+
+    @property
+    def card(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def timestamp(self) -> datetime: ...
+    @property
+    def body(self) -> Mapping[str, Any]: ...
+
+
+class TokenRequested(Protocol):
+    """That a token was asked for (:class:`cds.ehr.backend_services.TokenRequest`)."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def token_endpoint(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def succeeded(self) -> bool: ...
+
 
 T = TypeVar("T")
 
@@ -80,7 +113,8 @@ class Record:
             )
             if new:
                 self._write_results(connection, prescreen)
-                chain.append_many(connection, tenant, [*trail.take(), *_events(prescreen)])
+                trail.inferred(prescreen, report_id(prescreen))
+                chain.append_many(connection, tenant, trail.take())
         return prescreen
 
     def answered(
@@ -92,6 +126,25 @@ class Record:
                 topic = card["source"]["topic"]["code"]
                 cards.put(connection, tenant, UUID(card["uuid"]), service, topic, card, UUID(prescreen.id))
             chain.append_many(connection, tenant, trail.take())
+
+    def feedback(self, tenant: str, service: str, told: Iterable[Told], trail: Trail) -> None:
+        """Keep what became of cards, each told once; :class:`~cds.errors.Unknown` for a card that is not ours."""
+        with self._database.transaction(tenant) as connection:
+            for entry in told:
+                cards.feedback(
+                    connection, tenant, service, UUID(entry.card), entry.outcome, entry.timestamp, entry.body
+                )
+            chain.append_many(connection, tenant, trail.take())
+
+    def token_requested(self, request: TokenRequested) -> None:
+        """We asked an EHR for a token of our own (ITI-71)."""
+        us, server = Party(request.client_id, request.client_id), Party(request.issuer, request.token_endpoint)
+        parameters = {"grant_type": "client_credentials", "scope": request.scope}
+        event = balp.token_obtained(Exchange(us, server, us), parameters)
+        if not request.succeeded:
+            event = balp.failed(event, "the token was not given", Outcome.MINOR_FAILURE)
+        with self._database.transaction(request.tenant) as connection:
+            chain.append(connection, request.tenant, event)
 
     def audit(self, tenant: str, trail: Trail) -> None:
         """Write the events gathered so far."""
@@ -128,11 +181,6 @@ class Record:
         with self._database.transaction(tenant) as connection:
             scores.put(connection, tenant, key, kind, _json(reading))
         return reading
-
-
-def _events(prescreen: Prescreen) -> list[dict[str, Any]]:
-    """That models looked at this patient's data, and that a report was made of it."""
-    raise NotImplementedError
 
 
 def _json(value: Any) -> dict[str, Any]:

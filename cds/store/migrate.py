@@ -16,6 +16,7 @@ from typing import Iterator
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
 
@@ -89,6 +90,11 @@ def upgrade(admin_url: str, app_role: str) -> list[str]:
             _apply(connection, step)
         _grant(connection, app_role)
         return [step.name for step in missing]
+
+
+def role_of(url: str) -> str:
+    """The role as which ``url`` connects."""
+    return str(conninfo_to_dict(url).get("user", ""))
 
 
 @contextmanager

@@ -130,6 +130,15 @@ def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime
     return at
 
 
+def undelivered(connection: Connection, tenant: str) -> int:
+    """How many deliveries have not arrived yet, those given up included."""
+    found = connection.execute(
+        "SELECT count(*) FROM outbox WHERE tenant = %s AND delivered_at IS NULL", (tenant,)
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
 def dead(connection: Connection, tenant: str) -> list[DeadLetter]:
     """The deliveries that were given up, the oldest first."""
     found = connection.execute(

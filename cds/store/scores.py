@@ -21,3 +21,8 @@ def put(connection: Connection, tenant: str, key: str, kind: str, body: Body) ->
         "INSERT INTO score (tenant, key, kind, body) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (tenant, key, kind, to_column(body)),
     )
+
+
+def forget(connection: Connection, tenant: str) -> None:
+    """Forget every score of the tenant; each is computed again when it is next asked for."""
+    connection.execute("DELETE FROM score WHERE tenant = %s", (tenant,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -116,10 +117,8 @@ json_values = st.recursive(
 
 @given(st.sampled_from(["hookInstance", "context", "context.draftOrders", "fhirAuthorization"]), json_values)
 def test_whatever_comes_is_parsed_or_refused(path: str, value: Any) -> None:
-    try:
+    with suppress(RequestError):
         parse(IMAGING_PRESCREEN, changed(path, value))
-    except RequestError:
-        pass
 
 
 @given(st.binary())
