@@ -86,23 +86,27 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["sandbox"] = parts
 
-    from cds.sandbox import fhir  # noqa: PLC0415 - its chapters ask this module for the parts
+    from cds.sandbox import dicomweb, fhir  # noqa: PLC0415 - their chapters ask this module for the parts
 
     app.register_blueprint(fhir.blueprint(), url_prefix="/fhir")
-    authorization = AuthorizationServer(
+    if not pacs_url:
+        app.register_blueprint(dicomweb.blueprint(), url_prefix="/dicom-web")
+    authorization = _authorization_server(parts, Clients((sightline(service_url), *clients)))
+    oauth.init_app(app, authorization)
+    # Prefetch asks our own FHIR server, in this process, and so gives what the token permits and no more.
+    fhir_client = httpx.Client(transport=httpx.WSGITransport(app))
+    service = CdsClient(service_url, issuer=parts.fhir_base, keys=keys, tokens=parts.tokens, fhir=fhir_client)
+    ehr.init_app(app, ehr.Ehr(base_url, parts.records, authorization, service))
+    return app
+
+
+def _authorization_server(parts: Sandbox, clients: Clients) -> AuthorizationServer:
+    return AuthorizationServer(
         issuer=parts.fhir_base,
-        base_url=base_url,
-        clients=Clients((sightline(service_url), *clients)),
-        key=keys.token,
+        base_url=parts.base_url,
+        clients=clients,
+        key=parts.keys.token,
         tokens=parts.tokens,
         records=parts.records,
         backend_audiences=(parts.fhir_base, parts.dicomweb_root),
     )
-    oauth.init_app(app, authorization)
-    # Prefetch asks our own FHIR server, in this process, and so gives what the token permits and no more.
-    fhir_client = httpx.Client(transport=httpx.WSGITransport(app))
-    service = CdsClient(
-        service_url, issuer=parts.fhir_base, key=keys.cds_client, tokens=parts.tokens, fhir=fhir_client
-    )
-    ehr.init_app(app, ehr.Ehr(base_url, parts.records, authorization, service))
-    return app

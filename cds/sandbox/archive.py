@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import sqlite3
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,13 +17,15 @@ import orjson
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
-from cds.errors import ImagingError
+from cds.errors import ImagingError, SightlineError
+from cds.sandbox.database import Database
 
-UID = r"[0-9]+(?:\.[0-9]+)*"
-_UID = re.compile(rf"(?=.{{1,64}}$){UID}")
+UID = re.compile(r"(?=.{1,64}$)[0-9]+(?:\.[0-9]+)*")
 
 _MAX_INLINE_BYTES = 1024
 """Longer binary values are left out of the metadata; they are in the instance itself."""
+
+_ONE_AT_A_TIME = threading.Lock()
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS instance (
@@ -56,29 +58,34 @@ class DicomArchive:
 
     def __init__(self, home: Path) -> None:
         self._root = home / "dicom"
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._local = threading.local()
-        self._storing = threading.Lock()
-        self._connection().executescript(_SCHEMA)
+        self._database = Database(self._root / "index.sqlite", _SCHEMA)
 
     def store(self, data: bytes) -> Instance:
         """Keep one DICOM Part 10 file; stored again under its SOP Instance UID, it takes the older one's place.
 
         Raises :class:`ImagingError` where the bytes are no DICOM file, or lack an identifier.
         """
-        with self._storing:
-            instance = _read(data)
-            path = self.path(instance)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{secrets.token_hex(8)}")
-            draft.write_bytes(data)
-            draft.replace(path)
-            self._index(instance)
+        instance = identify(data)
+        self.keep(instance, data)
         return instance
+
+    def keep(self, instance: Instance, data: bytes) -> None:
+        """Keep a file that :func:`identify` has read."""
+        path = self.path(instance)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{secrets.token_hex(8)}")
+        draft.write_bytes(data)
+        draft.replace(path)
+        self._index(instance)
 
     def path(self, instance: Instance) -> Path:
         """Where the instance's bytes are."""
         return self._root / instance.study / instance.series / f"{instance.instance}.dcm"
+
+    def dataset(self, instance: Instance) -> Dataset:
+        """The whole instance, pixels included; :class:`ImagingError` where it cannot be read."""
+        with quietly("the DICOM file cannot be read"):
+            return dcmread(self.path(instance))
 
     def find(
         self,
@@ -93,24 +100,25 @@ class DicomArchive:
         asked = {name: value for name, value in given.items() if value is not None}
         where = " AND ".join(f"{name} = :{name}" for name in asked) or "1"
         sql = f"SELECT {_COLUMNS} FROM instance WHERE {where} ORDER BY key"  # noqa: S608
-        return [_from_row(row) for row in self._connection().execute(sql, asked)]
+        return [_from_row(row) for row in self._database.connection.execute(sql, asked)]
 
     def fault(self, study_uid: str, status: int | None) -> None:
         """Have every request for this study answered with an HTTP ``status``; None makes it well again."""
-        with self._storing:
-            self._connection().execute("DELETE FROM fault WHERE study = ?", (study_uid,))
+        with self._database.atomically() as connection:
+            connection.execute("DELETE FROM fault WHERE study = ?", (study_uid,))
             if status is not None:
-                self._connection().execute("INSERT INTO fault VALUES (?, ?)", (study_uid, status))
+                connection.execute("INSERT INTO fault VALUES (?, ?)", (study_uid, status))
 
     def fault_of(self, study_uid: str) -> int | None:
         """The status that :meth:`fault` set, if any."""
-        row = self._connection().execute("SELECT status FROM fault WHERE study = ?", (study_uid,)).fetchone()
+        row = self._database.connection.execute(
+            "SELECT status FROM fault WHERE study = ?", (study_uid,)
+        ).fetchone()
         return row[0] if row else None
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self._connection().close()
-        del self._local.connection
+        self._database.close()
 
     def _index(self, instance: Instance) -> None:
         row = (
@@ -118,39 +126,38 @@ class DicomArchive:
             *(instance.sop_class, instance.transfer_syntax, orjson.dumps(instance.metadata)),
         )
         sql = f"INSERT OR REPLACE INTO instance ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        self._connection().execute(sql, row)
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            path = self._root / "index.sqlite"
-            connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
+        self._database.connection.execute(sql, row)
 
 
-def _read(data: bytes) -> Instance:
-    # pydicom warns of every small oddity; an archive keeps what it is given.
-    with warnings.catch_warnings():
+def identify(data: bytes) -> Instance:
+    """What a DICOM Part 10 file is and says; :class:`ImagingError` where it is none, or lacks an identifier."""
+    with quietly("the DICOM file cannot be read"):
+        return _instance(dcmread(BytesIO(data), stop_before_pixels=True))
+
+
+@contextmanager
+def quietly(complaint: str) -> Iterator[None]:
+    """Use pydicom without its warnings, and with :class:`ImagingError` for all that it raises.
+
+    It warns of each oddity, and an archive keeps what it is given. One thread at a time: the filter is global.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = dcmread(BytesIO(data), stop_before_pixels=True)
-            return _instance(dataset)
+            yield
         except InvalidDicomError:
             raise ImagingError("the bytes are not a DICOM Part 10 file") from None
-        except ImagingError:
+        except SightlineError:
             raise
-        except Exception as error:  # a parser of a thousand formats has a thousand ways to fail
-            raise ImagingError(f"the DICOM file cannot be read ({type(error).__name__})") from None
+        except Exception as error:  # a reader of a thousand formats has a thousand ways to fail
+            raise ImagingError(f"{complaint} ({type(error).__name__})") from None
 
 
 def _instance(dataset: Dataset) -> Instance:
     study, series, instance = (
         str(dataset.get(name, "")) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     )
-    if not all(_UID.fullmatch(uid) for uid in (study, series, instance)):
+    if not all(UID.fullmatch(uid) for uid in (study, series, instance)):
         raise ImagingError("the DICOM file lacks a valid study, series or SOP instance UID")
     metadata = dataset.to_json_dict(
         bulk_data_threshold=_MAX_INLINE_BYTES,

@@ -10,7 +10,7 @@ SIGHTLINE_SCOPES = (
     "launch launch/patient launch/encounter openid fhirUser online_access "
     "patient/*.rs user/*.rs "
     "system/*.rs system/DiagnosticReport.crus system/Observation.crus system/Provenance.crs "
-    "system/Device.crus system/Task.crus system/AuditEvent.crs"
+    "system/ImagingStudy.crs system/Device.crus system/Task.crus system/AuditEvent.crs"
 )
 
 

@@ -39,21 +39,22 @@ class StowPacs:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
-        self.root, auth = _without_user(url)
-        self._client = httpx.Client(auth=auth, timeout=timeout_s, transport=transport, trust_env=False)
+        self.root, self._auth = _without_user(url)
+        self._timeout_s = timeout_s
+        self._transport = transport
 
     def store(self, instances: Iterable[bytes]) -> None:
         """One request each, so that none is too large.
 
         Raises :class:`Unreachable`, :class:`Refused`, or :class:`BadAnswer` where the PACS did not keep one.
         """
-        for data in instances:
-            self._store(data)
+        with httpx.Client(
+            auth=self._auth, timeout=self._timeout_s, transport=self._transport, trust_env=False
+        ) as client:
+            for data in instances:
+                self._send(client, data)
 
-    def close(self) -> None:
-        self._client.close()
-
-    def _store(self, data: bytes) -> None:
+    def _send(self, client: httpx.Client, data: bytes) -> None:
         boundary = secrets.token_hex(16)
         body = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode() + data
         headers = {
@@ -61,7 +62,7 @@ class StowPacs:
             "Accept": "application/dicom+json",
         }
         try:
-            answer = self._client.post(
+            answer = client.post(
                 f"{self.root}/studies", content=body + f"\r\n--{boundary}--\r\n".encode(), headers=headers
             )
         except httpx.HTTPError as error:

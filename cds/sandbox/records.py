@@ -1,15 +1,13 @@
 """The EHR's resources, every version of them, in one SQLite file.
 
-Write-ahead logging: what was committed is there after a kill -9. Each thread has its own connection.
+What was kept is there after a kill -9.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ import orjson
 
 from cds.errors import Unknown
 from cds.sandbox import bundles
+from cds.sandbox.database import Database
 from cds.sandbox.index import Span, Word, rows
 from cds.sandbox.query import Match, Query
 
@@ -51,11 +50,7 @@ class Records:
     """The store. Resources are plain dicts; ``id`` and ``meta`` are set here, the rest stays as it came."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._local = threading.local()
-        self._writing = threading.RLock()
-        self._connection().executescript(_SCHEMA)
+        self._database = Database(path, _SCHEMA)
 
     def create(self, resource: dict[str, Any]) -> dict[str, Any]:
         """Keep a new resource under a new id; a given ``id`` is not used (FHIR R4, "create")."""
@@ -89,7 +84,7 @@ class Records:
         page = (
             f"SELECT body FROM resource r WHERE {where} ORDER BY {order} LIMIT {query.count} OFFSET {query.offset}"  # noqa: S608
         )
-        connection = self._connection()
+        connection = self._database.connection
         (total,) = connection.execute(f"SELECT count(*) FROM resource r WHERE {where}", bound).fetchone()  # noqa: S608
         return Found(total, tuple(orjson.loads(body) for (body,) in connection.execute(page, bound)))
 
@@ -100,31 +95,17 @@ class Records:
         """
         return bundles.execute(self, bundle, permit)
 
-    @contextmanager
-    def atomically(self) -> Iterator[None]:
+    def atomically(self) -> AbstractContextManager[object]:
         """All writes inside are kept together, or none if an exception leaves the block."""
-        connection = self._connection()
-        if connection.in_transaction:
-            yield
-            return
-        with self._writing:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        return self._database.atomically()
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self._connection().close()
-        del self._local.connection
+        self._database.close()
 
     def _put(self, resource: dict[str, Any]) -> dict[str, Any]:
         of_type, id = resource["resourceType"], resource["id"]
-        with self.atomically():
-            connection = self._connection()
+        with self._database.atomically() as connection:
             held = connection.execute(
                 "SELECT version FROM resource WHERE type = ? AND id = ?", (of_type, id)
             ).fetchone()
@@ -144,7 +125,7 @@ class Records:
         return kept
 
     def _index(self, key: int, resource: dict[str, Any]) -> None:
-        connection, of_type = self._connection(), resource["resourceType"]
+        connection, of_type = self._database.connection, resource["resourceType"]
         for table in ("word", "span"):
             connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608
         for row in rows(resource):
@@ -156,20 +137,11 @@ class Records:
             connection.execute(f"INSERT OR IGNORE INTO {values[0]} VALUES (?, ?, ?, ?, ?)", values[1])  # noqa: S608
 
     def _one(self, sql: str, resource_type: str, *key: str) -> dict[str, Any]:
-        row = self._connection().execute(sql, (resource_type, *key)).fetchone()
+        row = self._database.connection.execute(sql, (resource_type, *key)).fetchone()
         if row is None:
             raise Unknown(f"there is no such {resource_type}")
         resource: dict[str, Any] = orjson.loads(row[0])
         return resource
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
 
 
 def _where(query: Query) -> tuple[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from cds.sandbox.app import Sandbox, create_app
 from cds.sandbox.oauth.launch import Launch, LaunchContext
+from cds.sandbox.records import Records
 from tests.sandbox.smart_app import SmartApp, answered, registered
 
 BASE = "http://sandbox.test"
@@ -73,11 +74,9 @@ def data() -> Path:
     return place
 
 
-@pytest.fixture
-def people(sandbox: Sandbox) -> None:
-    """One clinician, and one patient who is here today."""
-    sandbox.records.update({"resourceType": "Practitioner", "id": "grey", "name": [{"text": "Dr Ada Grey"}]})
-    sandbox.records.update(
+def add_people(records: Records) -> None:
+    records.update({"resourceType": "Practitioner", "id": "grey", "name": [{"text": "Dr Ada Grey"}]})
+    records.update(
         {
             "resourceType": "Patient",
             "id": "p1",
@@ -86,7 +85,7 @@ def people(sandbox: Sandbox) -> None:
             "birthDate": "1960-02-03",
         }
     )
-    sandbox.records.update(
+    records.update(
         {
             "resourceType": "Encounter",
             "id": "e1",
@@ -95,6 +94,12 @@ def people(sandbox: Sandbox) -> None:
             "period": {"start": "2026-01-01T08:00:00Z"},
         }
     )
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> None:
+    """One clinician, and one patient who is here today."""
+    add_people(sandbox.records)
 
 
 @pytest.fixture

@@ -33,15 +33,21 @@ def registered(**changes: Any) -> Client:
         "name": "Trial app",
         "redirect_uris": (REDIRECT_URI,),
         "launch_url": "https://app.test/launch",
-        "scopes": tuple("launch launch/patient openid fhirUser online_access patient/*.rs system/*.rs".split()),
+        "scopes": (
+            "launch",
+            "launch/patient",
+            "openid",
+            "fhirUser",
+            "online_access",
+            "patient/*.rs",
+            "system/*.rs",
+        ),
         "jwks": {"keys": [KEY.as_dict(private=False)]},
     }
     return Client(**(values | changes))
 
 
-def assertion(
-    *, key: ECKey = KEY, alg: str = "ES384", header: dict[str, Any] | None = None, **claims: Any
-) -> str:
+def assertion(*, key: ECKey = KEY, alg: str = "ES384", header: dict[str, Any] | None = None, **claims: Any) -> str:
     """A client assertion; name a claim to change it, or give None to leave it out."""
     now = int(time.time())
     given = {"iss": "app", "sub": "app", "aud": TOKEN_URL, "exp": now + 60, "jti": secrets.token_hex(8)} | claims

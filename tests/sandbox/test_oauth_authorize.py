@@ -13,7 +13,9 @@ from tests.sandbox.smart_app import ISSUER, REDIRECT_URI, SmartApp, answered
 Start = Callable[..., str]
 
 
-def test_an_ehr_launch_comes_back_with_a_code_the_state_and_who_answers(smart_app: SmartApp, launch: Start) -> None:
+def test_an_ehr_launch_comes_back_with_a_code_the_state_and_who_answers(
+    smart_app: SmartApp, launch: Start
+) -> None:
     answer = answered(smart_app.authorize(launch=launch()))
 
     assert answer.keys() == {"code", "state", "iss"}

@@ -68,7 +68,9 @@ def test_a_jti_is_good_once() -> None:
         door.authenticate(asserted(token))
 
 
-@pytest.mark.parametrize("header", [{"kid": None}, {"kid": "unknown"}, {"typ": "at+jwt"}, {"jku": "https://evil.test"}])
+@pytest.mark.parametrize(
+    "header", [{"kid": None}, {"kid": "unknown"}, {"typ": "at+jwt"}, {"jku": "https://evil.test"}]
+)
 def test_a_header_that_is_wrong_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(InvalidClient):
         authentication(registered()).authenticate(asserted(assertion(header=header)))

@@ -7,17 +7,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import httpx
 import orjson
 from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamError
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.ehr import prefetch
 from cds.sandbox.handles import Handles
+from cds.sandbox.keys import SandboxKeys
 
 TOKEN_S = 60
 JWT_S = 300
@@ -26,7 +27,7 @@ READ_SCOPES = tuple(
     f"patient/{of_type}.rs"
     for of_type in (
         *("Patient", "Encounter", "ServiceRequest", "ImagingStudy", "DocumentReference", "Binary"),
-        *("DiagnosticReport", "Observation", "Condition"),
+        *("DiagnosticReport", "Observation", "Condition", "Practitioner", "Endpoint"),
     )
 )
 
@@ -79,7 +80,7 @@ class CdsClient:
         service_url: str,
         *,
         issuer: str,
-        key: ECKey,
+        keys: SandboxKeys,
         tokens: AccessTokens,
         fhir: httpx.Client,
         subject: str = "sightline",
@@ -87,12 +88,19 @@ class CdsClient:
     ) -> None:
         self.service_url = service_url.rstrip("/")
         self.issuer = issuer
-        self._key = key
+        self._key = keys.cds_client
         self._tokens = tokens
         self._fhir = fhir
         self._subject = subject
         self._http = http or httpx.Client(timeout=httpx.Timeout(15, connect=3), trust_env=False)
         self._discovered: Handles[list[Json]] = Handles(60)
+
+    @classmethod
+    def of(cls, home: Path, base_url: str, service_url: str) -> Self:
+        """The client of the sandbox that runs at ``base_url`` on ``home``, for another process than its own."""
+        keys, issuer = SandboxKeys.load(home), f"{base_url.rstrip('/')}/fhir"
+        fhir = httpx.Client(timeout=5, trust_env=False)
+        return cls(service_url, issuer=issuer, keys=keys, tokens=AccessTokens(keys.token, issuer), fhir=fhir)
 
     def services(self) -> list[Json]:
         """What the service offers (§ Discovery), asked for at most once a minute; :class:`UpstreamError`."""

@@ -71,10 +71,11 @@ def _policy(response: Response) -> Response:
     response.headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-        f"img-src 'self' data: {app}; frame-src 'self' {app}; form-action 'self' {app}; frame-ancestors 'none'",
+        f"img-src 'self' data: {app}; frame-src 'self' {app}; form-action 'self' {app}; frame-ancestors 'self'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not no-referrer: a browser then sends "Origin: null" with our own forms.
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

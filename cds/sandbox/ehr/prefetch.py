@@ -33,7 +33,7 @@ def fill(templates: Any, context: Mapping[str, Any], read: Read) -> dict[str, An
     return filled
 
 
-def resolve(template: str, context: Mapping[str, Any]) -> str:
+def resolve(template: object, context: Mapping[str, Any]) -> str:
     """The relative URL that ``template`` stands for; :class:`RequestError` for a token that we cannot fill."""
     tokens = {f"context.{name}": value for name, value in context.items() if isinstance(value, str)}
     user_type, _, user_id = str(context.get("userId", "")).partition("/")
@@ -44,7 +44,7 @@ def resolve(template: str, context: Mapping[str, Any]) -> str:
             raise RequestError(f"the prefetch token {found[1]} cannot be filled")
         return tokens[found[1]]
 
-    url = _TOKEN.sub(value, template)
+    url = _TOKEN.sub(value, template if isinstance(template, str) else "")
     if "{{" in url or not _RELATIVE.match(url):
         raise RequestError("the prefetch template is not one of CDS Hooks 2.0")
     return url

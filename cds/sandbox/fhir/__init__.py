@@ -7,8 +7,9 @@ from orjson import JSONEncodeError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from cds.errors import RequestError
+from cds.sandbox.app import sandbox
+from cds.sandbox.bearer import authenticate
 from cds.sandbox.fhir import capability, create, read, search, transaction, update
-from cds.sandbox.fhir.authorization import authenticate
 from cds.sandbox.fhir.representation import failure, http_failure
 
 
@@ -34,7 +35,7 @@ def blueprint() -> Blueprint:
 
 def _authenticate() -> None:
     if request.endpoint != "fhir.metadata":
-        authenticate()
+        authenticate(sandbox().tokens, sandbox().fhir_base)
 
 
 def _nothing(rest: str) -> Response:

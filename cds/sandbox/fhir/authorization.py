@@ -1,14 +1,13 @@
-"""Who may touch what: bearer tokens (RFC 6750), SMART scopes, and the Patient compartment (FHIR R4)."""
+"""Who may touch what: SMART scopes and the Patient compartment (FHIR R4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request
-
-from cds.errors import Forbidden, Unauthenticated
-from cds.sandbox.access import Access, Interaction
+from cds.errors import Forbidden
+from cds.sandbox.access import Interaction
 from cds.sandbox.app import sandbox
+from cds.sandbox.bearer import access
 from cds.sandbox.index import Word, rows
 from cds.sandbox.query import Match, parse
 
@@ -16,20 +15,6 @@ SHARED = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Endpoint", "Location", "Device", "Medication"}
 )
 """Types of no patient in particular: a ``patient/`` scope lets them be read, not written."""
-
-
-def authenticate() -> None:
-    """Read the request's token; :class:`Unauthenticated` without a valid one for this FHIR server."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("there is no bearer token")
-    g.access = sandbox().tokens.verify(token.strip(), sandbox().fhir_base)
-
-
-def access() -> Access:
-    """The token of the current request, verified."""
-    held: Access = g.access
-    return held
 
 
 def require(interaction: Interaction, of_type: str) -> None:

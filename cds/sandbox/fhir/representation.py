@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, NotAcceptable, UnsupportedMediaTy
 
 from cds.errors import RequestError, Unauthenticated, Unknown
 from cds.sandbox.app import sandbox
+from cds.sandbox.bearer import challenge
 from cds.sandbox.bundles import ID
 from cds.sandbox.outcome import of_error, outcome
 from cds.sandbox.resource_types import RESOURCE_TYPES
@@ -102,14 +103,9 @@ def failure(error: RequestError) -> Response:
     """An OperationOutcome; for a 401 without the reason, which helps only who guesses."""
     if isinstance(error, Unauthenticated):
         response = fhir_json(outcome("error", error.code, "a valid access token is required"), error.status)
-        response.headers["WWW-Authenticate"] = _challenge()
+        response.headers["WWW-Authenticate"] = challenge()
         return response
     return fhir_json(of_error(error), error.status)
-
-
-def _challenge() -> str:
-    """RFC 6750: a token that was sent and not accepted is called so, a missing one is not."""
-    return 'Bearer error="invalid_token"' if request.headers.get("Authorization") else "Bearer"
 
 
 _CODES = {404: "not-found", 405: "not-supported", 413: "too-long", 500: "exception"}

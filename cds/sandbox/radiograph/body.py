@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 import numpy as np
 
+from cds.sandbox.radiograph.plate import Plane
+
 Side = Literal["right", "left"]
 View = Literal["PA", "AP"]
 Sex = Literal["F", "M"]
@@ -79,18 +81,22 @@ class Body:
         """The height of the costophrenic angles."""
         return max(self.dome.values()) + self.doming
 
-    def outer(self, y: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def outer(self, y: Plane) -> Plane:
         """The distance of the rib cage's inner wall from the midline at height ``y``."""
         down = np.clip((y - self.apex) / (self.base - self.apex) / 0.85, 0, 1)
-        return 5.0 + (self.half_width - 5.0) * (1 - (1 - down) ** 2.4) ** 0.62
+        wall: Plane = 5.0 + (self.half_width - 5.0) * (1 - (1 - down) ** 2.4) ** 0.62
+        return wall
 
-    def inner(self, y: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def inner(self, y: Plane) -> Plane:
         """The distance of the lung's inner edge from the midline, were there no mediastinum."""
         down = np.clip((y - self.apex) / 3.0, 0, 1)
-        return 5.0 - 3.6 * np.sqrt(down)
+        edge: Plane = 5.0 - 3.6 * np.sqrt(down)
+        return edge
 
-    def diaphragm(self, x: np.ndarray, side: Side) -> np.ndarray:  # type: ignore[type-arg]
+    def diaphragm(self, x: Plane, side: Side) -> Plane:
         """The height of the hemidiaphragm at ``x``, which counts outwards from the midline."""
         middle = self.half_width * 0.47
         away = (x - middle) / (self.half_width - middle)
-        return self.dome[side] + self.doming * np.where(away > 0, np.abs(away) ** 2.6, 0.42 * np.abs(away) ** 2.0)
+        fall = np.where(away > 0, np.abs(away) ** 2.6, 0.42 * np.abs(away) ** 2.0)
+        height: Plane = self.dome[side] + self.doming * fall
+        return height

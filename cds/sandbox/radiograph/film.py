@@ -91,7 +91,7 @@ def letter(tone: Plane, rng: np.random.Generator, view: str) -> NDArray[np.uint1
     lettered = np.maximum(tone, ink)
     plaque = _plaque("SYNTHETIC", small)
     lettered[rows - plaque.shape[0] :, : plaque.shape[1]] = plaque
-    return np.rint(np.clip(lettered, 0, 1) * DEPTH).astype(np.uint16)
+    return np.asarray(np.rint(np.clip(lettered, 0, 1) * DEPTH), np.uint16)
 
 
 def _plaque(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Plane:

@@ -20,7 +20,7 @@ async function send(form, button) {
   form.setAttribute("aria-busy", "true");
   for (const each of form.querySelectorAll("button")) each.disabled = true;
   try {
-    const answer = await fetch(button?.formAction || form.action, {
+    const answer = await fetch(button?.getAttribute("formaction") ?? form.action, {
       method: "POST", body, headers: { "X-Fragment": "desk" },
     });
     if (!answer.ok) return location.reload();
