@@ -115,11 +115,12 @@ def delivered(connection: Connection, tenant: str, id: int) -> None:
 def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime | None:
     """Try again after a pause that doubles, and return when; none where it is given up after many tries.
 
+    Up to half of the pause is left out by chance, so that what failed together does not come back together.
     ``error`` is one plain sentence without patient data, such as those of :mod:`cds.errors`.
     """
     found = connection.execute(
         "UPDATE outbox SET last_error = %s, next_attempt_at ="
-        " CASE WHEN attempts < %s THEN now() + least(%s * 2 ^ (attempts - 1), %s) END"
+        " CASE WHEN attempts < %s THEN now() + least(%s * 2 ^ (attempts - 1), %s) * (0.5 + random() / 2) END"
         " WHERE tenant = %s AND id = %s AND delivered_at IS NULL RETURNING next_attempt_at",
         (error[:ERROR_CHARACTERS], MAX_ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, tenant, id),
     ).fetchone()
