@@ -51,7 +51,7 @@ class DeadLetter:
 
 
 def enqueue(
-    connection: Connection, tenant: str, kind: str, destination: str, payload: Body, idempotency_key: str
+    connection: Connection, tenant: str, *, kind: str, destination: str, payload: Body, idempotency_key: str
 ) -> int:
     """Add a delivery and its job, and return its id; for a key that was used before, the id of that delivery."""
     added = connection.execute(
@@ -88,9 +88,9 @@ def due(connection: Connection, tenant: str, limit: int = 100) -> list[int]:
 
 
 def claim(connection: Connection, tenant: str, id: int) -> Delivery | None:
-    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's. Commit, then send.
+    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's.
 
-    A try counts from here: a delivery whose workers die of it is given up too.
+    Commit, then send. A try counts from here: a delivery whose workers die of it is given up too.
     """
     found = connection.execute(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = CASE WHEN attempts < %s THEN now() + %s END"

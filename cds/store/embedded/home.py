@@ -78,7 +78,7 @@ class Home:
                 os.kill(int(pid_file.read_text().split()[0]), stop)
             time.sleep(0.05)
 
-    def secrets(self, *names: str) -> dict[str, str]:
+    def make_secrets(self, *names: str) -> None:
         """Random passwords by name, made once and readable by us alone."""
         if not self._secrets.exists():
             draft = self._secrets.with_suffix(".new")
@@ -87,8 +87,12 @@ class Home:
             with os.fdopen(descriptor, "w") as file:
                 json.dump({name: secrets.token_urlsafe(32) for name in names}, file)
             draft.rename(self._secrets)
-        held: dict[str, str] = json.loads(self._secrets.read_text())
-        return held
+
+    def secret(self, name: str) -> str:
+        """Raises :class:`ConfigurationError` where the server was never started."""
+        with self.trouble_named():
+            held: dict[str, str] = json.loads(self._secrets.read_text())
+        return held[name]
 
     def folder(self, path: Path, account: Account) -> Path:
         """Make ``path``, the account's alone."""

