@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,7 +42,7 @@ class DICOMweb:
     def __init__(
         self, http: httpx.Client, root: str, auth: httpx.Auth | None, *, max_bytes: int, timeout: float
     ) -> None:
-        """``max_bytes`` bounds one retrieved instance, ``timeout`` (seconds) each wait for the other side."""
+        """``max_bytes`` bounds one retrieved instance, ``timeout`` (seconds) one call to its last byte."""
         self._http = http
         self._root = root.rstrip("/")
         self._auth = auth
@@ -66,7 +67,7 @@ class DICOMweb:
         syntax = transfer_syntax if transfer_syntax == "*" else _checked(transfer_syntax)
         accept = f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'
         with self._get(path, accept) as response:
-            body = _read(response, self._max_bytes)
+            body = self._read(response, self._max_bytes)
             return only_part(response.headers.get("Content-Type", ""), body, "application/dicom")
 
     def _search(self, path: str) -> list[Match]:
@@ -74,7 +75,7 @@ class DICOMweb:
         with self._get(path, "application/dicom+json", query) as response:
             if response.status_code == 204:
                 return []
-            return _matches(_read(response, MAX_SEARCH_BYTES))
+            return _matches(self._read(response, MAX_SEARCH_BYTES))
 
     @contextmanager
     def _get(self, path: str, accept: str, query: httpx.QueryParams | None = None) -> Iterator[httpx.Response]:
@@ -98,6 +99,20 @@ class DICOMweb:
         except httpx.HTTPError:
             raise Unreachable("the PACS cannot be reached") from None
 
+    def _read(self, response: httpx.Response, limit: int) -> bytes:
+        """The body, given up as soon as it is longer than ``limit``, as it unfolds, or takes too long."""
+        if int(_digits(response.headers.get("Content-Length", "")) or 0) > limit:
+            raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
+        parts, length, latest = [], 0, time.monotonic() + self._timeout
+        for chunk in response.iter_bytes(1 << 16):
+            length += len(chunk)
+            if length > limit:
+                raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
+            if time.monotonic() > latest:
+                raise Unreachable("the PACS did not answer in time")
+            parts.append(chunk)
+        return b"".join(parts)
+
 
 def _checked(uid: str) -> str:
     """``uid``, fit to stand in an address."""
@@ -117,19 +132,6 @@ def _check_status(status: int) -> None:
         raise errors[status]
     if status not in (200, 204):
         raise BadAnswer(f"the PACS answered with status {status}")
-
-
-def _read(response: httpx.Response, limit: int) -> bytes:
-    """The body, which is given up as soon as it is longer than ``limit``, compressed or not."""
-    if int(_digits(response.headers.get("Content-Length", "")) or 0) > limit:
-        raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
-    parts, length = [], 0
-    for chunk in response.iter_bytes(1 << 16):
-        length += len(chunk)
-        if length > limit:
-            raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _digits(text: str) -> str:

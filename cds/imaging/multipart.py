@@ -54,8 +54,10 @@ def _header(block: bytes, name: str) -> str:
 
 
 def _parsed(content_type: str) -> tuple[str, dict[str, str]]:
-    """Media type in lower case, and its parameters."""
+    """Media type in lower case, and its parameters but for those in the extended notation of RFC 2231."""
     message = Message()
     message["Content-Type"] = content_type.replace("\r", " ").replace("\n", " ")
     parameters = message.get_params() or []
-    return message.get_content_type(), {key.lower(): value for key, value in parameters[1:]}
+    return message.get_content_type(), {
+        key.lower(): value for key, value in parameters[1:] if isinstance(value, str)
+    }

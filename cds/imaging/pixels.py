@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import Dataset, FileDataset, dcmread
+from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
@@ -34,6 +34,7 @@ MIN_SIDE = 64
 
 # pydicom's log and warnings quote the values that they complain about, and a value may be a name.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+config.settings.reading_validation_mode = config.IGNORE
 
 DESCRIBING = (
     "SOPInstanceUID",

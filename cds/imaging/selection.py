@@ -15,9 +15,16 @@ FRONTAL = ("PA", "AP")
 LATERAL = ("LL", "RL", "LLO", "RLO", "LATERAL")
 CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "HEART")
 
+SOP_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.1": ("CR", ""),
+    "1.2.840.10008.5.1.4.1.1.1.1": ("DX", "FOR PRESENTATION"),
+    "1.2.840.10008.5.1.4.1.1.1.1.1": ("DX", "FOR PROCESSING"),
+}
+"""Modality and intent of the storage classes (PS3.4 B.5), which are stated even where the attributes are not."""
+
 MODALITY, BODY_PART, VIEW, INTENT = "00080060", "00180015", "00185101", "00080068"
-STUDY_UID, SERIES_UID, SOP_UID = "0020000D", "0020000E", "00080018"
-SERIES_DESCRIPTION, CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "0008103E", "00080023", "00080033", "00080021"
+SERIES_UID, SOP_UID, SOP_CLASS = "0020000E", "00080018", "00080016"
+CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "00080023", "00080033", "00080021"
 SERIES_NUMBER, INSTANCE_NUMBER = "00200011", "00200013"
 
 
@@ -41,13 +48,14 @@ class Candidate:
     def from_dicom_json(cls, match: Mapping[str, Any]) -> Self:
         """From an instance match of QIDO-RS or from metadata (PS3.18 annex F)."""
         date = _text(match, CONTENT_DATE) or _text(match, SERIES_DATE)
+        modality, intent = SOP_CLASSES.get(_text(match, SOP_CLASS), ("", ""))
         return cls(
             series_uid=_text(match, SERIES_UID),
             instance_uid=_text(match, SOP_UID),
-            modality=_code(match, MODALITY),
-            body_part=_code(match, BODY_PART) or _code(match, SERIES_DESCRIPTION),
+            modality=_code(match, MODALITY) or modality,
+            body_part=_code(match, BODY_PART),
             view=_code(match, VIEW),
-            intent=_code(match, INTENT),
+            intent=_code(match, INTENT) or intent,
             taken=date + _text(match, CONTENT_TIME),
             position=(_number(_text(match, SERIES_NUMBER)), _number(_text(match, INSTANCE_NUMBER))),
         )
@@ -129,17 +137,18 @@ def _listed(reasons: Iterable[str]) -> str:
 
 
 def _candidates(study: Mapping[str, Any]) -> Iterator[Candidate]:
+    """Every instance of an ImagingStudy (FHIR R4, ``series.instance``) that is of the right shape."""
     for series in _objects(study.get("series")):
-        body_site = series.get("bodySite")
-        body_part = body_site.get("display", "") if isinstance(body_site, Mapping) else ""
-        modality = series.get("modality")
         for instance in _objects(series.get("instance")):
+            sop_class = _string(_member(instance.get("sopClass"), "code")).removeprefix("urn:oid:")
+            modality, intent = SOP_CLASSES.get(sop_class, ("", ""))
             yield Candidate(
                 series_uid=_string(series.get("uid")),
                 instance_uid=_string(instance.get("uid")),
-                modality=_string(modality.get("code") if isinstance(modality, Mapping) else "").upper(),
-                body_part=(_string(body_part) or _string(series.get("description"))).upper(),
+                modality=_string(_member(series.get("modality"), "code")).upper() or modality,
+                body_part=_string(_member(series.get("bodySite"), "display")).upper(),
                 view=_view(_string(instance.get("title"))),
+                intent=intent,
                 taken=_string(series.get("started") or study.get("started")),
                 position=(_number(series.get("number")), _number(instance.get("number"))),
             )
@@ -153,6 +162,10 @@ def _view(title: str) -> str:
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
 
 
 def _string(value: Any) -> str:

@@ -29,19 +29,21 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     films = split(read_nih(arguments.data / "nih"))
-    drawn = synthetic(arguments.synthetic, TRAINING_SEEDS, arguments.cache)
-    unseen = synthetic(max(1, arguments.synthetic // 4), HELD_OUT_SEEDS, arguments.cache)
+    films_to_fit = films.train
+    if arguments.synthetic:
+        films_to_fit = films.train.joined(synthetic(arguments.synthetic, TRAINING_SEEDS, arguments.cache))
     schedule = Schedule(head=(64,), whole=(64,), max_batches=2) if arguments.smoke else Schedule()
 
-    model = trained(films.train.joined(drawn), schedule)
+    model = trained(films_to_fit, schedule)
     model.to(memory_format=torch.contiguous_format).save_pretrained(arguments.out)
-    validation, imagined = scored(model, films.validation), scored(model, unseen)
-    log.info("mean AUROC: validation %.3f, synthetic %.3f", validation.macro, imagined.macro)
+    validation = scored(model, films.validation)
+    unseen = scored(model, synthetic(arguments.unseen, HELD_OUT_SEEDS, arguments.cache))
+    log.info("mean AUROC: validation %.3f, synthetic %.3f", validation.macro, unseen.macro)
     calibration = {
         key: platt(z, y) for key, z, y in zip(KEYS, validation.logits.T, films.validation.labels.T, strict=True)
     }
-    control = scored(trained(films.train, schedule), films.test) if arguments.control else None
-    text = card(CARD, scored(model, films.test), imagined, calibration, control)
+    control = scored(_loaded(arguments.control), films.test) if arguments.control else None
+    text = card(CARD, scored(model, films.test), unseen, calibration, control)
     log.info("bundle %s", write_bundle(arguments.out, _bundle(calibration, validation), text))
 
 
@@ -58,6 +60,10 @@ def trained(films: Films, schedule: Schedule) -> EfficientNetLiteForImageClassif
     load_imagenet(model)
     fit(model, films, schedule)
     return model
+
+
+def _loaded(folder: Path) -> EfficientNetLiteForImageClassification:
+    return EfficientNetLiteForImageClassification.from_pretrained(folder).to(memory_format=torch.channels_last)
 
 
 def _bundle(calibration: dict[str, dict[str, float]], validation: Scored) -> Bundle:
@@ -84,7 +90,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--cache", type=Path, default=Path(".data/films"), help="where drawn films are kept")
     parser.add_argument("--synthetic", type=int, default=480, help="how many synthetic films to train on")
-    parser.add_argument("--control", action="store_true", help="also train without synthetic films, to compare")
+    parser.add_argument("--unseen", type=int, default=120, help="how many synthetic films to judge by")
+    parser.add_argument("--control", type=Path, help="a bundle made with --synthetic 0, to compare with")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help="two batches only: proves that the script runs")
     return parser.parse_args()
