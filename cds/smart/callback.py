@@ -135,7 +135,6 @@ class Callback:
             self._sessions.end(before)
         response = Response(status=303, headers={"Location": "/smart/"})
         self._cookies.set(response, SESSION, self._sessions.begin(session), session.fhir_server)
-        self._cookies.delete(response, LAUNCH)
         return response
 
 

@@ -1,4 +1,7 @@
-"""What the browser holds for us: one secret while a launch is under way, another one for the session.
+"""What the browser holds for us: one secret to know it by at a launch, and another one for the session.
+
+The first opens nothing: it only shows that a launch ends in the browser where it began. It outlives the launch,
+because another may be under way.
 
 In an EHR's iframe we are a third party, so behind TLS the cookies are ``SameSite=None; Secure; Partitioned`` and
 bound to our host (``__Host-``). Beside the secret stands a digest of the FHIR base, so that a page which finds no
@@ -48,16 +51,6 @@ class Cookies:
         response.set_cookie(
             self._full(name),
             f"{secret}.{_digest(fhir_server)}",
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="None" if self._secure else "Lax",
-            partitioned=self._secure,
-        )
-
-    def delete(self, response: Response, name: Name) -> None:
-        response.delete_cookie(
-            self._full(name),
             path="/",
             secure=self._secure,
             httponly=True,
