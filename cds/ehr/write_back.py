@@ -128,9 +128,9 @@ def _one_by_one(client: FhirClient, entries: Mapping[str, Resource]) -> Delivere
     places: dict[str, str] = {}
     for full_url in _safe_order(entries):
         resource = rewritten(entries[full_url], places)
-        query = identity(resource)
-        known = None if query else _find(client, resource)
-        places[full_url] = known or client.create(resource, if_none_exist=query)
+        # Looked for first: a conditional create fails where two deliveries at once once made one thing twice.
+        known = _find(client, resource)
+        places[full_url] = known or client.create(resource, if_none_exist=identity(resource))
     return Delivered(places)
 
 

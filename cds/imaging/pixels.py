@@ -160,7 +160,7 @@ def _compressed_frame(dataset: FileDataset) -> bytes | None:
         return None
     frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
     if syntax == RLELossless:
-        # Run lengths name no size; a frame that is not smaller for them is not one.
+        # Run lengths name no size, but never double it by much.
         expected = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
         size = (dataset.Columns, dataset.Rows) if len(frame) <= 2 * expected + 64 else (0, 0)
     else:

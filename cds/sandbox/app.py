@@ -13,6 +13,7 @@ from cds.sandbox import ehr, oauth
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.archive import DicomArchive
 from cds.sandbox.clients import Client, Clients, sightline
+from cds.sandbox.ehr.films import Films
 from cds.sandbox.ehr.ordering import CdsClient
 from cds.sandbox.keys import SandboxKeys
 from cds.sandbox.oauth import AuthorizationServer
@@ -93,10 +94,11 @@ def create_app(
         app.register_blueprint(dicomweb.blueprint(), url_prefix="/dicom-web")
     authorization = _authorization_server(parts, Clients((sightline(service_url), *clients)))
     oauth.init_app(app, authorization)
-    # Prefetch asks our own FHIR server, in this process, and so gives what the token permits and no more.
-    fhir_client = httpx.Client(transport=httpx.WSGITransport(app))
-    service = CdsClient(service_url, issuer=parts.fhir_base, keys=keys, tokens=parts.tokens, fhir=fhir_client)
-    ehr.init_app(app, ehr.Ehr(base_url, parts.records, authorization, service))
+    # The EHR asks its own servers, in this process, as others do: it gets what its token permits and no more.
+    within = httpx.Client(transport=httpx.WSGITransport(app))
+    service = CdsClient(service_url, issuer=parts.fhir_base, keys=keys, tokens=parts.tokens, fhir=within)
+    films = Films(parts.dicomweb_root, parts.tokens, within)
+    ehr.init_app(app, ehr.Ehr(base_url, parts.records, authorization, service, films))
     return app
 
 

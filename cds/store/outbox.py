@@ -19,6 +19,9 @@ QUEUE = "outbox"
 TASK = "deliver"
 """The Procrastinate task ``deliver(tenant, id)`` that the worker runs."""
 
+FHIR_RESULTS = "fhir-results"
+"""The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
+
 MAX_ATTEMPTS = 10
 LEASE = timedelta(minutes=2)
 """How long a claimed delivery is its worker's own; then it is due again."""

@@ -85,8 +85,8 @@ class Ehr:
     def create(self, resource: dict[str, Any], if_none_exist: str) -> httpx.Response:
         if self.dies_after is not None and len(self.posts) > self.dies_after:
             raise httpx.ReadTimeout("dead")
-        if if_none_exist and self.matching(resource["resourceType"], if_none_exist):
-            return httpx.Response(200)
+        if if_none_exist and (matches := self.matching(resource["resourceType"], if_none_exist)):
+            return httpx.Response(200 if len(matches) == 1 else 412)
         return httpx.Response(201, headers={"Location": f"{BASE}/{self.keep(resource)}/_history/1"})
 
     def keep(self, resource: dict[str, Any]) -> str:
@@ -99,6 +99,11 @@ class Ehr:
         if self.refuses_transaction:
             return httpx.Response(self.refuses_transaction)
         assert bundle["type"] == "transaction"
+        conditions = [
+            (e["request"]["url"], e["request"].get("ifNoneExist", "identifier=|")) for e in bundle["entry"]
+        ]
+        if any(len(self.matching(*condition)) > 1 for condition in conditions):
+            return httpx.Response(412)
         places = {}
         for entry in bundle["entry"]:
             resource, request = entry["resource"], entry["request"]
@@ -181,6 +186,15 @@ def test_after_a_crash_in_between_the_next_call_takes_up_what_is_lacking(
     ehr.dies_after = None
     deliver(client_of(ehr), results())
     ehr.check()
+
+
+def test_a_device_that_is_there_twice_already_is_used_as_it_is(ehr: Ehr, client_of: ClientOf) -> None:
+    device = next(e["resource"] for e in results()["entry"] if e["fullUrl"] == DEVICE)
+    first, _ = ehr.keep(device), ehr.keep(device)
+    delivered = deliver(client_of(ehr), results())
+    assert delivered.references[DEVICE] == first
+    assert sorted(reference.partition("/")[0] for reference in ehr.held).count("Device") == 2
+    assert len(ehr.held) == 6
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])

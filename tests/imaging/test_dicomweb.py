@@ -272,6 +272,17 @@ def test_another_image_than_the_one_asked_for_is_not_taken(dicom: MakeFile, ramp
         retrieve(pacs(part(dicom(ramp))), STUDY, SERIES, "1.2.826.1.2.4", at_least=64)
 
 
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [({"ViewPosition": "LL"}, "lateral"), ({"Modality": "CT"}, "CT"), ({"BodyPartExamined": "KNEE"}, "body part")],
+)
+def test_the_file_has_the_last_word_on_what_it_shows(
+    dicom: MakeFile, ramp: Any, stated: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ImagingError, match=reason):
+        retrieve(pacs(part(dicom(ramp, **stated))), STUDY, SERIES, INSTANCE, at_least=64)
+
+
 def _jpeg_lossless(data: bytes) -> bytes:
     """The file relabelled as one that Pillow and OpenJPEG do not read."""
     from io import BytesIO

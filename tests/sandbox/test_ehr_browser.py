@@ -48,7 +48,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
             port = int(base_url.rpartition(":")[2])
         app = create_app(tmp_path_factory.mktemp("sandbox"), base_url, service_url=service.base)
         parts = app.extensions["sandbox"]
-        service.trust(registration(base_url, parts.keys))
+        service.trust(registration(parts))
         add_people(parts.records)
         with serving(app, port):
             yield parts

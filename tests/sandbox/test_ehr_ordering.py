@@ -31,7 +31,7 @@ Sign = Callable[..., HookExchange]
 def service(sandbox: Sandbox) -> HookService:
     service = HookService()
     service.base = SERVICE
-    service.trust(registration(BASE, sandbox.keys))
+    service.trust(registration(sandbox))
     return service
 
 
@@ -70,7 +70,7 @@ def sent(cds_client: CdsClient, service: HookService, order: dict[str, Any]) -> 
 
 
 def test_the_registration_is_one_that_the_service_accepts(sandbox: Sandbox) -> None:
-    known = Registration.from_json(registration(BASE, sandbox.keys))
+    known = Registration.from_json(registration(sandbox))
 
     assert known.issuer == ISSUER
     assert known.fhir_server(ISSUER) == ISSUER
@@ -137,6 +137,20 @@ class TestRequest:
 
         assert exchange.request["fhirAuthorization"]["access_token"] == "…"
         assert "encounterId" not in exchange.request["context"]
+
+    def test_the_service_may_say_where_its_time_went(
+        self, calling: Callable[..., CdsClient], order: dict[str, Any]
+    ) -> None:
+        answer = httpx.Response(
+            200, json={"cards": []}, headers={"Server-Timing": "read;dur=12.5, score;dur=80,x"}
+        )
+        exchange = calling(httpx.MockTransport(lambda request: answer)).sign_order(
+            "p1", [order], user="Practitioner/grey"
+        )
+
+        assert exchange.answer
+        assert exchange.answer.steps == {"read": 12.5, "score": 80.0}
+        assert exchange.answer.ms > 0
 
 
 class TestPrefetch:

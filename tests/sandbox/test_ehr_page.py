@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,8 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds.sandbox.app import Sandbox
-from cds.sandbox.ehr import cards
+from cds.sandbox.ehr import cards, orders
 from cds.sandbox.ehr.registration import registration
+from tests.sandbox.dicom import instance
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER
 
@@ -27,7 +29,7 @@ def service(app: Flask, sandbox: Sandbox, people: None) -> HookService:
     """The service that the page talks to, in this process."""
     service = HookService()
     service.base = SERVICE
-    service.trust(registration(BASE, sandbox.keys))
+    service.trust(registration(sandbox))
     app.extensions["sandbox-ehr"].service._http = httpx.Client(transport=httpx.WSGITransport(service.app))
     return service
 
@@ -112,6 +114,21 @@ class TestChart:
         document = client.get("/documents/d1", base_url=BASE)
         assert document.get_data(as_text=True) == "Short of breath"
         assert document.headers["Content-Security-Policy"].startswith("sandbox;")
+
+    def test_the_film_of_a_study_is_shown(self, client: FlaskClient, sandbox: Sandbox, people: None) -> None:
+        sandbox.archive.store(instance("1.2.3", "1.2.3.1", "1.2.3.1.1"))
+        series = [{"uid": "1.2.3.1", "instance": [{"uid": "1.2.3.1.1"}]}]
+        identifier = [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}]
+        study = {"resourceType": "ImagingStudy", "id": "s1", "identifier": identifier, "series": series}
+        sandbox.records.update(study)
+        sandbox.records.update({"resourceType": "ImagingStudy", "id": "s2"})
+
+        film = client.get("/studies/s1/film", base_url=BASE)
+        assert film.mimetype == "image/jpeg"
+        assert film.get_data().startswith(b"\xff\xd8")
+        assert client.get("/studies/s2/film", base_url=BASE).status_code == 404
+        sandbox.archive.fault("1.2.3", 503)
+        assert client.get("/studies/s1/film", base_url=BASE).status_code == 404
 
     def test_a_note_kept_as_binary_is_shown_too(self, client: FlaskClient, sandbox: Sandbox, people: None) -> None:
         held = {
@@ -218,6 +235,18 @@ class TestSigning:
         assert found
         order = sandbox.records.read("ServiceRequest", found[1])
         assert (order["status"], order["intent"]) == ("active", "order")
+
+    def test_a_draft_that_the_record_holds_is_gone_on_with(
+        self, client: FlaskClient, service: HookService, sandbox: Sandbox
+    ) -> None:
+        held = orders.draft("p1", "Practitioner/grey", "e1", reason="Cough <3 weeks")
+        sandbox.records.update({**held, "id": "begun"})
+        clinician = Clinician(client)
+        assert unescape(clinician.fields()["order-0-reason"]) == "Cough <3 weeks"
+
+        clinician.click("sign")
+        assert "Signed: ServiceRequest/begun" in clinician.click("file")
+        assert sandbox.records.read("ServiceRequest", "begun")["status"] == "active"
 
     def test_without_script_the_page_comes_back_whole(self, clinician: Clinician) -> None:
         path = clinician.address("sign")

@@ -18,7 +18,7 @@ from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
 
 AS_ROOT = os.geteuid() == 0
 
-SUPERVISOR = """
+STARTER = """
 import sys, time
 from pathlib import Path
 from cds.store.embedded import EmbeddedPostgres
@@ -38,9 +38,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def killed_supervisor(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def starter(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that runs the server, to be killed, and the URL it gave."""
-    command = [sys.executable, "-c", SUPERVISOR, str(data_dir)]
+    command = [sys.executable, "-c", STARTER, str(data_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip()
@@ -121,7 +121,7 @@ def test_passwords_are_readable_by_their_owner_alone(data_dir: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
 
 
-def test_a_second_supervisor_is_refused(data_dir: Path) -> None:
+def test_a_second_starter_is_refused(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir) as server:
         for second in (EmbeddedPostgres(data_dir), server):
             with pytest.raises(ConfigurationError, match=f"CDS_DATA_DIR.*in use by process {os.getpid()}"):
@@ -139,20 +139,18 @@ def test_a_killed_server_comes_back_with_every_committed_row(data_dir: Path) -> 
         assert 2 in kept(server.app_url)
 
 
-def test_the_server_ends_with_a_killed_supervisor(
-    data_dir: Path, killed_supervisor: tuple[subprocess.Popen[str], str]
-) -> None:
-    process, url = killed_supervisor
+def test_the_server_ends_with_a_starter(data_dir: Path, starter: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = starter
     insert(url, 3)
     server = postmaster(data_dir)
     process.kill()
     assert soon(lambda: not alive(server))
 
 
-def test_a_start_right_after_a_kill_of_supervisor_and_guard_finds_everything(
-    data_dir: Path, killed_supervisor: tuple[subprocess.Popen[str], str]
+def test_a_start_right_after_a_kill_of_starter_and_guard_finds_everything(
+    data_dir: Path, starter: tuple[subprocess.Popen[str], str]
 ) -> None:
-    process, url = killed_supervisor
+    process, url = starter
     insert(url, 4)
     server = postmaster(data_dir)
     (guard,) = children(process.pid)

@@ -29,12 +29,11 @@ def superuser(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def empty(postgres: EmbeddedPostgres, superuser: psycopg.Connection) -> Iterator[Empty]:
+def empty(postgres: EmbeddedPostgres, superuser: psycopg.Connection) -> Empty:
     """A database that nothing was applied to."""
     name = f"empty_{uuid4().hex}"
     superuser.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
-    yield Empty(*(url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url)))
-    superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    return Empty(*(url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url)))
 
 
 def test_what_is_missing_is_named_then_applied_in_order(empty: Empty) -> None:

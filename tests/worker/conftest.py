@@ -131,6 +131,9 @@ def enqueue(database: Database, request: pytest.FixtureRequest) -> Callable[...,
 
     def put(kind: str = write_back.KIND, destination: str = BASE, payload: Any = RESULTS, name: str = "") -> int:
         with database.transaction(TENANT) as connection:
-            return outbox.enqueue(connection, TENANT, kind, destination, payload, f"{request.node.name}{name}")
+            key = f"{request.node.name}{name}"
+            return outbox.enqueue(
+                connection, TENANT, kind=kind, destination=destination, payload=payload, idempotency_key=key
+            )
 
     return put

@@ -151,7 +151,14 @@ def test_the_same_server_of_another_tenant_is_not_ours(
     deliverer: Deliverer, database: Database, ehr: Ehr, enqueue: Callable[..., int]
 ) -> None:
     with database.transaction("another") as connection:
-        id_ = outbox.enqueue(connection, "another", "fhir-results", BASE, {"entry": []}, "theirs")
+        id_ = outbox.enqueue(
+            connection,
+            "another",
+            kind="fhir-results",
+            destination=BASE,
+            payload={"entry": []},
+            idempotency_key="theirs",
+        )
     deliverer.deliver(TENANT, id_)
     deliverer.deliver("another", id_)
     with database.transaction("another") as connection:

@@ -29,22 +29,26 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     films = split(read_nih(arguments.data / "nih"))
-    films_to_fit = films.train
-    if arguments.synthetic:
-        films_to_fit = films.train.joined(synthetic(arguments.synthetic, TRAINING_SEEDS, arguments.cache))
     schedule = Schedule(head=(64,), whole=(64,), max_batches=2) if arguments.smoke else Schedule()
 
-    model = trained(films_to_fit, schedule)
+    model = trained(_with_synthetic(films.train, arguments), schedule)
     model.to(memory_format=torch.contiguous_format).save_pretrained(arguments.out)
+
     validation = scored(model, films.validation)
-    unseen = scored(model, synthetic(arguments.unseen, HELD_OUT_SEEDS, arguments.cache))
-    log.info("mean AUROC: validation %.3f, synthetic %.3f", validation.macro, unseen.macro)
     calibration = {
         key: platt(z, y) for key, z, y in zip(KEYS, validation.logits.T, films.validation.labels.T, strict=True)
     }
+    unseen = scored(model, synthetic(arguments.unseen, HELD_OUT_SEEDS, arguments.cache))
+    log.info("mean AUROC: validation %.3f, synthetic %.3f", validation.macro, unseen.macro)
     control = scored(_loaded(arguments.control), films.test) if arguments.control else None
     text = card(CARD, scored(model, films.test), unseen, calibration, control)
     log.info("bundle %s", write_bundle(arguments.out, _bundle(calibration, validation), text))
+
+
+def _with_synthetic(films: Films, arguments: argparse.Namespace) -> Films:
+    if not arguments.synthetic:
+        return films
+    return films.joined(synthetic(arguments.synthetic, TRAINING_SEEDS, arguments.cache))
 
 
 def scored(model: EfficientNetLiteForImageClassification, films: Films) -> Scored:

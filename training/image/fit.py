@@ -34,7 +34,7 @@ class Schedule:
 
     head: tuple[int, ...] = (160,)
     """The size in pixels of each epoch that fits the classifier alone."""
-    whole: tuple[int, ...] = (160,) * 12 + (224,) * 5
+    whole: tuple[int, ...] = (160,) * 9 + (224,) * 3
     """The same for the epochs that fit the layers too: small first, which is fast, then as in service."""
     batch: int = 32
     head_rate: float = 3e-3

@@ -7,7 +7,7 @@ from flask import Flask
 from cds.sandbox.ehr import page
 from cds.sandbox.ehr.page import EXTENSION, Ehr
 
-__all__ = ["Ehr", "init_app"]
+__all__ = ["EXTENSION", "Ehr", "init_app"]
 
 
 def init_app(app: Flask, ehr: Ehr) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from html import unescape
 from typing import Any
 
+from cds.errors import Unknown
 from cds.sandbox import query
 from cds.sandbox.records import Records
 
@@ -43,6 +45,10 @@ class Chart:
     patient: Person
     encounter: str
     """The id of the latest encounter; empty where there is none."""
+    clinician: Person
+    """Who is at work: the sandbox has no log-in, so it is who sees the patient in that encounter."""
+    drafts: tuple[Json, ...]
+    """Orders that were begun and not signed."""
     studies: tuple[Entry, ...]
     notes: tuple[Entry, ...]
     conditions: tuple[Entry, ...]
@@ -64,10 +70,25 @@ def read(records: Records, id: str) -> Chart:
     return Chart(
         patient=_person(patient),
         encounter=encounters[0]["id"] if encounters else "",
+        clinician=_clinician(records, encounters),
+        drafts=_search(records, "ServiceRequest", f"{about}&status=draft"),
         studies=tuple(map(_study, _search(records, "ImagingStudy", f"{about}&_sort=-started"))),
         notes=tuple(map(_note, _search(records, "DocumentReference", f"{about}&_sort=-date"))),
         conditions=tuple(map(_condition, _search(records, "Condition", about))),
     )
+
+
+def _clinician(records: Records, encounters: tuple[Json, ...]) -> Person:
+    """The encounter's first practitioner, else the sandbox's first."""
+    participants = encounters[0].get("participant", ()) if encounters else ()
+    for participant in participants:
+        of_type, _, id = participant.get("individual", {}).get("reference", "").partition("/")
+        if of_type == "Practitioner" and (found := records.find(of_type, id)):
+            return _person(found)
+    known = practitioners(records)
+    if not known:
+        raise Unknown("the sandbox holds no practitioner: load the sample patients first")
+    return known[0]
 
 
 def reports(records: Records, id: str) -> list[Json]:
@@ -97,7 +118,8 @@ def _person(resource: Json) -> Person:
 def _name(resource: Json) -> str:
     name = (resource.get("name") or [{}])[0]
     parts = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
-    return name.get("text") or " ".join(filter(None, parts)) or "(no name)"
+    titles = "".join(f", {title}" for title in name.get("suffix", ()))
+    return name.get("text") or " ".join(filter(None, parts)) + titles or "(no name)"
 
 
 def _age(born: str, today: date | None = None) -> int | None:
@@ -110,23 +132,25 @@ def _age(born: str, today: date | None = None) -> int | None:
 
 
 def _narrative(resource: Json) -> str:
-    return re.sub(r"<[^>]*>", "", resource.get("text", {}).get("div", "")).strip()
+    return unescape(re.sub(r"<[^>]*>", "", resource.get("text", {}).get("div", ""))).strip()
 
 
 def _study(study: Json) -> Entry:
     modalities = {series.get("modality", {}).get("code", "") for series in study.get("series", ())}
     modalities |= {modality.get("code", "") for modality in study.get("modality", ())}
-    counted = f"{study.get('numberOfInstances', '?')} image(s)"
+    count = study.get("numberOfInstances", 0)
+    counted = f"{count} image{'' if count == 1 else 's'}"
     title = study.get("description") or "Imaging study"
-    return Entry(
-        study["id"], _day(study.get("started")), title, f"{' '.join(sorted(modalities)).strip()} · {counted}"
-    )
+    detail = " · ".join((*sorted(filter(None, modalities)), counted))
+    return Entry(study["id"], _day(study.get("started")), title, detail)
 
 
 def _note(document: Json) -> Entry:
     attachment = (document.get("content") or [{}])[0].get("attachment", {})
     title = document.get("description") or attachment.get("title") or _concept(document.get("type"))
-    return Entry(document["id"], _day(document.get("date")), title, attachment.get("contentType", ""))
+    return Entry(
+        document["id"], _day(document.get("date")), title, attachment.get("contentType", "").partition(";")[0]
+    )
 
 
 def _condition(condition: Json) -> Entry:

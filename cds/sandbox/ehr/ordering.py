@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import httpx
 import orjson
@@ -30,6 +30,7 @@ READ_SCOPES = tuple(
         *("DiagnosticReport", "Observation", "Condition", "Practitioner", "Endpoint"),
     )
 )
+_STEP = re.compile(r"([A-Za-z0-9_-]+)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
 
 Outcome = Literal["accepted", "overridden"]
 Json = dict[str, Any]
@@ -44,6 +45,8 @@ class Answer:
     """The parsed JSON, or None where there was none to parse."""
     ms: float
     """From the first byte sent to the last received, in milliseconds."""
+    steps: Mapping[str, float] = field(default_factory=dict)
+    """Where the service says its time went (``Server-Timing``): milliseconds by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,6 @@ class CdsClient:
         self._subject = subject
         self._http = http or httpx.Client(timeout=httpx.Timeout(15, connect=3), trust_env=False)
         self._discovered: Handles[list[Json]] = Handles(60)
-
-    @classmethod
-    def of(cls, home: Path, base_url: str, service_url: str) -> Self:
-        """The client of the sandbox that runs at ``base_url`` on ``home``, for another process than its own."""
-        keys, issuer = SandboxKeys.load(home), f"{base_url.rstrip('/')}/fhir"
-        fhir = httpx.Client(timeout=5, trust_env=False)
-        return cls(service_url, issuer=issuer, keys=keys, tokens=AccessTokens(keys.token, issuer), fhir=fhir)
 
     def services(self) -> list[Json]:
         """What the service offers (§ Discovery), asked for at most once a minute; :class:`UpstreamError`."""
@@ -208,7 +204,8 @@ class CdsClient:
             raise Unreachable("the service did not answer in time") from None
         except httpx.HTTPError as error:
             raise Unreachable(f"the service could not be reached ({type(error).__name__})") from None
-        return Answer(response.status_code, _json(raw), (time.perf_counter() - started) * 1000)
+        ms = (time.perf_counter() - started) * 1000
+        return Answer(response.status_code, _json(raw), ms, _steps(response.headers.get("Server-Timing", "")))
 
     def _jwt(self, url: str) -> str:
         """§ Trusting CDS Clients: ``aud`` is the exact URL called, the key the registered one."""
@@ -252,6 +249,11 @@ def _bounded(response: httpx.Response) -> bytes:
         if len(raw) > MAX_ANSWER_BYTES:
             raise BadAnswer("the service's answer is too long")
     return bytes(raw)
+
+
+def _steps(header: str) -> dict[str, float]:
+    """W3C Server Timing: ``read;dur=12.5, score;dur=80``."""
+    return {name: float(ms) for name, ms in _STEP.findall(header[:4096])}
 
 
 def _json(raw: bytes) -> Any:

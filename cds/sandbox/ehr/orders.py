@@ -69,13 +69,14 @@ def edited(order: Json, *, code: str, priority: str, reason: str) -> Json:
 
 
 def signed(order: Json) -> Json:
-    """The order as it is filed: active, and without the id that only the draft had."""
-    return {name: value for name, value in order.items() if name != "id"} | {"status": "active"}
+    """The order as it is filed."""
+    return {**order, "status": "active"}
 
 
 def code_of(order: Json) -> str:
-    coding = (order.get("code", {}).get("coding") or [{}])[0]
-    return str(coding.get("code", ""))
+    """The code of the list that the order is for, else whatever code it has."""
+    codes = [str(coding.get("code", "")) for coding in order.get("code", {}).get("coding", ())]
+    return next((code for code in codes if code in IMAGING), codes[0] if codes else "")
 
 
 def display_of(order: Json) -> str:

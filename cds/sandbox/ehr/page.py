@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from cds.errors import Forbidden, RequestError, Unknown
 from cds.sandbox.ehr import chart, orders
 from cds.sandbox.ehr.desk import Desk
+from cds.sandbox.ehr.films import Films
 from cds.sandbox.ehr.ordering import CdsClient
 from cds.sandbox.handles import Handles
 from cds.sandbox.oauth import AuthorizationServer
@@ -45,6 +46,7 @@ class Ehr:
     records: Records
     authorization: AuthorizationServer
     service: CdsClient
+    films: Films
     desks: Handles[Desk] = field(default_factory=lambda: Handles(DESK_S, limit=500))
 
 
@@ -96,12 +98,9 @@ def patient(id: str) -> str:
     handle = request.args.get("desk", "")
     desk = ehr().desks.get(handle)
     if desk is None or desk.patient != id:
-        user = f"Practitioner/{_clinician().id}"
-        desk = Desk(id, user, seen.encounter, [orders.draft(id, user, seen.encounter)])
+        desk = _new_desk(seen)
         handle = ehr().desks.issue(desk)
-    return render_template(
-        "patient.html", chart=seen, clinician=_clinician(), desk=desk, handle=handle, **_desk_values()
-    )
+    return render_template("patient.html", chart=seen, desk=desk, handle=handle, **_desk_values())
 
 
 @bp.get("/patients/<id>/reports.json")
@@ -164,6 +163,15 @@ def launch(handle: str, card: int, link: int) -> BaseResponse:
     return redirect(launch_url(client, ehr().authorization.issuer, handed), 303)
 
 
+@bp.get("/studies/<id>/film")
+def film(id: str) -> Response:
+    """The first image of a study, for the chart."""
+    response = make_response(ehr().films.jpeg(ehr().records.read("ImagingStudy", id)))
+    response.headers["Content-Type"] = "image/jpeg"
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response
+
+
 @bp.get("/documents/<id>")
 def document(id: str) -> Response:
     """A note as it was filed, in a sandbox of the browser's: it comes from outside and is not trusted."""
@@ -189,6 +197,12 @@ def _at(handle: str, act: Callable[[Desk], None]) -> BaseResponse:
     return redirect(url_for(".patient", id=desk.patient, desk=handle), 303)
 
 
+def _new_desk(seen: chart.Chart) -> Desk:
+    user = f"Practitioner/{seen.clinician.id}"
+    drafts = list(seen.drafts) or [orders.draft(seen.patient.id, user, seen.encounter)]
+    return Desk(seen.patient.id, user, seen.encounter, drafts)
+
+
 def _desk(handle: str) -> Desk:
     desk = ehr().desks.get(handle)
     if desk is None:
@@ -204,17 +218,16 @@ def _file(desk: Desk) -> None:
     if not desk.drafts:
         raise RequestError("there is no order to sign")
     for order in desk.drafts:
-        kept = ehr().records.create(orders.signed(order))
+        kept = _kept(orders.signed(order))
         desk.filed.append(f"{kept['resourceType']}/{kept['id']}")
     desk.drafts = []
 
 
-def _clinician() -> chart.Person:
-    """Who is at work: the sandbox has no log-in, its first practitioner is always here."""
-    known = chart.practitioners(ehr().records)
-    if not known:
-        raise Unknown("the sandbox holds no practitioner yet: load the sample patients first")
-    return known[0]
+def _kept(order: dict[str, Any]) -> dict[str, Any]:
+    """A draft that the record held is now this order; any other gets an id of its own."""
+    if ehr().records.find(order["resourceType"], order["id"]):
+        return ehr().records.update(order)
+    return ehr().records.create(order)
 
 
 def _content(attachment: dict[str, Any]) -> bytes:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cds.sandbox.keys import SandboxKeys, public_jwks
+from cds.sandbox.keys import public_jwks
+
+if TYPE_CHECKING:
+    from cds.sandbox.app import Sandbox
 
 
-def registration(
-    base_url: str, keys: SandboxKeys, *, pacs_url: str = "", tenant: str = "sandbox"
-) -> dict[str, Any]:
-    """The sandbox at ``base_url``, its CDS client's key pinned; ``pacs_url`` a real PACS in place of its own."""
-    base = base_url.rstrip("/")
-    pacs = {"root": pacs_url, "auth": "none"} if pacs_url else {"root": f"{base}/dicom-web", "auth": "backend"}
+def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:
+    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is asked without a token."""
+    own = sandbox.pacs_root == sandbox.dicomweb_root
     return {
-        "issuer": f"{base}/fhir",
+        "issuer": sandbox.fhir_base,
         "tenant": tenant,
-        "fhirServers": [f"{base}/fhir"],
-        "jwks": public_jwks(keys.cds_client),
+        "fhirServers": [sandbox.fhir_base],
+        "jwks": public_jwks(sandbox.keys.cds_client),
         "algorithms": ["ES384"],
         "clientId": "sightline",
-        "oauthHosts": [base],
-        "origins": [base],
-        "pacs": [pacs],
+        "oauthHosts": [sandbox.base_url],
+        "origins": [sandbox.base_url],
+        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none"}],
     }

@@ -8,8 +8,6 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import psycopg
@@ -18,7 +16,7 @@ from psycopg import sql
 from cds.errors import ConfigurationError
 from cds.store.embedded.account import Account
 from cds.store.embedded.home import Home
-from cds.store.embedded.supervisor import Supervisor
+from cds.store.embedded.server import EmbeddedServer
 
 DATABASE = "sightline"
 OWNER = "cds_owner"
@@ -47,39 +45,20 @@ SERVER = {
 }
 
 
-class EmbeddedPostgres:
-    """One PostgreSQL cluster in ``data_dir``; a context manager that starts and stops it.
+class EmbeddedPostgres(EmbeddedServer):
+    """One PostgreSQL cluster in ``data_dir``, which loses nothing committed.
 
-    It lives as long as the process that started it, whatever ends that process, and loses nothing committed.
     Migrations use :attr:`admin_url` (the tables' owner), the service :attr:`app_url`; neither is a superuser.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._home = Home(data_dir, "postgres")
-        self._cluster = self._home.data
-        self._supervisor = Supervisor(self._home, self._cluster / "postmaster.pid", signal.SIGINT)
+        home = Home(data_dir, "postgres")
+        self._cluster = home.data
+        super().__init__(home, self._cluster / "postmaster.pid", signal.SIGINT)
 
-    def start(self) -> str:
-        """Start the server, on its first start create it, and return :attr:`app_url`.
-
-        Raises :class:`ConfigurationError` naming ``CDS_DATA_DIR`` where the directory is in use, or of no use.
-        """
-        with self._home.trouble_named(), self._supervisor.claimed():
-            self._start()
+    @property
+    def url(self) -> str:
         return self.app_url
-
-    def stop(self) -> None:
-        """Stop the server and wait for its end; open connections are cut, committed data is on disk."""
-        self._supervisor.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def app_url(self) -> str:
@@ -104,10 +83,9 @@ class EmbeddedPostgres:
             self._create(binaries, account)
         if not account.owns(self._cluster):
             raise self._home.unusable("it was made by another user")
-        options = [
-            f"--{name}={value}" for name, value in (SERVER | {"unix_socket_directories": str(sockets)}).items()
-        ]
-        self._supervisor.start(account, binaries / "postgres", "-D", self._cluster, *options, ready=self._answers)
+        settings = SERVER | {"unix_socket_directories": str(sockets)}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self._serve(account, binaries / "postgres", "-D", self._cluster, *options)
         self._provide_roles()
 
     def _create(self, binaries: Path, account: Account) -> None:
@@ -120,7 +98,7 @@ class EmbeddedPostgres:
         password.write_text(self._home.secret(SUPERUSER))
         account.give(password)
         try:
-            self._supervisor.run(account, binaries / "initdb", "-D", draft, f"--pwfile={password}", *INITDB)
+            self._run(account, binaries / "initdb", "-D", draft, f"--pwfile={password}", *INITDB)
         finally:
             password.unlink()
         draft.rename(self._cluster)
@@ -140,17 +118,11 @@ class EmbeddedPostgres:
             for role in {OWNER, APPLICATION} - roles:
                 create = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {}")
                 connection.execute(create.format(sql.Identifier(role), sql.Literal(self._home.secret(role))))
+            database, owner, application = map(sql.Identifier, (DATABASE, OWNER, APPLICATION))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
-                names = {"database": sql.Identifier(DATABASE), "owner": sql.Identifier(OWNER)}
-                connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
-            connection.execute(
-                sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(database=sql.Identifier(DATABASE))
-            )
-            connection.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {database} TO {application}").format(
-                    database=sql.Identifier(DATABASE), application=sql.Identifier(APPLICATION)
-                )
-            )
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, application))
 
 
 def _binaries() -> Path:

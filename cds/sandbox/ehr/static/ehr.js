@@ -92,5 +92,11 @@ function when(issued) {
   return Number.isNaN(moment.valueOf()) ? "" : moment.toLocaleString();
 }
 
+for (const film of document.querySelectorAll(".film img")) {
+  const gone = () => film.parentElement.replaceWith(part("small", "The PACS did not give the image."));
+  if (film.complete && !film.naturalWidth) gone();
+  else film.addEventListener("error", gone);
+}
+
 lookForReports();
 setInterval(lookForReports, 3000);
