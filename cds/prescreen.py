@@ -149,6 +149,7 @@ class Prescreening:
             view=choice.view,
             started=study.started,
             reference=study.reference,
+            root=study.root,
             passed_over=(*choice.passed_over, *passed_over),
         )
         return ImageReading(seen, score)
