@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -43,9 +44,9 @@ def wrap_images(
 ) -> list[SamplePatient]:
     """A patient for each radiograph in ``directory``, by file name, at most ``limit``.
 
-    A picture becomes a DX image; a DICOM file stays as it is but for whom and which study it names. ``say`` is told
-    of each file that cannot be used and of how many were left. Raises :class:`ImagingError` where there is no such
-    directory or no radiograph in it.
+    A picture becomes a DX image; a DICOM file stays as it is but for whom and which study it names. ``say`` is
+    told of each file that cannot be used and of how many were left. Raises :class:`ImagingError` where there is no
+    such directory or no radiograph in it.
     """
     if not directory.is_dir():
         raise ImagingError(f"{directory} is not a directory of images")
@@ -70,10 +71,11 @@ def _wrap(path: Path, number: int, pacs_root: str, now: date) -> SamplePatient:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ImagingError("the file is larger than 256 MiB")
     person, data = _person(number), path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     shot = Shot(
-        study_uid=uid(person.id, path.name, "study"),
-        series_uid=uid(person.id, path.name, "series"),
-        instance_uid=uid(person.id, path.name, "instance"),
+        study_uid=uid(person.id, digest, "study"),
+        series_uid=uid(person.id, digest, "series"),
+        instance_uid=uid(person.id, digest, "instance"),
         series_number=1,
         view="PA",
         taken=datetime.combine(now, time(6, 30), UTC),
