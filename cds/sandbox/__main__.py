@@ -12,7 +12,12 @@ from cds.settings import Settings
 def main() -> None:
     try:
         settings = Settings.from_environment()
-        serve(settings.data_dir / "sandbox", settings.sandbox_port, pacs_url=settings.sandbox_pacs_url)
+        serve(
+            settings.data_dir / "sandbox",
+            settings.sandbox_port,
+            pacs_url=settings.sandbox_pacs_url,
+            service_url=settings.base_url,
+        )
     except ConfigurationError as error:
         sys.exit(f"The sandbox cannot start: {error}.")
 

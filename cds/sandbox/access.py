@@ -6,10 +6,11 @@ permissions (SMART App Launch 2.2, "Scopes for requesting FHIR resources").
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,11 +19,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from cds.errors import Unauthenticated
+from cds.sandbox.handles import Handles
 
 Interaction = Literal["create", "read", "update", "delete", "search"]
 
 # A v2 scope with a query ("?category=…") asks for less than the type; we grant such a scope nothing.
 _SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)")
+_LONGEST_LIFETIME_S = 24 * 3600
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
@@ -72,6 +75,7 @@ class AccessTokens:
     def __init__(self, key: ECKey, issuer: str) -> None:
         self._key = key
         self.issuer = issuer
+        self._revoked: Handles[bool] = Handles(_LONGEST_LIFETIME_S)
 
     def issue(
         self,
@@ -79,7 +83,7 @@ class AccessTokens:
         subject: str,
         client_id: str,
         scopes: Iterable[str],
-        audience: str,
+        audience: str | Sequence[str],
         lifetime_s: int,
         patient: str | None = None,
         fhir_user: str | None = None,
@@ -89,7 +93,7 @@ class AccessTokens:
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "sub": subject,
-            "aud": audience,
+            "aud": audience if isinstance(audience, str) else list(audience),
             "client_id": client_id,
             "scope": " ".join(sorted(scopes)),
             "iat": now,
@@ -113,9 +117,20 @@ class AccessTokens:
                 exp={"essential": True},
             )
             required.validate(decoded.claims)
+            if self._revoked.get(_digest(token)):
+                raise Unauthenticated("the token was revoked")
             return _access(decoded.claims, audience)
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise Unauthenticated(f"the access token was not accepted ({type(error).__name__})") from None
+
+    def revoke(self, token: str) -> None:
+        """Refuse ``token`` from now on (RFC 7009); forgotten at a restart, as are those who would show it."""
+        self._revoked.keep(_digest(token), True)
+
+
+def _digest(token: str) -> str:
+    """What a token says, whichever of ECDSA's two valid signatures it bears."""
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 def _access(claims: dict[str, Any], audience: str) -> Access:

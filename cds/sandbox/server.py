@@ -11,14 +11,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from cds.errors import ConfigurationError
-from cds.sandbox.app import create_app
+from cds.sandbox.app import DEFAULT_SERVICE_URL, create_app
 from cds.sandbox.keys import SandboxKeys
 from cds.sandbox.pacs import StowPacs
 
 HOST = "127.0.0.1"
 
 
-def serve(home: Path, port: int, *, pacs_url: str = "") -> None:
+def serve(home: Path, port: int, *, pacs_url: str = "", service_url: str = DEFAULT_SERVICE_URL) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one, which is printed.
 
     Raises :class:`ConfigurationError` where the port is taken or a setting is wrong, before anything starts.
@@ -29,7 +29,7 @@ def serve(home: Path, port: int, *, pacs_url: str = "") -> None:
     listener = _listen(port)
     base_url = f"http://{HOST}:{listener.getsockname()[1]}"
     print(f"The sandbox EHR and PACS are at {base_url}", flush=True)
-    _Server(listener, lambda: create_app(home, base_url, pacs_url=pacs_url)).run()
+    _Server(listener, lambda: create_app(home, base_url, pacs_url=pacs_url, service_url=service_url)).run()
 
 
 def _listen(port: int) -> socket.socket:

@@ -11,6 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.oauth.launch import Launch, LaunchContext
+from cds.sandbox.records import Records
+from tests.sandbox.smart_app import SmartApp, answered, registered
 
 BASE = "http://sandbox.test"
 
@@ -19,7 +22,8 @@ Bearer = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(tmp_path, BASE)
+    secret = registered(id="secretive", jwks=None, secret="correct horse battery staple")
+    app = create_app(tmp_path, BASE, clients=(registered(), secret))
     yield app
     app.extensions["sandbox"].records.close()
     app.extensions["sandbox"].archive.close()
@@ -68,3 +72,54 @@ def data() -> Path:
     if not place.is_dir():
         pytest.skip("no real input here: set SIGHTLINE_DATA to a folder that has synthea/ and dicom/")
     return place
+
+
+def add_people(records: Records) -> None:
+    records.update({"resourceType": "Practitioner", "id": "grey", "name": [{"text": "Dr Ada Grey"}]})
+    records.update(
+        {
+            "resourceType": "Patient",
+            "id": "p1",
+            "name": [{"given": ["Pat"], "family": "Example"}],
+            "gender": "female",
+            "birthDate": "1960-02-03",
+        }
+    )
+    records.update(
+        {
+            "resourceType": "Encounter",
+            "id": "e1",
+            "status": "in-progress",
+            "subject": {"reference": "Patient/p1"},
+            "period": {"start": "2026-01-01T08:00:00Z"},
+        }
+    )
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> None:
+    """One clinician, and one patient who is here today."""
+    add_people(sandbox.records)
+
+
+@pytest.fixture
+def smart_app(client: FlaskClient, people: None) -> SmartApp:
+    return SmartApp(client)
+
+
+@pytest.fixture
+def launch(app: Flask) -> Callable[..., str]:
+    """Start an EHR launch as the page would; the ``launch`` handle."""
+
+    def start(client_id: str = "app", **context: object) -> str:
+        known = {"user": "Practitioner/grey", "patient": "p1", "encounter": "e1"} | context
+        handed: str = app.extensions["sandbox-oauth"].launches.issue(Launch(client_id, LaunchContext(**known)))
+        return handed
+
+    return start
+
+
+@pytest.fixture
+def code(smart_app: SmartApp, launch: Callable[..., str]) -> str:
+    """A code fresh from an EHR launch."""
+    return answered(smart_app.authorize(launch=launch()))["code"]

@@ -277,3 +277,16 @@ class TestAuthorization:
         assert client.get("/fhir/Binary/b1", headers=headers).data == b"a"
         assert client.get("/fhir/Binary/b2", headers=headers).status_code == 403
         assert client.get("/fhir/Binary", headers=headers).status_code == 403
+        sandbox.records.update(
+            {"resourceType": "Binary", "id": "b1", "securityContext": {"reference": "Patient/p2"}, "data": "YQ=="}
+        )
+        assert client.get("/fhir/Binary/b1", headers=headers).status_code == 403
+
+    def test_a_binary_is_written_for_its_own_patient_only(self, client: FlaskClient, bearer: Bearer) -> None:
+        headers = bearer("patient/*.cruds", patient="p1")
+        for context, status in (("Patient/p1", 201), ("Patient/p2", 403), ("", 403)):
+            more = headers | {"X-Security-Context": context}
+            answer = client.post("/fhir/Binary", data=b"x", headers=more, content_type="text/plain")
+            assert answer.status_code == status
+        body = {"resourceType": "Binary", "contentType": "text/plain", "securityContext": "Patient/p1"}
+        assert client.post("/fhir/Binary", json=body, headers=headers).status_code == 403

@@ -30,7 +30,9 @@ def _sample(case: Case, pacs_root: str, now: date, films: Films) -> SamplePatien
     person = case.person
     taken = datetime.combine(now - timedelta(days=case.film_days_ago), time(6, 55), UTC)
     shots = [(film, _shot(person, film, number, taken)) for number, film in enumerate(case.films, 1)]
-    held = [resources.patient(person), resources.encounter(person, case.visit, now, case.doctor)]
+    held = [resources.patient(person, case.story), resources.encounter(person, case.visit, now, case.doctor)]
+    order = resources.chest_order(person, case.reason, case.doctor, resources.instant(now, 11))
+    held.append(order)
     if case.problem:
         held.append(resources.condition(person, case.problem, now - timedelta(days=ONSET_DAYS)))
     if shots:
@@ -42,7 +44,7 @@ def _sample(case: Case, pacs_root: str, now: date, films: Films) -> SamplePatien
         name=person.name,
         story=case.story,
         bundle=transaction([*resources.shared(pacs_root), *held]),
-        order=resources.chest_order(person, case.reason, case.doctor, resources.instant(now, 11)),
+        order=order,
         instances=tuple(dx.instance(person, shot, films.frame(film, case.body)) for film, shot in shots),
         study_uid=shots[0][1].study_uid if shots else None,
         expected=case.expected,

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from html import escape
 from typing import Protocol
 
 from cds.findings import SNOMED_CT
@@ -98,7 +99,8 @@ def role(clinician: Clinician) -> Resource:
     }
 
 
-def patient(person: Person) -> Resource:
+def patient(person: Person, story: str) -> Resource:
+    """``story``, what the sample is for, is the narrative that the EHR's page shows."""
     telecom = [{"system": "phone", "use": "home", "value": person.phone}]
     if person.email:
         telecom.append({"system": "email", "value": person.email})
@@ -106,6 +108,7 @@ def patient(person: Person) -> Resource:
     return {
         "resourceType": "Patient",
         "id": person.id,
+        "text": {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(story)}</div>'},
         "identifier": [{"use": "usual", "type": mrn_type, "system": MRN_SYSTEM, "value": person.mrn}],
         "active": True,
         "name": [{"use": "official", "family": person.family, "given": person.given.split()}],
