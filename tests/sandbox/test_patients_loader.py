@@ -25,14 +25,14 @@ def patient(sandbox):
     shot = Shot(study, series, instance, 1, "PA", datetime(2026, 11, 22, 6, tzinfo=UTC), 5.6)
     image = resources.Image(series, instance, dx.SOP_CLASS, "DX", "CHEST PA")
     held = [
-        resources.patient(person),
+        resources.patient(person, "A small film"),
         resources.encounter(person, ("EMER", "emergency"), NOW, PNEUMOTHORAX.doctor),
         resources.imaging_study(person, study, shot.taken.isoformat(), [image]),
     ]
     return SamplePatient(
         id=person.id,
         name=person.name,
-        story="",
+        story="A small film",
         bundle=transaction([*resources.shared(sandbox.pacs_root), *held]),
         order=resources.chest_order(person, PNEUMOTHORAX.reason, PNEUMOTHORAX.doctor, resources.instant(NOW, 11)),
         instances=(dx.instance(person, shot, dx.encode(render(1, size=(64, 64)))),),

@@ -36,6 +36,8 @@ IDENTIFYING = frozenset(
     """.split()  # noqa: SIM905 - read as a list of names
 )
 
+STORY = "A radiograph of your own"
+
 _log = logging.getLogger(__name__)
 
 
@@ -153,14 +155,14 @@ def _patient(person: Person, shot: Shot, dataset: Dataset, pacs_root: str) -> Sa
         shot.series_uid, shot.instance_uid, str(dataset.SOPClassUID), str(dataset.Modality), f"CHEST {shot.view}"
     )
     held = [
-        resources.patient(person),
+        resources.patient(person, STORY),
         resources.encounter(person, ("AMB", "ambulatory"), today, INTERNIST),
         resources.imaging_study(person, shot.study_uid, shot.taken.isoformat(), [image]),
     ]
     return SamplePatient(
         id=person.id,
         name=person.name,
-        story="A radiograph of your own",
+        story=STORY,
         bundle=transaction([*resources.shared(pacs_root), *held]),
         order=resources.chest_order(person, resources.CHEST_FILM, INTERNIST, resources.instant(today, 11)),
         instances=(_written(dataset),),
