@@ -78,6 +78,14 @@ def test_a_real_pacs_is_not_given_the_images_of_a_study_that_must_fail(sandbox, 
     assert stored == []
 
 
+def test_the_order_waits_as_a_draft_until_it_is_signed(sandbox, patient):
+    load_into(sandbox, patient)
+    assert sandbox.records.read("ServiceRequest", patient.order["id"])["status"] == "draft"
+    sandbox.records.update(patient.order | {"status": "active"})
+    load_into(sandbox, patient)
+    assert sandbox.records.read("ServiceRequest", patient.order["id"])["status"] == "active"
+
+
 @pytest.mark.skipif(not (DATA / "synthea").is_dir(), reason="needs the Synthea bundles in SIGHTLINE_DATA")
 def test_a_synthea_bundle_loads_with_its_references(sandbox):
     for path in sorted((DATA / "synthea").glob("*.json")):
