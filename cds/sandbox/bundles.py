@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,21 @@ from cds.sandbox.resource_types import RESOURCE_TYPES
 if TYPE_CHECKING:
     from cds.sandbox.records import Records
 
-Permit = Callable[[Interaction, dict[str, Any]], None]
-"""Asked about each resource that an entry touches; raises to refuse."""
 
-MAX_ENTRIES = 5000
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked before an entry is carried out; each raises to refuse."""
+
+    permit: Callable[[Interaction, dict[str, Any]], None] = lambda interaction, resource: None
+    """Asked about every resource that is touched."""
+    check: Callable[[dict[str, Any]], None] = lambda resource: None
+    """Asked about every resource that is to be kept."""
+
+
+ANYTHING = Rules()
+"""Whoever fills the sandbox may do all."""
+
+MAX_ENTRIES = 50_000
 TYPE_NAME = r"[A-Z][A-Za-z]{1,63}"
 ID = r"[A-Za-z0-9.-]{1,64}"
 _INSTANCE = re.compile(rf"({TYPE_NAME})/({ID})")
@@ -32,7 +44,7 @@ _CONDITIONAL = re.compile(rf"({TYPE_NAME})\?(.+)")
 _ORDER = ("POST", "PUT", "GET")
 
 
-def execute(records: Records, bundle: dict[str, Any], permit: Permit | None) -> dict[str, Any]:
+def execute(records: Records, bundle: dict[str, Any], rules: Rules) -> dict[str, Any]:
     """Carry out the Bundle; all entries or none for a transaction, each for itself in a batch."""
     entries = bundle.get("entry", [])
     if bundle.get("resourceType") != "Bundle" or bundle.get("type") not in ("transaction", "batch"):
@@ -40,10 +52,10 @@ def execute(records: Records, bundle: dict[str, Any], permit: Permit | None) -> 
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES:
         raise RequestError(f"Bundle.entry must be a list of at most {MAX_ENTRIES}")
     if bundle["type"] == "batch":
-        responses = [_alone(records, entry, permit) for entry in entries]
+        responses = [_alone(records, entry, rules) for entry in entries]
     else:
         with records.atomically():
-            responses = _together(records, entries, permit)
+            responses = _together(records, entries, rules)
     return {"resourceType": "Bundle", "type": f"{bundle['type']}-response", "entry": responses}
 
 
@@ -64,16 +76,16 @@ def check_version(held: dict[str, Any], if_match: str | None) -> None:
         raise PreconditionFailed("the resource has changed since the version named by If-Match")
 
 
-def _alone(records: Records, entry: Any, permit: Permit | None) -> dict[str, Any]:
+def _alone(records: Records, entry: Any, rules: Rules) -> dict[str, Any]:
     try:
         with records.atomically():
-            return _together(records, [entry], permit)[0]
+            return _together(records, [entry], rules)[0]
     except RequestError as error:
         return {"response": {"status": _status(HTTPStatus(error.status)), "outcome": of_error(error)}}
 
 
-def _together(records: Records, entries: list[Any], permit: Permit | None) -> list[dict[str, Any]]:
-    work = [_Entry(records, entry, permit or (lambda interaction, resource: None)) for entry in entries]
+def _together(records: Records, entries: list[Any], rules: Rules) -> list[dict[str, Any]]:
+    work = [_Entry(records, entry, rules) for entry in entries]
     places = {entry.full_url: entry.place for entry in work if entry.full_url and entry.place}
     for entry in sorted(work, key=lambda one: _ORDER.index(one.method)):
         entry.carry_out(places)
@@ -83,9 +95,9 @@ def _together(records: Records, entries: list[Any], permit: Permit | None) -> li
 class _Entry:
     """One entry: read, then given its place (``Type/id``), then carried out."""
 
-    def __init__(self, records: Records, entry: Any, permit: Permit) -> None:
+    def __init__(self, records: Records, entry: Any, rules: Rules) -> None:
         self._records = records
-        self._permit = permit
+        self._rules = rules
         self.response: dict[str, Any] = {}
         try:
             request = entry["request"]
@@ -105,7 +117,7 @@ class _Entry:
         if self._resource is None:
             self._get()
         elif self._condition and self._held:
-            self._permit("create", self._held)
+            self._rules.permit("create", self._held)
             self._answer(HTTPStatus.OK, self._held)
         else:
             self._write(self._resource, places)
@@ -131,9 +143,10 @@ class _Entry:
     def _write(self, resource: dict[str, Any], places: Mapping[str, str]) -> None:
         of_type, id = self.place.split("/")
         resource = self._resolved(resource, places) | {"id": id}
-        self._permit("create" if self.method == "POST" else "update", resource)
+        self._rules.permit("create" if self.method == "POST" else "update", resource)
+        self._rules.check(resource)
         if self.method == "PUT" and (held := self._records.find(of_type, id)):
-            self._permit("update", held)
+            self._rules.permit("update", held)
             check_version(held, self._if_match)
         kept = self._records.update(resource)
         self._answer(HTTPStatus.CREATED if kept["meta"]["versionId"] == "1" else HTTPStatus.OK, kept)
@@ -165,13 +178,13 @@ class _Entry:
     def _get(self) -> None:
         if instance := _INSTANCE.fullmatch(self._url):
             resource = self._records.read(*instance.groups())
-            self._permit("read", resource)
+            self._rules.permit("read", resource)
             self._answer(HTTPStatus.OK, resource)
             self.response["resource"] = resource
         elif search := _CONDITIONAL.fullmatch(self._url):
             found = self._records.search(parse(*search.groups()))
             for resource in found.resources:
-                self._permit("search", resource)
+                self._rules.permit("search", resource)
             self.response = {
                 "resource": {
                     "resourceType": "Bundle",

@@ -25,9 +25,9 @@ class Database:
         held: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if held is None:
             held = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
-            held.execute("PRAGMA journal_mode = WAL")
-            # A process that dies loses nothing; a machine that does may lose the last moments of its sandbox.
+            # A process that dies loses nothing; a machine that does may lose its sandbox.
             held.execute("PRAGMA synchronous = OFF")
+            held.execute("PRAGMA journal_mode = WAL")
             self._local.connection = held
         return held
 

@@ -98,7 +98,7 @@ BY_TYPE: Mapping[str, Mapping[str, Parameter]] = {
         "date": date("date"),
         "period": date("context.period"),
         "contenttype": token("content.attachment.contentType"),
-        "location": reference("content.attachment.url"),
+        "location": reference("content.attachment.url", to=("Binary",)),
     },
     "Condition": _about("subject")
     | {

@@ -88,12 +88,9 @@ class Records:
         (total,) = connection.execute(f"SELECT count(*) FROM resource r WHERE {where}", bound).fetchone()  # noqa: S608
         return Found(total, tuple(orjson.loads(body) for (body,) in connection.execute(page, bound)))
 
-    def transaction(self, bundle: dict[str, Any], permit: bundles.Permit | None = None) -> dict[str, Any]:
-        """Carry out a transaction (all or nothing) or batch Bundle; the response Bundle.
-
-        ``permit(interaction, resource)`` is asked about each entry and raises to refuse it.
-        """
-        return bundles.execute(self, bundle, permit)
+    def transaction(self, bundle: dict[str, Any], rules: bundles.Rules = bundles.ANYTHING) -> dict[str, Any]:
+        """Carry out a transaction (all or nothing) or batch Bundle within ``rules``; the response Bundle."""
+        return bundles.execute(self, bundle, rules)
 
     def atomically(self) -> AbstractContextManager[object]:
         """All writes inside are kept together, or none if an exception leaves the block."""

@@ -252,6 +252,19 @@ class TestRendered:
     def test_the_viewport(self, get: Get) -> None:
         assert self.picture(get(f"{FIRST}/rendered?viewport=5,5", "image/png")).shape == (4, 5)
 
+    def test_an_image_of_enormous_size_is_not_tried(self, get: Get, sandbox: Sandbox) -> None:
+        sandbox.archive.store(instance(Rows=65535, Columns=65535))
+        answer = get(f"{FIRST}/rendered")
+        assert (answer.status_code, b"too large" in answer.data) == (406, True)
+
+    def test_an_image_without_dimensions(self, get: Get, sandbox: Sandbox) -> None:
+        dataset = dcmread(BytesIO(instance()))
+        del dataset.Rows
+        file = BytesIO()
+        dataset.save_as(file)
+        sandbox.archive.store(file.getvalue())
+        assert (get(f"{FIRST}/rendered").status_code, get(f"{FIRST}/frames/1").status_code) == (406, 406)
+
     @pytest.mark.usefixtures("stored")
     @pytest.mark.parametrize("query", ["window=1", "window=a,b,linear", "window=1,0,linear", "viewport=nan,1"])
     def test_what_is_no_window(self, get: Get, query: str) -> None:
@@ -310,6 +323,12 @@ class TestStore:
 
     def test_none(self, post: Callable[..., TestResponse]) -> None:
         assert post(b"not DICOM").status_code == 409
+
+    def test_images_may_be_larger_than_resources(
+        self, post: Callable[..., TestResponse], client: FlaskClient
+    ) -> None:
+        client.application.config["MAX_CONTENT_LENGTH"] = 100
+        assert post(instance()).status_code == 200
 
     @pytest.mark.parametrize("body", [b"", b"--xyz", b"--xyz\r\n\r\nabc", b"--xyz\r\nabc\r\n--xyz--", b"--abc--"])
     def test_a_broken_message(self, client: FlaskClient, pacs: Bearer, body: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,7 +12,12 @@ from cds.sandbox.app import Sandbox
 from tests.sandbox.conftest import BASE, Bearer
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "name": [{"family": "Chalmers", "given": ["Peter"]}]}
-OBSERVATION = {"resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/p1"}}
+OBSERVATION = {
+    "resourceType": "Observation",
+    "status": "final",
+    "code": {"text": "Pneumothorax"},
+    "subject": {"reference": "Patient/p1"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -99,11 +105,30 @@ class TestCreate:
 
     @pytest.mark.parametrize("levels", [300, 900, 100_000])
     def test_a_body_without_end(self, client: FlaskClient, bearer: Bearer, levels: int) -> None:
-        body = b'{"resourceType": "Observation", "x": ' + b'{"a": ' * levels + b"1" + b"}" * levels + b"}"
-        answer = client.post(
-            "/fhir/Observation", data=body, headers=bearer(), content_type="application/fhir+json"
-        )
+        body = b'{"resourceType": "Basic", "x": ' + b'{"a": ' * levels + b"1" + b"}" * levels + b"}"
+        answer = client.post("/fhir/Basic", data=body, headers=bearer(), content_type="application/fhir+json")
         assert answer.status_code == 400
+
+    @pytest.mark.parametrize(
+        ("wrong", "place"),
+        [
+            ({"code": None}, "Observation"),
+            ({"status": ["final"]}, "Observation.status"),
+            ({"subject": "Patient/p1"}, "Observation.subject"),
+            ({"effectiveDateTime": "Jane Doe"}, "Observation.effectiveDateTime"),
+            ({"shoeSize": 42}, "Observation.shoeSize"),
+        ],
+    )
+    def test_what_is_no_valid_resource(
+        self, client: FlaskClient, bearer: Bearer, wrong: dict[str, Any], place: str
+    ) -> None:
+        body = {name: value for name, value in (OBSERVATION | wrong).items() if value is not None}
+        answer = client.post("/fhir/Observation", json=body, headers=bearer())
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert answer.json["issue"][0]["diagnostics"].startswith(place)
+        assert b"Jane" not in answer.data
+        assert client.put("/fhir/Observation/o1", json=body | {"id": "o1"}, headers=bearer()).status_code == 422
 
     def test_another_media_type(self, client: FlaskClient, bearer: Bearer) -> None:
         answer = client.post("/fhir/Observation", data=b"<x/>", headers=bearer(), content_type="text/xml")
@@ -252,3 +277,16 @@ class TestAuthorization:
         assert client.get("/fhir/Binary/b1", headers=headers).data == b"a"
         assert client.get("/fhir/Binary/b2", headers=headers).status_code == 403
         assert client.get("/fhir/Binary", headers=headers).status_code == 403
+        sandbox.records.update(
+            {"resourceType": "Binary", "id": "b1", "securityContext": {"reference": "Patient/p2"}, "data": "YQ=="}
+        )
+        assert client.get("/fhir/Binary/b1", headers=headers).status_code == 403
+
+    def test_a_binary_is_written_for_its_own_patient_only(self, client: FlaskClient, bearer: Bearer) -> None:
+        headers = bearer("patient/*.cruds", patient="p1")
+        for context, status in (("Patient/p1", 201), ("Patient/p2", 403), ("", 403)):
+            more = headers | {"X-Security-Context": context}
+            answer = client.post("/fhir/Binary", data=b"x", headers=more, content_type="text/plain")
+            assert answer.status_code == status
+        body = {"resourceType": "Binary", "contentType": "text/plain", "securityContext": "Patient/p1"}
+        assert client.post("/fhir/Binary", json=body, headers=headers).status_code == 403

@@ -128,6 +128,18 @@ def test_scopes_hold_for_each_entry(client: FlaskClient, bearer: Bearer, sandbox
     assert client.post("/fhir/", json=bundle).status_code == 401
 
 
+def test_an_invalid_entry_fails_a_transaction_and_itself_in_a_batch(
+    client: FlaskClient, bearer: Bearer, sandbox: Sandbox
+) -> None:
+    entries = post(PATIENT), post(PATIENT | {"birthDate": "spring"})
+    assert client.post("/fhir", json=transaction(*entries), headers=bearer()).status_code == 422
+    assert total(sandbox, "Patient") == 0
+    answer = client.post("/fhir", json=transaction(*entries, of_type="batch"), headers=bearer())
+    assert answer.json is not None
+    statuses = [entry["response"]["status"] for entry in answer.json["entry"]]
+    assert statuses == ["201 Created", "422 Unprocessable Entity"]
+
+
 def test_what_is_no_bundle(client: FlaskClient, bearer: Bearer) -> None:
     for body in ({}, {"resourceType": "Bundle", "type": "message"}, {**transaction(), "entry": {}}):
         assert client.post("/fhir", json=body, headers=bearer()).status_code == 400

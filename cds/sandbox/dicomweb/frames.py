@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from cds.errors import ImagingError, RequestError, Unknown
 from cds.sandbox.app import sandbox
+from cds.sandbox.archive import quietly
 from cds.sandbox.dicomweb.negotiation import accepted, multipart
 from cds.sandbox.dicomweb.wado import instances
 
@@ -42,7 +43,8 @@ def frames(study: str, series: str, instance: str, numbers: str) -> Response:
     dataset = sandbox().archive.dataset(found)
     if "PixelData" not in dataset:
         raise Unknown("the instance has no frames")
-    parts = [_frame(dataset, number) for number in _numbers(numbers)]
+    with quietly("the frames cannot be read"):
+        parts = [_frame(dataset, number) for number in _numbers(numbers)]
     content_type = f"{kind}; transfer-syntax={found.transfer_syntax}"
     return multipart(kind, [(content_type, content) for content in parts])
 

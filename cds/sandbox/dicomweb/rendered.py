@@ -14,14 +14,14 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from werkzeug.exceptions import NotAcceptable
 
-from cds.errors import RequestError, Unknown
+from cds.errors import ImagingError, RequestError, Unknown
 from cds.sandbox.app import sandbox
 from cds.sandbox.archive import quietly
 from cds.sandbox.dicomweb.negotiation import accepted
 from cds.sandbox.dicomweb.wado import instances
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/*": "JPEG", "*/*": "JPEG"}
-_MAX_SIDE = 4096
+_MAX_SIDE, _MAX_PIXELS = 4096, 64 * 1024 * 1024
 
 
 def rendered(study: str, series: str, instance: str, number: int = 1) -> Response:
@@ -44,6 +44,8 @@ def rendered(study: str, series: str, instance: str, number: int = 1) -> Respons
 
 def _grey_or_colour(dataset: Dataset, index: int) -> NDArray[np.uint8]:
     """8 bits per sample: (rows, columns), or (rows, columns, 3) for colour."""
+    if dataset.Rows * dataset.Columns > _MAX_PIXELS:
+        raise ImagingError("the image is too large to be rendered here")
     pixels = pixel_array(dataset, index=index)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)

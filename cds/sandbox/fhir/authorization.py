@@ -9,6 +9,7 @@ from cds.sandbox.access import Interaction
 from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import access
 from cds.sandbox.index import Word, rows
+from cds.sandbox.parameters import elements
 from cds.sandbox.query import Match, parse
 
 SHARED = frozenset(
@@ -54,9 +55,9 @@ def _in_reach(resource: dict[str, Any], patient: str, interaction: Interaction) 
 
 
 def _binary_in_reach(binary: dict[str, Any], patient: str) -> bool:
-    """A Binary is the patient's by its ``securityContext``, or as the content of the patient's document."""
-    if binary.get("securityContext", {}).get("reference") == f"Patient/{patient}":
-        return True
+    """A Binary is its ``securityContext``'s, or without one that of the patient whose document names it."""
+    if contexts := list(elements(binary, "securityContext.reference")):
+        return contexts == [f"Patient/{patient}"]
     place = f"Binary/{binary.get('id', '')}"
     locations = f"{place},{sandbox().fhir_base}/{place}"
     query = parse("DocumentReference", [("patient", patient), ("location", locations)])

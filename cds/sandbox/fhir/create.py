@@ -11,6 +11,7 @@ from cds.sandbox.app import sandbox
 from cds.sandbox.bundles import matching
 from cds.sandbox.fhir.authorization import permit, require
 from cds.sandbox.fhir.representation import JSON_TYPES, check_type, resource_in_body, written
+from cds.sandbox.fhir.validation import check
 
 
 def create(of_type: str) -> Response:
@@ -19,6 +20,7 @@ def create(of_type: str) -> Response:
     require("create", of_type)
     resource = _binary() if _is_content(of_type) else resource_in_body(of_type)
     permit("create", resource)
+    check(resource)
     records = sandbox().records
     with records.atomically():
         if condition := request.headers.get("If-None-Exist"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Response
 
 from cds.sandbox.app import sandbox
+from cds.sandbox.bundles import Rules
 from cds.sandbox.fhir.authorization import permit
 from cds.sandbox.fhir.representation import body, fhir_json
+from cds.sandbox.fhir.validation import check
 
 
 def transaction() -> Response:
-    """Carry out the Bundle within the token's scopes; a refused entry refuses a whole transaction."""
-    return fhir_json(sandbox().records.transaction(body(), permit))
+    """Carry out the Bundle within the token's scopes; a refused or invalid entry fails a whole transaction."""
+    return fhir_json(sandbox().records.transaction(body(), Rules(permit, check)))

@@ -9,6 +9,7 @@ from cds.sandbox.app import sandbox
 from cds.sandbox.bundles import check_version
 from cds.sandbox.fhir.authorization import permit, require
 from cds.sandbox.fhir.representation import check_id, check_type, resource_in_body, written
+from cds.sandbox.fhir.validation import check
 
 
 def update(of_type: str, id: str) -> Response:
@@ -20,6 +21,7 @@ def update(of_type: str, id: str) -> Response:
     if resource.get("id") != id:
         raise RequestError("the resource's id must be the one in the URL")
     permit("update", resource)
+    check(resource)
     records = sandbox().records
     with records.atomically():
         if held := records.find(of_type, id):
