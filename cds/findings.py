@@ -98,6 +98,24 @@ class NoteSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageReading:
+    """One image, scored."""
+
+    study: StudySeen
+    score: PartScore
+
+
+@dataclass(frozen=True, slots=True)
+class NoteReading:
+    """Notes, de-identified and scored together."""
+
+    notes: tuple[NoteSeen, ...]
+    score: PartScore
+    unread: int = 0
+    """How many notes there were that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """A part that the answer does without, and why, in a sentence for the clinician."""
 

@@ -11,7 +11,7 @@ from cds.sandbox.patients.films import Film, Films
 from cds.sandbox.patients.people import Person
 from cds.sandbox.patients.sample import Resource, SamplePatient, transaction, uid
 from cds.sandbox.patients.text import note
-from cds.sandbox.radiograph import FIELD_CM
+from cds.sandbox.radiograph import FIELD_CM, VERSION
 
 ONSET_DAYS = 400
 """How long before today the problems on the lists began."""
@@ -45,7 +45,7 @@ def _sample(case: Case, pacs_root: str, now: date, films: Films) -> SamplePatien
         story=case.story,
         bundle=transaction([*resources.shared(pacs_root), *held]),
         order=order,
-        instances=tuple(dx.instance(person, shot, films.frame(film, person.sex)) for film, shot in shots),
+        instances=tuple(dx.instance(person, shot, films.frame(film, case.body)) for film, shot in shots),
         study_uid=shots[0][1].study_uid if shots else None,
         expected=case.expected,
         fault=case.fault,
@@ -56,7 +56,7 @@ def _shot(person: Person, film: Film, number: int, taken: datetime) -> Shot:
     return Shot(
         study_uid=uid(person.id, "study"),
         series_uid=uid(person.id, "series", number),
-        instance_uid=uid(person.id, "instance", number),
+        instance_uid=uid(person.id, "instance", number, VERSION),
         series_number=number,
         view="LL" if film.lateral else film.view,
         taken=taken + timedelta(minutes=number),
@@ -65,23 +65,18 @@ def _shot(person: Person, film: Film, number: int, taken: datetime) -> Shot:
 
 
 def _study(person: Person, shots: list[Shot]) -> Resource:
-    series = [
-        {
-            "uid": shot.series_uid,
-            "instance": shot.instance_uid,
-            "sop_class": dx.SOP_CLASS,
-            "title": f"CHEST {shot.view}",
-        }
+    images = [
+        resources.Image(shot.series_uid, shot.instance_uid, dx.SOP_CLASS, "DX", f"CHEST {shot.view}")
         for shot in shots
     ]
-    return resources.imaging_study(person, shots[0].study_uid, shots[0].taken.isoformat(), series)
+    return resources.imaging_study(person, shots[0].study_uid, shots[0].taken.isoformat(), images)
 
 
 def _document(person: Person, one: Note, number: int, now: date) -> list[Resource]:
     day = now - timedelta(days=one.days_ago)
     written = datetime.combine(day, time(8, 30), UTC)
     reference = resources.document(
-        person, f"{person.id}-note-{number}", one.kind, one.title, written.isoformat(), one.author
+        person, number, one.kind, title=one.title, written=written.isoformat(), author=one.author
     )
     text = note(one.text, person, now)
     sections = documents.sections(text)

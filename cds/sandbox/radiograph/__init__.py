@@ -51,4 +51,4 @@ def render(
     return letter(tone, grain, view)
 
 
-__all__ = ["FIELD_CM", "TRAINING_SEEDS", "Sex", "Side", "View", "VERSION", "render", "render_lateral"]
+__all__ = ["FIELD_CM", "TRAINING_SEEDS", "VERSION", "Sex", "Side", "View", "render", "render_lateral"]

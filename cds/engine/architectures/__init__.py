@@ -1,0 +1,15 @@
+"""Architectures that Hugging Face does not have. Importing this package makes its Auto classes know them."""
+
+from transformers import AutoConfig, AutoModelForImageClassification
+
+from cds.engine.architectures.efficientnet_lite import (
+    EfficientNetLiteConfig,
+    EfficientNetLiteForImageClassification,
+)
+
+AutoConfig.register(EfficientNetLiteConfig.model_type, EfficientNetLiteConfig, exist_ok=True)
+AutoModelForImageClassification.register(
+    EfficientNetLiteConfig, EfficientNetLiteForImageClassification, exist_ok=True
+)
+
+__all__ = ["EfficientNetLiteConfig", "EfficientNetLiteForImageClassification"]

@@ -1,0 +1,232 @@
+"""From a DICOM file to the picture of a radiograph, and the few attributes that describe it.
+
+Only the attributes of an allow-list are parsed: what identifies a person is never taken out of the file. Every
+size is checked against the headers, of the data set and of the compressed frame, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import Dataset, FileDataset, config, dcmread
+from pydicom.encaps import get_frame
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
+
+from cds.errors import ImagingError, UnsupportedSyntax
+from cds.imaging import jpeg2000
+from cds.imaging.grayscale import Grey, displayed
+
+MAX_PIXELS = 50_000_000
+"""Rows times columns; the largest flat-panel detectors have about 30 million."""
+MAX_FRAMES = 1_000
+MIN_SIDE = 64
+"""A smaller picture is an icon, not a film."""
+
+# pydicom's log and warnings quote the values that they complain about, and a value may be a name.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+config.settings.reading_validation_mode = config.IGNORE
+
+DESCRIBING = (
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "BodyPartExamined",
+    "ViewPosition",
+    "BurnedInAnnotation",
+)
+DECODING = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "ModalityLUTSequence",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "VOILUTSequence",
+    "VOILUTFunction",
+    "WindowCenter",
+    "WindowWidth",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+)
+MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for the Y of YBR_FULL."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Radiograph:
+    """One film: ``pixels`` (rows, columns) float32 in 0..1, bright being dense, and what may be said about it."""
+
+    pixels: Grey
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+    modality: str
+    view: str
+    """``PA``, ``AP``, ``LL`` … as in View Position (0018,5101); empty when not stated, or not a code."""
+    body_part: str
+    photometric: str
+    """As stored; ``pixels`` are already turned the MONOCHROME2 way."""
+    burned_in: bool | None
+    """Burned In Annotation (0028,0301): whether a name may be in the picture itself; ``None``: not stated."""
+    rows: int
+    columns: int
+    """As stored; ``pixels`` may have fewer, see :func:`read_radiograph`."""
+
+
+def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
+    """Decode a DICOM Part 10 file; of a multi-frame image the first frame.
+
+    With ``at_least``, a JPEG 2000 film may be decoded at half its size, a quarter and so on, as long as its
+    shorter side keeps that many pixels: a model's 224 pixels come of 512 fifteen times as fast as of 2,048.
+    Raises :class:`ImagingError` with the reason for anything that is not a usable film.
+    """
+    dataset = _parsed(data)
+    _check_size(dataset)
+    with _readable("the pixels cannot be decoded"):
+        frame = _compressed_frame(dataset)
+        pixels = _grey(_decoded(dataset, frame, at_least), dataset)
+    if _blank(pixels):
+        raise ImagingError("the image is blank")
+    return _described(pixels, dataset)
+
+
+@contextmanager
+def _readable(otherwise: str) -> Iterator[None]:
+    """pydicom and its decoders raise nearly anything on a damaged file, and quote it: say only what failed."""
+    try:
+        yield
+    except ImagingError:
+        raise
+    except Exception as error:
+        raise ImagingError(f"{otherwise} ({type(error).__name__})") from None
+
+
+def _parsed(data: bytes) -> FileDataset:
+    if data[128:132] != b"DICM":
+        raise ImagingError("this is not a DICOM file")
+    # pydicom inflates such a file whole, whatever it grows to.
+    if DeflatedExplicitVRLittleEndian.encode() in data:
+        raise ImagingError("deflated DICOM files are not accepted")
+    with _readable("the DICOM file cannot be read"):
+        dataset = dcmread(BytesIO(data), specific_tags=[*DESCRIBING, *DECODING])
+        if "PixelData" not in dataset or "TransferSyntaxUID" not in dataset.file_meta:
+            raise ImagingError("the DICOM file has no pixels")
+        return dataset
+
+
+def _check_size(dataset: Dataset) -> None:
+    with _readable("the image's header cannot be read"):
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        photometric, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
+        bits = int(dataset.BitsAllocated)
+    if min(rows, columns) < MIN_SIDE:
+        raise ImagingError(f"the image is too small: {columns} x {rows}")
+    if rows * columns > MAX_PIXELS or not 1 <= frames <= MAX_FRAMES:
+        raise ImagingError(f"the image is too large: {columns} x {rows}, {frames} frames")
+    if (samples, photometric in MONOCHROME, photometric in COLOUR) not in ((1, True, False), (3, False, True)):
+        raise ImagingError("the photometric interpretation is not that of a radiograph")
+    if bits not in ((8, 16) if samples == 1 else (8,)):
+        raise ImagingError(f"{bits} bits per pixel are not those of a radiograph")
+
+
+def _compressed_frame(dataset: FileDataset) -> bytes | None:
+    """The first frame as it is compressed, if it is; its own size must be the data set's, or it is not decoded."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return None
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    if syntax == RLELossless:
+        # Run lengths name no size, but never double it by much.
+        expected = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
+        size = (dataset.Columns, dataset.Rows) if len(frame) <= 2 * expected + 64 else (0, 0)
+    else:
+        size = _codestream_size(frame, syntax)
+    if size != (dataset.Columns, dataset.Rows):
+        raise ImagingError("the compressed frame has another size than the image")
+    return frame
+
+
+def _codestream_size(frame: bytes, syntax: UID) -> tuple[int, int]:
+    """Columns and rows of a JPEG or JPEG 2000 codestream, from its header."""
+    try:
+        with Image.open(BytesIO(frame)) as header:
+            return header.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
+
+
+def _decoded(dataset: FileDataset, frame: bytes | None, at_least: int | None) -> NDArray[Any]:
+    """Integers, (rows, columns) or, in RGB, (rows, columns, 3)."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if frame and at_least and syntax in jpeg2000.SYNTAXES and dataset.SamplesPerPixel == 1:
+        skip = jpeg2000.levels_to_skip(min(dataset.Rows, dataset.Columns), at_least)
+        with suppress(OSError):
+            return jpeg2000.reduced(frame, skip)
+    try:
+        return pixel_array(dataset, index=0)
+    except (NotImplementedError, RuntimeError):
+        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
+
+
+def _grey(pixels: NDArray[Any], dataset: Dataset) -> Grey:
+    if pixels.ndim == 3:
+        return pixels.astype(np.float32) @ (LUMA / np.float32(255))
+    return displayed(pixels, dataset)
+
+
+def _blank(pixels: Grey) -> bool:
+    """Whether there is nothing to see: scored, a blank would pass for a film without findings."""
+    low, high = np.percentile(pixels[::8, ::8], (1.0, 99.0))
+    return bool(high - low < 0.01)
+
+
+def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
+    return Radiograph(
+        pixels=pixels,
+        study_uid=_uid(dataset, "StudyInstanceUID"),
+        series_uid=_uid(dataset, "SeriesInstanceUID"),
+        instance_uid=_uid(dataset, "SOPInstanceUID"),
+        modality=_code(dataset, "Modality"),
+        view=_code(dataset, "ViewPosition"),
+        body_part=_code(dataset, "BodyPartExamined"),
+        photometric=str(dataset.PhotometricInterpretation),
+        burned_in={"YES": True, "NO": False}.get(_code(dataset, "BurnedInAnnotation")),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+    )
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    """The UID, or nothing where the attribute holds anything else."""
+    value = str(dataset.get(keyword) or "")
+    return value if re.fullmatch(r"[0-9.]{1,64}", value) else ""
+
+
+def _code(dataset: Dataset, keyword: str) -> str:
+    """A code string (PS3.5 6.2, CS) in capitals, or nothing where the attribute holds anything else."""
+    value = str(dataset.get(keyword) or "").strip().upper()
+    return value if re.fullmatch(r"[A-Z0-9_ ]{1,16}", value) else ""
