@@ -25,7 +25,7 @@ def patient(sandbox):
     shot = Shot(study, series, instance, 1, "PA", datetime(2026, 11, 22, 6, tzinfo=UTC), 5.6)
     image = resources.Image(series, instance, dx.SOP_CLASS, "DX", "CHEST PA")
     held = [
-        resources.patient(person),
+        resources.patient(person, "A test"),
         resources.encounter(person, ("EMER", "emergency"), NOW, PNEUMOTHORAX.doctor),
         resources.imaging_study(person, study, shot.taken.isoformat(), [image]),
     ]

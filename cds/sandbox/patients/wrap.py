@@ -22,6 +22,7 @@ from cds.sandbox.patients.people import INTERNIST, Person
 from cds.sandbox.patients.sample import SamplePatient, transaction, uid
 from cds.sandbox.radiograph import FIELD_CM
 
+STORY = "A radiograph of your own"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -153,14 +154,14 @@ def _patient(person: Person, shot: Shot, dataset: Dataset, pacs_root: str) -> Sa
         shot.series_uid, shot.instance_uid, str(dataset.SOPClassUID), str(dataset.Modality), f"CHEST {shot.view}"
     )
     held = [
-        resources.patient(person),
+        resources.patient(person, STORY),
         resources.encounter(person, ("AMB", "ambulatory"), today, INTERNIST),
         resources.imaging_study(person, shot.study_uid, shot.taken.isoformat(), [image]),
     ]
     return SamplePatient(
         id=person.id,
         name=person.name,
-        story="A radiograph of your own",
+        story=STORY,
         bundle=transaction([*resources.shared(pacs_root), *held]),
         order=resources.chest_order(person, resources.CHEST_FILM, INTERNIST, resources.instant(today, 11)),
         instances=(_written(dataset),),
