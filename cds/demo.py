@@ -27,8 +27,10 @@ from cds.sandbox.app import Sandbox, create_app
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
-from cds.sandbox.patients import loader
-from cds.sandbox.patients.sample import SamplePatient
+from cds.sandbox.patients import Films, SamplePatient, sample_patients
+from cds.sandbox.patients.bundles import load_bundle
+from cds.sandbox.patients.loader import load
+from cds.sandbox.patients.wrap import wrap_images
 from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
 from cds.settings import Settings
 from cds.store import migrate, outbox, scores
@@ -104,13 +106,21 @@ class Demo:
         sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
         start_worker(processes, settings)
         self._tell("service, worker, sandbox EHR and PACS are starting")
-        patients = loader.prepare(
-            parts, today=date.today(), images=self._images, bundles=self._bundles, say=self._tell
-        )
+        patients = self._patients(parts)
         self._tell(f"the sandbox holds {len(patients)} patients")
         processes.wait(sandbox, lambda: answers(f"{self._base_url}/fhir/metadata"), within_s=60)
         wait_for_web(processes, web, settings)
         self._tell("the models are loaded; the EHR signs an order for each patient")
+        return patients
+
+    def _patients(self, parts: Sandbox) -> list[SamplePatient]:
+        """The sample patients, those of your images and of your bundles, in the sandbox's EHR and PACS."""
+        today = date.today()
+        patients = sample_patients(parts.pacs_root, today, Films(parts.home / "films"))
+        if self._images:
+            patients += wrap_images(self._images, parts.pacs_root, today, say=self._tell)
+        patients += [load_bundle(path, parts.pacs_root, today) for path in self._bundles]
+        load(patients, parts.records, parts.pacs, parts.archive)
         return patients
 
     def _sign_all(self, desk: Ehr, patients: Sequence[SamplePatient], database: Database) -> list[Outcome]:

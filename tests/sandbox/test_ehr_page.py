@@ -269,6 +269,8 @@ class TestSigning:
         clinician.click("sign")
         (entry,) = service.received[0]["body"]["context"]["draftOrders"]["entry"]
         assert entry["resource"]["id"] == "begun"
+        assert "Signed: ServiceRequest/begun" in clinician.click("file")
+        assert sandbox.records.read("ServiceRequest", "begun")["status"] == "active"
 
     def test_without_script_the_page_comes_back_whole(self, clinician: Clinician) -> None:
         path = clinician.address("sign")

@@ -25,14 +25,14 @@ def patient(sandbox):
     shot = Shot(study, series, instance, 1, "PA", datetime(2026, 11, 22, 6, tzinfo=UTC), 5.6)
     image = resources.Image(series, instance, dx.SOP_CLASS, "DX", "CHEST PA")
     held = [
-        resources.patient(person, "A test"),
+        resources.patient(person, "A small film"),
         resources.encounter(person, ("EMER", "emergency"), NOW, PNEUMOTHORAX.doctor),
         resources.imaging_study(person, study, shot.taken.isoformat(), [image]),
     ]
     return SamplePatient(
         id=person.id,
         name=person.name,
-        story="",
+        story="A small film",
         bundle=transaction([*resources.shared(sandbox.pacs_root), *held]),
         order=resources.chest_order(person, PNEUMOTHORAX.reason, PNEUMOTHORAX.doctor, resources.instant(NOW, 11)),
         instances=(dx.instance(person, shot, dx.encode(render(1, size=(64, 64)))),),
@@ -76,6 +76,14 @@ def test_a_real_pacs_is_not_given_the_images_of_a_study_that_must_fail(sandbox, 
     real = SimpleNamespace(store=stored.extend)
     load([replace(patient, fault=503)], sandbox.records, real, sandbox.archive)
     assert stored == []
+
+
+def test_the_order_waits_as_a_draft_until_it_is_signed(sandbox, patient):
+    load_into(sandbox, patient)
+    assert sandbox.records.read("ServiceRequest", patient.order["id"])["status"] == "draft"
+    sandbox.records.update(patient.order | {"status": "active"})
+    load_into(sandbox, patient)
+    assert sandbox.records.read("ServiceRequest", patient.order["id"])["status"] == "active"
 
 
 @pytest.mark.skipif(not (DATA / "synthea").is_dir(), reason="needs the Synthea bundles in SIGHTLINE_DATA")

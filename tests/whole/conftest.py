@@ -59,7 +59,7 @@ def hospital(
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
         registrations = home / "registrations.json"
-        registrations.write_text(json.dumps([registration(ehr.base_url, sandbox.keys)]))
+        registrations.write_text(json.dumps([registration(sandbox)]))
         settings = Settings(
             data_dir=home,
             public_url=service.base_url,
@@ -71,7 +71,7 @@ def hospital(
         )
         service.app = create_app(settings)
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
-        load(patients, sandbox.records, sandbox.pacs)
+        load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]
         by_id = {patient.id: patient for patient in patients}
         yield Hospital(settings, service.app, sandbox, desk, by_id, database)

@@ -222,10 +222,16 @@ def _file(desk: Desk) -> None:
     if not desk.drafts:
         raise RequestError("there is no order to sign")
     for order in desk.drafts:
-        # Under an id of its own: a draft that the record holds stays, for the next trial.
-        kept = ehr().records.create(orders.signed(order))
+        kept = _kept(orders.signed(order))
         desk.filed.append(f"{kept['resourceType']}/{kept['id']}")
     desk.drafts = []
+
+
+def _kept(order: dict[str, Any]) -> dict[str, Any]:
+    """What was a draft in the record is now this order; any other gets an id of the record's."""
+    if ehr().records.find(order["resourceType"], str(order.get("id"))):
+        return ehr().records.update(order)
+    return ehr().records.create(order)
 
 
 def _content(attachment: dict[str, Any]) -> bytes:

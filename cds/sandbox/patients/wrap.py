@@ -22,7 +22,6 @@ from cds.sandbox.patients.people import INTERNIST, Person
 from cds.sandbox.patients.sample import SamplePatient, transaction, uid
 from cds.sandbox.radiograph import FIELD_CM
 
-STORY = "A radiograph of your own"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -36,6 +35,8 @@ IDENTIFYING = frozenset(
     ReferencedPatientSequence StationName
     """.split()  # noqa: SIM905 - read as a list of names
 )
+
+STORY = "A radiograph of your own"
 
 _log = logging.getLogger(__name__)
 
