@@ -29,7 +29,14 @@ def _moved(films: Tensor) -> Tensor:
     angle = _uniform(n, -ROTATION, ROTATION)
     wide, high = 1 / _uniform(n, *SCALE), 1 / _uniform(n, *SCALE)
     shift = _uniform(2 * n, -2 * SHIFT, 2 * SHIFT).view(n, 2)
-    rows = [wide * angle.cos(), -high * angle.sin(), shift[:, 0], wide * angle.sin(), high * angle.cos(), shift[:, 1]]
+    rows = [
+        wide * angle.cos(),
+        -high * angle.sin(),
+        shift[:, 0],
+        wide * angle.sin(),
+        high * angle.cos(),
+        shift[:, 1],
+    ]
     grid = functional.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(films.shape), align_corners=False)
     return functional.grid_sample(films, grid, padding_mode="border", align_corners=False)
 

@@ -55,7 +55,9 @@ def logits(model: EfficientNetLiteForImageClassification, films: Films, *, batch
     """(n, findings), unaugmented, as the service computes them."""
     model.eval()
     with torch.inference_mode():
-        parts = [model(_normalised(_tensor(films.pixels[i : i + batch]))).logits for i in range(0, len(films), batch)]
+        parts = [
+            model(_normalised(_tensor(films.pixels[i : i + batch]))).logits for i in range(0, len(films), batch)
+        ]
     return torch.cat(parts).double().numpy()
 
 
@@ -70,9 +72,7 @@ def _run(
 ) -> AveragedModel:
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=rate, weight_decay=schedule.weight_decay)
-    average = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(schedule.averaging), use_buffers=True
-    )
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.averaging), use_buffers=True)
     total = epochs * math.ceil(len(films) / schedule.batch)
     cosine = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=total, pct_start=0.15)
     for epoch in range(epochs):
