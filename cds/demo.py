@@ -19,7 +19,7 @@ from cds.audit import chain
 from cds.databases import databases
 from cds.errors import SightlineError
 from cds.findings import Prescreen
-from cds.processes import Process, Processes, free_port
+from cds.processes import Processes, free_port
 from cds.reporting.record import Record
 from cds.reporting.resources import report_id
 from cds.reporting.words import part, percent, worth_saying

@@ -22,7 +22,6 @@ from cds.hooks.request import HookRequest, parse
 from cds.registration import Registrations
 from cds.reporting.record import Record
 
-
 UNKNOWN_CALLER = "unknown"
 """The tenant whose chain holds the refusals of callers that are nobody's."""
 
