@@ -33,11 +33,16 @@ def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
-        client = Valkey(server.url)
-        yield client
-        client.close()
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey(valkey_url: str) -> Iterator[Valkey]:
+    client = Valkey(valkey_url)
+    yield client
+    client.close()
 
 
 @pytest.fixture
