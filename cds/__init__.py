@@ -1,1 +1,1 @@
-"""Sightline: imaging decision support at the moment of ordering."""
+"""Sightline: imaging decision support at the moment of ordering. The service is built in :mod:`cds.app`."""

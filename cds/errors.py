@@ -68,6 +68,11 @@ class PreconditionFailed(RequestError):
 class UpstreamError(SightlineError):
     """A system that we called did not answer as it should."""
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status that it answered with, where it answered."""
+
 
 class NotAllowed(UpstreamError):
     """The address is on no allow-list; nothing was sent."""

@@ -81,6 +81,8 @@ class StudySeen:
     started: datetime | None
     reference: str
     """``ImagingStudy/{id}`` on the EHR's FHIR server."""
+    root: str
+    """The DICOMweb root that serves it."""
     passed_over: tuple[str, ...] = ()
     """What else there was, each in a few words."""
 
@@ -95,6 +97,24 @@ class NoteSeen:
     written: date | None
     digest: str
     """SHA-256 of the document's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReading:
+    """One image, scored."""
+
+    study: StudySeen
+    score: PartScore
+
+
+@dataclass(frozen=True, slots=True)
+class NoteReading:
+    """Notes, de-identified and scored together."""
+
+    notes: tuple[NoteSeen, ...]
+    score: PartScore
+    unread: int = 0
+    """How many notes there were that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

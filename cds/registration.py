@@ -28,6 +28,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cds.errors import ConfigurationError, NotAllowed
+from cds.settings import Settings
 
 ASYMMETRIC = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 
@@ -131,6 +132,11 @@ class Registrations:
 
     def __init__(self, registrations: Iterable[Registration]) -> None:
         self._by_issuer = {r.issuer: r for r in registrations}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Those of ``CDS_REGISTRATIONS_FILE``; none where it is not set: then nobody may call."""
+        return cls.from_file(settings.registrations_file) if settings.registrations_file else cls(())
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

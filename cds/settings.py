@@ -80,6 +80,11 @@ class Settings:
                 given[field.name] = _parse(variable, raw, hints[field.name])
         return cls(**given)
 
+    def as_environment(self) -> dict[str, str]:
+        """The same settings for a process that we start."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {f"CDS_{name.upper()}": str(value) for name, value in values if value not in ("", None)}
+
     @property
     def base_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

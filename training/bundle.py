@@ -22,7 +22,7 @@ class Bundle:
 
     name: str
     version: str
-    kind: Literal["image", "text"]
+    kind: Literal["image", "note"]
     findings: Sequence[str]
     """Finding keys in the order of the model's logits."""
     input: Mapping[str, Any]

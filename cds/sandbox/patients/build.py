@@ -11,7 +11,7 @@ from cds.sandbox.patients.films import Film, Films
 from cds.sandbox.patients.people import Person
 from cds.sandbox.patients.sample import Resource, SamplePatient, transaction, uid
 from cds.sandbox.patients.text import note
-from cds.sandbox.radiograph import FIELD_CM
+from cds.sandbox.radiograph import FIELD_CM, VERSION
 
 ONSET_DAYS = 400
 """How long before today the problems on the lists began."""
@@ -30,7 +30,9 @@ def _sample(case: Case, pacs_root: str, now: date, films: Films) -> SamplePatien
     person = case.person
     taken = datetime.combine(now - timedelta(days=case.film_days_ago), time(6, 55), UTC)
     shots = [(film, _shot(person, film, number, taken)) for number, film in enumerate(case.films, 1)]
-    held = [resources.patient(person), resources.encounter(person, case.visit, now, case.doctor)]
+    held = [resources.patient(person, case.story), resources.encounter(person, case.visit, now, case.doctor)]
+    order = resources.chest_order(person, case.reason, case.doctor, resources.instant(now, 11))
+    held.append(order)
     if case.problem:
         held.append(resources.condition(person, case.problem, now - timedelta(days=ONSET_DAYS)))
     if shots:
@@ -42,8 +44,8 @@ def _sample(case: Case, pacs_root: str, now: date, films: Films) -> SamplePatien
         name=person.name,
         story=case.story,
         bundle=transaction([*resources.shared(pacs_root), *held]),
-        order=resources.chest_order(person, case.reason, case.doctor, resources.instant(now, 11)),
-        instances=tuple(dx.instance(person, shot, films.frame(film, person.sex)) for film, shot in shots),
+        order=order,
+        instances=tuple(dx.instance(person, shot, films.frame(film, case.body)) for film, shot in shots),
         study_uid=shots[0][1].study_uid if shots else None,
         expected=case.expected,
         fault=case.fault,
@@ -54,7 +56,7 @@ def _shot(person: Person, film: Film, number: int, taken: datetime) -> Shot:
     return Shot(
         study_uid=uid(person.id, "study"),
         series_uid=uid(person.id, "series", number),
-        instance_uid=uid(person.id, "instance", number),
+        instance_uid=uid(person.id, "instance", number, VERSION),
         series_number=number,
         view="LL" if film.lateral else film.view,
         taken=taken + timedelta(minutes=number),
@@ -63,23 +65,18 @@ def _shot(person: Person, film: Film, number: int, taken: datetime) -> Shot:
 
 
 def _study(person: Person, shots: list[Shot]) -> Resource:
-    series = [
-        {
-            "uid": shot.series_uid,
-            "instance": shot.instance_uid,
-            "sop_class": dx.SOP_CLASS,
-            "title": f"CHEST {shot.view}",
-        }
+    images = [
+        resources.Image(shot.series_uid, shot.instance_uid, dx.SOP_CLASS, "DX", f"CHEST {shot.view}")
         for shot in shots
     ]
-    return resources.imaging_study(person, shots[0].study_uid, shots[0].taken.isoformat(), series)
+    return resources.imaging_study(person, shots[0].study_uid, shots[0].taken.isoformat(), images)
 
 
 def _document(person: Person, one: Note, number: int, now: date) -> list[Resource]:
     day = now - timedelta(days=one.days_ago)
     written = datetime.combine(day, time(8, 30), UTC)
     reference = resources.document(
-        person, f"{person.id}-note-{number}", one.kind, one.title, written.isoformat(), one.author
+        person, number, one.kind, title=one.title, written=written.isoformat(), author=one.author
     )
     text = note(one.text, person, now)
     sections = documents.sections(text)

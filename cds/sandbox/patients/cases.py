@@ -11,6 +11,7 @@ from cds.sandbox.patients.films import Film
 from cds.sandbox.patients.people import EMERGENCY, INTERNIST, NURSE, Clinician, Person
 from cds.sandbox.patients.resources import Coded
 from cds.sandbox.patients.sample import Expectation
+from cds.sandbox.radiograph import Sex
 
 EMERGENCY_NOTE = ("34111-5", "Emergency department Note")
 HISTORY_AND_PHYSICAL = ("34117-2", "History and physical note")
@@ -54,6 +55,11 @@ class Case:
     fault: int | None = None
     film_days_ago: int = 0
 
+    @property
+    def body(self) -> Sex:
+        """Whose anatomy the films show."""
+        return "M" if self.person.sex == "M" else "F"
+
 
 PNEUMOTHORAX = Case(
     Person(
@@ -94,7 +100,7 @@ PNEUMONIA = Case(
     ),
     "Right lower lobe pneumonia in two views; the admission note agrees",
     ("386661006", "Fever"),
-    (Film(212, lateral=True), Film(212, findings={"pneumonia": 0.95}, sides={"pneumonia": "right"})),
+    (Film(214, lateral=True), Film(214, findings={"pneumonia": 0.95}, sides={"pneumonia": "right"})),
     (Note("pneumonia-hp", HISTORY_AND_PHYSICAL, "Admission history and physical", INTERNIST),),
     AS_INPATIENT,
     INTERNIST,
@@ -119,7 +125,7 @@ WORRYING_NOTE = Case(
     ),
     "A normal film, and a note that fears pneumonia",
     ("49727002", "Cough"),
-    (Film(303),),
+    (Film(323),),
     (Note("worrying-progress", PROGRESS_NOTE, "Urgent care follow-up", EMERGENCY),),
     IN_CLINIC,
     EMERGENCY,
@@ -144,7 +150,7 @@ REASSURING_NOTE = Case(
     ),
     "An enlarged heart and pulmonary edema on the film, and a note that expects nothing",
     ("72022006", "Preoperative evaluation"),
-    (Film(404, findings={"cardiomegaly": 0.85, "edema": 0.9}),),
+    (Film(405, findings={"cardiomegaly": 0.6, "edema": 0.9}),),
     (Note("reassuring-preop", CONSULT_NOTE, "Pre-operative clearance", INTERNIST),),
     IN_CLINIC,
     INTERNIST,
@@ -256,7 +262,7 @@ PACS_DOWN = Case(
     ),
     "The PACS answers 503: the note has to do alone",
     ("84114007", "Heart failure"),
-    (Film(707, view="AP", findings={"edema": 0.8}),),
+    (Film(708, view="AP", findings={"edema": 0.8}),),
     (Note("pacs-down-cardiology", CONSULT_NOTE, "Cardiology consult", INTERNIST),),
     AS_INPATIENT,
     INTERNIST,
@@ -282,7 +288,7 @@ NORMAL = Case(
     ),
     "A normal film and a note without a worry: nothing to say",
     ("171126009", "Tuberculosis screening"),
-    (Film(808),),
+    (Film(812),),
     (Note("normal-screening", PROGRESS_NOTE, "Pre-placement examination", NURSE),),
     IN_CLINIC,
     INTERNIST,

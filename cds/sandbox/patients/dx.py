@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import JPEG2000LosslessEncoder
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEG2000Lossless
 
 from cds.sandbox.patients.people import HOSPITAL, Person
 from cds.sandbox.patients.sample import uid
@@ -64,7 +64,7 @@ def encode(film: NDArray[np.uint16], *, inverted: bool = False, compressed: bool
 
 
 def _jpeg2000(pixels: NDArray[np.uint16]) -> bytes:
-    return JPEG2000LosslessEncoder.encode(
+    return get_encoder(JPEG2000Lossless).encode(
         pixels,
         rows=pixels.shape[0],
         columns=pixels.shape[1],
@@ -79,21 +79,32 @@ def _jpeg2000(pixels: NDArray[np.uint16]) -> bytes:
 
 
 def instance(person: Person, shot: Shot, frame: Frame) -> bytes:
-    """One DICOM Part 10 file, the same bytes for the same arguments."""
+    """One synthetic film as a DICOM Part 10 file, the same bytes for the same arguments."""
+    return written(dataset(person, shot, frame, comment=SYNTHETIC))
+
+
+def written(dataset: Dataset) -> bytes:
+    """The data set as a DICOM Part 10 file."""
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def dataset(person: Person, shot: Shot, frame: Frame, *, comment: str) -> Dataset:
+    """One DX image with its file meta information."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless if frame.compressed else ExplicitVRLittleEndian
-    dataset.file_meta.ImplementationClassUID = uid("implementation")
+    dataset.file_meta.ImplementationClassUID = UID(uid("implementation"))
     dataset.file_meta.ImplementationVersionName = "SANDBOX"
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID, dataset.SOPInstanceUID = SOP_CLASS, shot.instance_uid
     identify(dataset, person, shot)
+    dataset.ImageComments = dataset.DerivationDescription = comment
     _describe_series(dataset, shot)
     _describe_view(dataset, shot)
     _describe_pixels(dataset, shot, frame)
-    file = BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
+    return dataset
 
 
 def identify(dataset: Dataset, person: Person, shot: Shot) -> None:
@@ -134,7 +145,6 @@ def _describe_view(dataset: Dataset, shot: Shot) -> None:
     code, meaning, orientation, laterality = VIEWS[shot.view]
     dataset.InstanceNumber = 1
     dataset.ImageType = ["ORIGINAL", "PRIMARY", ""]
-    dataset.ImageComments = dataset.DerivationDescription = SYNTHETIC
     dataset.PatientOrientation = list(orientation)
     dataset.ImageLaterality = laterality
     dataset.ViewPosition = shot.view

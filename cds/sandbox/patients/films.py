@@ -36,6 +36,7 @@ class Films:
         self._directory = directory
 
     def frame(self, film: Film, sex: Sex) -> Frame:
+        """The film of a patient of this sex, encoded as ``film`` says."""
         data = self._read(film, sex)
         if data is None:
             frame = _draw(film, sex)

@@ -1,4 +1,4 @@
-"""Invented people. Telephone numbers lie in 555-01xx, e-mail addresses under example.org, SSNs were never issued."""
+"""Invented people: telephone numbers in 555-01xx, e-mail addresses under example.org, SSNs never issued."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Person:
     id: str
     given: str
     family: str
-    sex: Literal["F", "M"]
+    sex: Literal["F", "M", "O"]
     born: date
     mrn: str
     phone: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timezone
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from html import escape
+from typing import Protocol
 
 from cds.findings import SNOMED_CT
 from cds.sandbox.patients.people import CLINICIANS, HOSPITAL, Clinician, Person
@@ -24,6 +26,18 @@ MRN_SYSTEM = "urn:oid:2.16.840.1.113883.19.5.99999.1"
 Coded = tuple[str, str]
 """A code and its display."""
 
+CHEST_FILM = ("399208008", "Plain chest X-ray")
+
+
+class Subject(Protocol):
+    """Whom a resource is about."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
 
 def concept(system: str, code: str, display: str, text: str = "") -> Resource:
     """A CodeableConcept of one coding."""
@@ -32,7 +46,7 @@ def concept(system: str, code: str, display: str, text: str = "") -> Resource:
 
 def instant(day: date, hour: int, minute: int = 0) -> str:
     """A FHIR instant on ``day``, in UTC."""
-    return datetime.combine(day, time(hour, minute), timezone.utc).isoformat()
+    return datetime.combine(day, time(hour, minute), UTC).isoformat()
 
 
 def shared(pacs_root: str) -> list[Resource]:
@@ -85,7 +99,8 @@ def role(clinician: Clinician) -> Resource:
     }
 
 
-def patient(person: Person) -> Resource:
+def patient(person: Person, story: str) -> Resource:
+    """``story``, what the sample is for, is the narrative that the EHR's page shows."""
     telecom = [{"system": "phone", "use": "home", "value": person.phone}]
     if person.email:
         telecom.append({"system": "email", "value": person.email})
@@ -93,11 +108,15 @@ def patient(person: Person) -> Resource:
     return {
         "resourceType": "Patient",
         "id": person.id,
+        "text": {
+            "status": "additional",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(story)}</div>',
+        },
         "identifier": [{"use": "usual", "type": mrn_type, "system": MRN_SYSTEM, "value": person.mrn}],
         "active": True,
         "name": [{"use": "official", "family": person.family, "given": person.given.split()}],
         "telecom": telecom,
-        "gender": "female" if person.sex == "F" else "male",
+        "gender": {"F": "female", "M": "male", "O": "unknown"}[person.sex],
         "birthDate": person.born.isoformat(),
         "address": [
             {
@@ -113,7 +132,7 @@ def patient(person: Person) -> Resource:
     }
 
 
-def encounter(person: Person, kind: Coded, day: date, doctor: Clinician) -> Resource:
+def encounter(person: Subject, kind: Coded, day: date, doctor: Clinician) -> Resource:
     """The visit in which the order is written; ``kind`` is a code of v3-ActCode."""
     return {
         "resourceType": "Encounter",
@@ -140,51 +159,66 @@ def condition(person: Person, problem: Coded, onset: date) -> Resource:
     }
 
 
-def imaging_study(person: Person, study_uid: str, started: str, series: Sequence[Mapping[str, Any]]) -> Resource:
-    """A chest study whose ``series`` each have ``uid``, ``instance``, ``sop_class`` and ``title``."""
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The one image of a series."""
+
+    series_uid: str
+    uid: str
+    sop_class: str
+    modality: str
+    title: str
+
+
+def imaging_study(person: Person, study_uid: str, started: str, images: Sequence[Image]) -> Resource:
+    """A chest study with one series for each image."""
     return {
         "resourceType": "ImagingStudy",
         "id": f"{person.id}-study",
         "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{study_uid}"}],
         "status": "available",
-        "modality": [{"system": DICOM_TERMS, "code": "DX", "display": "Digital Radiography"}],
+        "modality": [_modality(code) for code in sorted({image.modality for image in images})],
         "subject": subject(person),
         "encounter": {"reference": f"Encounter/{person.id}-encounter"},
         "started": started,
         "endpoint": [{"reference": f"Endpoint/{ENDPOINT_ID}"}],
-        "numberOfSeries": len(series),
-        "numberOfInstances": len(series),
-        "procedureCode": [concept(SNOMED_CT, "399208008", "Plain chest X-ray")],
+        "numberOfSeries": len(images),
+        "numberOfInstances": len(images),
+        "procedureCode": [concept(SNOMED_CT, *CHEST_FILM)],
         "description": "XR CHEST",
-        "series": [_series(number, one, started) for number, one in enumerate(series, 1)],
+        "series": [_series(number, image, started) for number, image in enumerate(images, 1)],
     }
 
 
-def _series(number: int, series: Mapping[str, Any], started: str) -> Resource:
+def _series(number: int, image: Image, started: str) -> Resource:
     return {
-        "uid": series["uid"],
+        "uid": image.series_uid,
         "number": number,
-        "modality": {"system": DICOM_TERMS, "code": "DX", "display": "Digital Radiography"},
-        "description": series["title"],
+        "modality": _modality(image.modality),
+        "description": image.title,
         "numberOfInstances": 1,
         "bodySite": {"system": SNOMED_CT, "code": "51185008", "display": "Thoracic structure"},
         "started": started,
         "instance": [
             {
-                "uid": series["instance"],
-                "sopClass": {"system": URI, "code": f"urn:oid:{series['sop_class']}"},
+                "uid": image.uid,
+                "sopClass": {"system": URI, "code": f"urn:oid:{image.sop_class}"},
                 "number": 1,
-                "title": series["title"],
+                "title": image.title,
             }
         ],
     }
 
 
-def document(person: Person, id: str, kind: Coded, title: str, written: str, author: Clinician) -> Resource:
+def _modality(code: str) -> Resource:
+    return {"system": DICOM_TERMS, "code": code} | ({"display": "Digital Radiography"} if code == "DX" else {})
+
+
+def document(person: Person, number: int, kind: Coded, *, title: str, written: str, author: Clinician) -> Resource:
     """A DocumentReference without its content (see :func:`inline` and :func:`linked`); ``kind`` is of LOINC."""
     return {
         "resourceType": "DocumentReference",
-        "id": id,
+        "id": f"{person.id}-note-{number}",
         "status": "current",
         "docStatus": "final",
         "type": concept(LOINC, *kind),
@@ -226,7 +260,7 @@ def linked(reference: Resource, content_type: str, data: bytes) -> list[Resource
     return [binary, reference]
 
 
-def chest_order(person: Person, reason: Coded, doctor: Clinician, authored: str) -> Resource:
+def chest_order(person: Subject, reason: Coded, doctor: Clinician, authored: str) -> Resource:
     """The draft order for a chest radiograph in two views that ``order-sign`` is about."""
     return {
         "resourceType": "ServiceRequest",
@@ -251,5 +285,5 @@ def chest_order(person: Person, reason: Coded, doctor: Clinician, authored: str)
     }
 
 
-def subject(person: Person) -> Resource:
+def subject(person: Subject) -> Resource:
     return {"reference": f"Patient/{person.id}", "display": person.name}

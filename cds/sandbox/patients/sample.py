@@ -25,7 +25,7 @@ class SamplePatient:
     bundle: Resource
     """A FHIR R4 transaction of PUT requests with stable ids: loading it twice changes nothing."""
     order: Resource
-    """A draft ServiceRequest, as the EHR would send it in ``order-sign``; not in the bundle."""
+    """A draft ServiceRequest, as the EHR would send it in ``order-sign``; in the bundle too."""
     instances: tuple[bytes, ...] = ()
     """DICOM Part 10 files."""
     study_uid: str | None = None

@@ -56,17 +56,18 @@ class Body:
     def draw(cls, rng: np.random.Generator, sex: Sex, view: View) -> Self:
         """An ordinary adult; a film taken from the front (AP) shows a supine, less inflated chest."""
         supine = view == "AP"
+        half_width = float(np.clip(rng.normal(14.0 if sex == "M" else 12.8, 0.7), 11, 16))
         dome = rng.normal(26.0, 1.1) - (2.2 if supine else 0)
         return cls(
             view=view,
             sex=sex,
-            half_width=float(np.clip(rng.normal(14.0 if sex == "M" else 12.8, 0.7), 11, 16)),
+            half_width=half_width,
             apex=rng.normal(4.4, 0.5),
             dome={"right": dome, "left": dome + rng.uniform(0.4, 1.6)},
             doming=rng.uniform(3.6, 5.2),
             depth=rng.normal(21, 1.6),
             wall=float(np.clip(rng.gamma(4, 0.75), 1.4, 6)),
-            heart=rng.normal(1.0, 0.05) * (1.1 if supine else 1.0),
+            heart=rng.normal(1.0, 0.05) * (1.1 if supine else 1.0) * half_width / 14,
             heart_tilt=rng.uniform(0.45, 0.8) - (0.15 if supine else 0),
             breast=float(rng.uniform(0.4, 1.4)) if sex == "F" else 0.0,
             shift=rng.normal(0, 0.25),

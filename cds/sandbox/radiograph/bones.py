@@ -60,7 +60,7 @@ def _clavicles(body: Body, rng: np.random.Generator) -> Iterator[Path]:
     for side in SIDES:
         x = sign(side) * (1.7 + (body.half_width + 0.4) * out) + rotation * (1 - out)
         y = body.apex + 3.3 - body.lordosis - rise * out - 0.8 * np.sin(out * 2 * np.pi) * (0.7 + 0.3 * out)
-        radius = np.interp(out, [0, 0.12, 0.5, 1], [0.95, 0.68, 0.56, 0.75])
+        radius = np.interp(out, [0, 0.04, 0.12, 0.5, 0.95, 1], [0.3, 0.9, 0.68, 0.56, 0.72, 0.3])
         yield Path(np.stack([x, y], axis=1), radius)
 
 
@@ -99,16 +99,20 @@ def _spine(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     for number in range(22):
         high = 1.55 + 0.06 * number
         middle, half = top + high / 2, 1.25 + 0.035 * number
-        y = plate.y - np.float32(middle)
-        waist = half - 0.16 * np.cos(np.clip(y / (high / 2), -1, 1) * np.float32(np.pi / 2))
-        slab = step(waist - np.abs(x), 0.1) * step(np.float32(high / 2 - 0.14) - np.abs(y), 0.09)
-        plates = slab * np.exp(-(((np.abs(y) - np.float32(high / 2 - 0.22)) / 0.1) ** 2))
-        bone += np.float32(0.2) * slab + np.float32(0.22) * plates
-        bone += np.float32(0.3) * np.exp(
-            -((((np.abs(x) - np.float32(half * 0.72)) / 0.24) ** 2 + ((y + 0.1) / 0.42) ** 2) ** 2)
-        )
-        bone += np.float32(0.28) * np.exp(-(((x / 0.22) ** 2 + ((y - 0.75) / 0.55) ** 2) ** 2))
+        here = plate.window((-3.5, middle - 2.5), (3.5, middle + 2.5))
+        bone[here] += _vertebra(x[here], plate.y[here] - np.float32(middle), half, high)
         top += high + 0.42
+    return bone
+
+
+def _vertebra(x: Plane, y: Plane, half: float, high: float) -> Plane:
+    """One vertebra ``high`` cm tall and about ``half`` cm to each side of ``x`` = 0."""
+    waist = half - 0.16 * np.cos(np.clip(y / (high / 2), -1, 1) * np.float32(np.pi / 2))
+    slab = step(waist - np.abs(x), 0.1) * step(np.float32(high / 2 - 0.14) - np.abs(y), 0.09)
+    plates = slab * np.exp(-(((np.abs(y) - np.float32(high / 2 - 0.22)) / 0.1) ** 2))
+    pedicles = ((np.abs(x) - np.float32(half * 0.72)) / 0.24) ** 2 + ((y + 0.1) / 0.42) ** 2
+    process = (x / 0.22) ** 2 + ((y - 0.75) / 0.55) ** 2
+    bone: Plane = 0.2 * slab + 0.22 * plates + 0.3 * np.exp(-(pedicles**2)) + 0.28 * np.exp(-(process**2))
     return bone
 
 

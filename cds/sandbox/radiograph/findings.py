@@ -44,9 +44,9 @@ def remodel(body: Body, findings: Iterable[Finding]) -> Body:
         dome = dict(body.dome)
         match finding.key:
             case "cardiomegaly":
-                body = replace(body, heart=body.heart * (1.2 + 0.32 * much))
+                body = replace(body, heart=body.heart * (1.18 + 0.22 * much))
             case "edema":
-                body = replace(body, heart=body.heart * (1.06 + 0.12 * much))
+                body = replace(body, heart=body.heart * (1.04 + 0.08 * much))
             case "emphysema":
                 flat = {side: y + 1.0 + 1.8 * much for side, y in dome.items()}
                 body = replace(

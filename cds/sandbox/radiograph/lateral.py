@@ -62,7 +62,9 @@ def _lungs(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     texture = 1 + 0.03 * plate.noise(rng, 1.0, 4)
     carina = body.apex + 12
     windpipe = plate.limb(Path.of([[0.2, body.apex - 5], [1.2, carina]], [0.8, 0.8]))
-    return np.asarray((air - filled) * (1 - body.aeration) * texture + 0.9 * windpipe * step(filled + 1 - air, 1), np.float32)
+    return np.asarray(
+        (air - filled) * (1 - body.aeration) * texture + 0.9 * windpipe * step(filled + 1 - air, 1), np.float32
+    )
 
 
 def _skeleton(plate: Plate, body: Body) -> Plane:
@@ -73,10 +75,16 @@ def _skeleton(plate: Plate, body: Body) -> Plane:
     for number in range(20):
         high = 1.6 + 0.06 * number
         y = plate.y - np.float32(height + high / 2)
-        slab = step(1.35 + 0.03 * number - np.abs(across), 0.1) * step(np.float32(high / 2 - 0.1) - np.abs(y), 0.09)
+        slab = step(1.35 + 0.03 * number - np.abs(across), 0.1) * step(
+            np.float32(high / 2 - 0.1) - np.abs(y), 0.09
+        )
         bone += np.float32(0.75) * slab
         height += high + 0.45
-    sternum = [[-body.depth * 0.33, body.apex + 3], [-body.depth * 0.46, body.apex + 9], [-body.depth * 0.49, body.apex + 17]]
+    sternum = [
+        [-body.depth * 0.33, body.apex + 3],
+        [-body.depth * 0.46, body.apex + 9],
+        [-body.depth * 0.49, body.apex + 17],
+    ]
     bone += 0.5 * plate.limb(Path.of(sternum, [0.5, 0.5, 0.45]))
     return np.asarray(bone + plate.tubes(_ribs(body), cortical), np.float32)
 

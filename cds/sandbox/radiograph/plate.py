@@ -117,26 +117,37 @@ class Plate:
         chord = np.zeros(self.size, np.float32)
         for start, end, radius in zip(path.points[:-1], path.points[1:], path.radius[:-1], strict=True):
             dx, dy = (float(d) for d in end - start)
-            share = ((self.x - np.float32(start[0])) * dx + (self.y - np.float32(start[1])) * dy) / (
-                dx * dx + dy * dy
-            )
-            share = np.clip(share, 0, 1)
-            away = np.hypot(self.x - (start[0] + share * dx), self.y - (start[1] + share * dy)) / radius
-            chord = np.maximum(chord, np.float32(2 * radius) * np.sqrt(np.clip(1 - away**2, 0, None)))
-        return np.asarray(chord, np.float32)
+            here = self.window(np.minimum(start, end) - radius, np.maximum(start, end) + radius)
+            x, y = self.x[here] - np.float32(start[0]), self.y[here] - np.float32(start[1])
+            share = np.clip((x * dx + y * dy) / (dx * dx + dy * dy), 0, 1)
+            away = ((x - share * dx) ** 2 + (y - share * dy) ** 2) / np.float32(radius) ** 2
+            chord[here] = np.maximum(chord[here], np.float32(2 * radius) * np.sqrt(np.clip(1 - away, 0, None)))
+        return chord
+
+    def window(self, low: ArrayLike, high: ArrayLike) -> tuple[slice, slice]:
+        """The rows and columns that hold every point between the corners ``low`` and ``high``, each (x, y)."""
+        (left, top), (right, bottom) = np.asarray(low), np.asarray(high)
+        row, column = self.pixels(np.array([left, left, right, right]), np.array([top, bottom, top, bottom]))
+        start, stop = np.clip([row.min() - 1, row.max() + 2], 0, self.size[0])
+        first, last = np.clip([column.min() - 1, column.max() + 2], 0, self.size[1])
+        return slice(int(start), int(stop)), slice(int(first), int(last))
 
     def ellipsoid(self, centre: Point, radii: Point, depth: float, tilt: float = 0.0) -> Plane:
         """Thickness of an ellipsoid, at most ``depth`` cm, its first axis turned ``tilt`` radians clockwise."""
-        return np.float32(depth) * np.sqrt(np.clip(1 - self.within(centre, radii, tilt), 0, None))
+        thickness = np.zeros(self.size, np.float32)
+        here = self.window(np.array(centre) - max(radii), np.array(centre) + max(radii))
+        inside = np.clip(1 - self.within(centre, radii, tilt, here), 0, None)
+        thickness[here] = np.float32(depth) * np.sqrt(inside)
+        return thickness
 
-    def within(self, centre: Point, radii: Point, tilt: float = 0.0) -> Plane:
+    def within(
+        self, centre: Point, radii: Point, tilt: float = 0.0, here: tuple[slice, slice] = np.s_[:, :]
+    ) -> Plane:
         """The squared distance from ``centre`` in units of ``radii``: below 1 inside the ellipse."""
-        x, y = self.x - np.float32(centre[0]), self.y - np.float32(centre[1])
+        x, y = self.x[here] - np.float32(centre[0]), self.y[here] - np.float32(centre[1])
         cos, sin = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
-        result: Plane = ((cos * x + sin * y) / np.float32(radii[0])) ** 2 + (
-            (cos * y - sin * x) / np.float32(radii[1])
-        ) ** 2
-        return result
+        along, across = (cos * x + sin * y) / np.float32(radii[0]), (cos * y - sin * x) / np.float32(radii[1])
+        return np.asarray(along**2 + across**2, np.float32)
 
     def noise(self, rng: np.random.Generator, spacing: float, octaves: int = 1) -> Plane:
         """Smooth noise, mean 0 and variance 1; grains ``spacing`` cm apart, in each octave half that."""
@@ -150,9 +161,16 @@ class Plate:
         return total / np.float32(np.sqrt(sum(0.5 ** (1.4 * o) for o in range(octaves))))
 
     def blur(self, plane: Plane, sigma: float) -> Plane:
-        """``plane`` under a Gaussian of ``sigma`` cm."""
-        down, right = (_gaussian(n, sigma * self.per_cm) for n in self.size)
-        return down @ plane.astype(np.float32) @ right.T
+        """``plane`` under a Gaussian of ``sigma`` cm; a wide one is worked out on every so many pixels."""
+        plane = np.asarray(plane, np.float32)
+        apart = max(1, int(sigma * self.per_cm / 2))
+        if apart == 1:
+            down, right = (_gaussian(n, sigma * self.per_cm) for n in self.size)
+            return down @ plane @ right.T
+        means = _means(plane, apart)
+        down, right = (_gaussian(n, sigma * self.per_cm / apart) for n in means.shape)
+        coarse = down @ means @ right.T
+        return _linear(self.size[0], apart) @ coarse @ _linear(self.size[1], apart).T
 
 
 def step(distance: Plane, softness: float) -> Plane:
@@ -176,3 +194,18 @@ def _gaussian(count: int, sigma: float) -> Plane:
     at = np.arange(count)
     kernel = np.exp(-0.5 * ((at[:, None] - at[None, :]) / max(sigma, 1e-3)) ** 2)
     return np.asarray(kernel / kernel.sum(axis=1, keepdims=True), np.float32)
+
+
+def _means(plane: Plane, apart: int) -> Plane:
+    """The mean of every ``apart`` by ``apart`` pixels; the last ones repeat where they do not fill a block."""
+    padded = np.pad(plane, [(0, -count % apart) for count in plane.shape], mode="edge")
+    rows, columns = (count // apart for count in padded.shape)
+    return np.asarray(padded.reshape(rows, apart, columns, apart).mean(axis=(1, 3)), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _linear(count: int, apart: int) -> Plane:
+    """The weights (count, blocks) that interpolate between the centres of blocks of ``apart`` pixels."""
+    blocks = -(-count // apart)
+    at = np.clip((np.arange(count) + 0.5) / apart - 0.5, 0, blocks - 1)
+    return np.asarray(np.clip(1 - np.abs(at[:, None] - np.arange(blocks)), 0, None), np.float32)

@@ -8,12 +8,16 @@ from html import escape
 from cds.sandbox.patients.documents.sections import Section
 
 _STYLE = "body{font-family:Arial} th{text-align:left;color:#555} .sig{font-style:italic}"
-_SCRIPT = "window.addEventListener('load',function(){var t='tracking pixel: not part of the note';console.log(t)});"
+_SCRIPT = (
+    "window.addEventListener('load',function(){var t='tracking pixel: not part of the note';console.log(t)});"
+)
 
 
 def html(title: str, body: Iterable[Section], particulars: Mapping[str, str]) -> bytes:
     """A whole document; characters outside ASCII become entities."""
-    rows = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in particulars.items())
+    rows = "".join(
+        f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in particulars.items()
+    )
     parts = [
         f"<!DOCTYPE html>\n<html><head><meta charset='us-ascii'><title>{_text(title)}</title>",
         f"<style>{_STYLE}</style><script>{_SCRIPT}</script></head><body>",

@@ -1,4 +1,4 @@
-r"""Rich Text Format 1.9, with what word processors leave in it: tables of fonts and colours, escapes, \u characters."""
+r"""Rich Text Format 1.9, as word processors leave it: font and colour tables, escapes, \u characters."""
 
 from __future__ import annotations
 

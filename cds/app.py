@@ -1,0 +1,95 @@
+"""The application's construction: the whole service on one page."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from flask import Flask
+
+from cds import health, smart
+from cds.audit.trail import party
+from cds.ehr.backend_services import BackendServices
+from cds.engine.bundles import Bundle
+from cds.engine.local import LocalEngine
+from cds.errors import ConfigurationError
+from cds.fusion.late import LateFusion
+from cds.hooks import views as hooks
+from cds.hooks.chart import Charts
+from cds.hooks.client_auth import ClientAuthentication
+from cds.hooks.jwks import Jwks
+from cds.hooks.order_sign import OrderSign
+from cds.keys import Keys
+from cds.notes.deidentification import Deidentifier
+from cds.pacs import PacsAccess
+from cds.prescreen import Prescreening
+from cds.production import refuse_unsafe
+from cds.registration import Registrations
+from cds.reporting.record import Record
+from cds.settings import Settings
+from cds.smart import SmartServices
+from cds.store import migrate
+from cds.store.database import Database
+from cds.store.valkey import Valkey
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Raises a :class:`~cds.errors.SightlineError` of one plain sentence where the service must not start."""
+    settings = settings or Settings.from_environment()
+    logging.basicConfig(level=settings.log_level)
+    # httpx writes every URL that it calls into the log, and a URL of an EHR names a patient.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    keys = Keys.load(settings)
+    registrations = Registrations.from_settings(settings)
+    refuse_unsafe(settings, keys, registrations)
+
+    database = Database(settings.database_url, max_size=settings.web_threads + 4)
+    if missing := migrate.pending(settings.database_url):
+        raise ConfigurationError(f"the database lacks {', '.join(missing)}; run `cds db upgrade`")
+    valkey = Valkey(settings.redis_url)
+    record = Record(database)
+
+    http = httpx.Client(timeout=settings.upstream_timeout_ms / 1000, trust_env=False)
+    backend = BackendServices(http, keys, on_token=record.token_requested)
+    pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
+
+    engine = LocalEngine(
+        Bundle.load(settings.models_dir / settings.image_bundle),
+        Bundle.load(settings.models_dir / settings.note_bundle),
+        device=settings.device,
+        threads=settings.torch_threads,
+    )
+    fusion = LateFusion.from_bundle(Bundle.load(settings.models_dir / settings.fusion_bundle))
+    parts = ThreadPoolExecutor(2 * settings.web_threads, "part")
+    requests = ThreadPoolExecutor(4 * settings.web_threads, "request")
+    prescreen = Prescreening(engine, fusion, Deidentifier(keys.pseudonym), record, parts)
+    engine.warm_up()
+
+    us = party(settings.base_url)
+    charts = Charts(http, pacs, requests, settings.note_lookback_days, settings.max_notes)
+    order_sign = OrderSign(
+        prescreen, charts, record, us=us, handle_key=keys.handle, budget_ms=settings.hook_budget_ms
+    )
+
+    app = Flask("cds")
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.register_blueprint(health.blueprint(database, valkey))
+    app.register_blueprint(
+        hooks.blueprint(
+            us=us,
+            clients=ClientAuthentication(registrations, Jwks(http), valkey),
+            answers={"imaging-prescreen": order_sign},
+            registrations=registrations,
+            record=record,
+        )
+    )
+    app.register_blueprint(
+        smart.blueprint(
+            SmartServices(
+                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+            )
+        )
+    )
+    return app

@@ -1,0 +1,312 @@
+"""AuditEvents (FHIR R4) after the patterns of IHE BALP, "Basic Audit Log Patterns" 1.1.
+
+Identifiers and references only: no names, no results, no token. A read names the client the destination and the
+server the source, for that is the way the data flows; every other pattern is the other way round.
+
+BALP has no pattern for a CDS Hooks call or for what a model did: :func:`hook_call` and :func:`inference` are ours,
+shaped as RESTful operations.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from cds.findings import ModelVersion
+
+Event = dict[str, Any]
+
+PROFILES = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/"
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+RESTFUL = "http://hl7.org/fhir/restful-interaction"
+ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+SOURCE_TYPE = "http://terminology.hl7.org/CodeSystem/security-source-type"
+BALP_ENTITY = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+BALP_AGENT = "https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes"
+URI = "urn:ietf:rfc:3986"
+
+REASON_CHARACTERS = 500
+SECRET_PARAMETERS = frozenset(
+    {"code", "code_verifier", "client_assertion", "client_secret", "refresh_token", "password"}
+)
+
+
+class Outcome(StrEnum):
+    """http://hl7.org/fhir/R4/valueset-audit-event-outcome.html"""
+
+    SUCCESS = "0"
+    MINOR_FAILURE = "4"
+    SERIOUS_FAILURE = "8"
+    MAJOR_FAILURE = "12"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A system that took part."""
+
+    identifier: str
+    """A client id, or the base URL of a server."""
+    address: str
+    """A URL, or the IP address or name of a machine."""
+
+    @property
+    def who(self) -> Event:
+        system = {"system": URI} if "://" in self.identifier else {}
+        return {"identifier": {**system, "value": self.identifier}}
+
+    @property
+    def network(self) -> Event:
+        return {"address": self.address, "type": "5" if "://" in self.address else "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The person on whose behalf it was done, as the token says (``iss``, ``sub``)."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Who asked whom, who recorded it, and on whose behalf."""
+
+    client: Party
+    server: Party
+    observer: Party
+    user: User | None = None
+    token_id: str | None = None
+    """The token's ``jti``."""
+    transaction: str | None = None
+    """What correlates the records of one transaction: X-Request-Id, or a hook's ``hookInstance``."""
+
+
+def patient_read(exchange: Exchange, patient: str, resource: str) -> Event:
+    """``resource`` of ``patient`` was read (both are references, such as ``Patient/1``)."""
+    return _rest(
+        exchange,
+        profile="IHE.BasicAudit.PatientRead",
+        action="R",
+        interaction="read",
+        agents=(_destination(exchange.client), _source(exchange.server), *_user(exchange, "IRCP")),
+        entities=(_data(resource, "4"), _patient(patient)),
+    )
+
+
+def patient_query(exchange: Exchange, patient: str, request: str) -> Event:
+    """A search with ``patient`` in it; ``request`` is its raw text, such as ``GET Observation?patient=1``."""
+    return _rest(
+        exchange,
+        profile="IHE.BasicAudit.PatientQuery",
+        action="E",
+        interaction="search-type",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
+        entities=(_query(request), _patient(patient)),
+    )
+
+
+def patient_create(exchange: Exchange, patient: str, resource: str) -> Event:
+    """``resource`` was created for ``patient``; the user, if any, is its author."""
+    return _rest(
+        exchange,
+        profile="IHE.BasicAudit.PatientCreate",
+        action="C",
+        interaction="create",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "AUT")),
+        entities=(_data(resource, _role_of(resource)), _patient(patient)),
+    )
+
+
+def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
+    """ITI-71: the client got an access token. Of the request's parameters the secret ones are left out."""
+    request = urlencode({name: value for name, value in parameters.items() if name not in SECRET_PARAMETERS})
+    service = _coding(BALP_AGENT, "AuthzOauthService", "OAuth authorization service")
+    return _event(
+        exchange,
+        profile="IHE.IUA.71",
+        type=_coding(DCM, "110114", "User Authentication"),
+        subtype=_coding("urn:ihe:event-type-code", "ITI-71", "Get Access Token"),
+        action="E",
+        agents=(
+            _agent(_coding(DCM, "110150", "Application"), exchange.client),
+            _agent(service, exchange.server),
+            *_user(exchange, "IRCP"),
+        ),
+        entities=(_query(request),),
+    )
+
+
+def hook_call(exchange: Exchange, service: str, patient: str | None = None) -> Event:
+    """An EHR called a CDS service of ours."""
+    return _operation(exchange, service, () if patient is None else (_patient(patient),))
+
+
+def inference(
+    exchange: Exchange,
+    patient: str,
+    *,
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    models: Iterable[ModelVersion],
+) -> Event:
+    """Models looked at ``inputs`` of ``patient`` and ``outputs`` came of it (references all)."""
+    entities = [_patient(patient)]
+    entities += [_data(reference, "4") for reference in inputs]
+    entities += [_data(reference, _role_of(reference)) for reference in outputs]
+    event = _operation(exchange, "inference", entities)
+    event["agent"] += [_model(model) for model in models]
+    return event
+
+
+def refusal(exchange: Exchange, service: str, reason: str, outcome: Outcome = Outcome.MINOR_FAILURE) -> Event:
+    """A call that we refused, and why: one plain sentence without patient data or tokens."""
+    return failed(hook_call(exchange, service), reason, outcome, code="security")
+
+
+def failed(event: Event, reason: str, outcome: Outcome, *, code: str = "processing") -> Event:
+    """The same event with another outcome than success, which is all that BALP's profiles describe.
+
+    ``code`` is the OperationOutcome's issue type.
+    """
+    reason = reason[:REASON_CHARACTERS]
+    issue = {"severity": "error", "code": code, "diagnostics": reason}
+    why = {
+        "what": {"reference": "#why"},
+        "type": _coding("http://hl7.org/fhir/resource-types", "OperationOutcome"),
+    }
+    return {name: value for name, value in event.items() if name != "meta"} | {
+        "contained": [{"resourceType": "OperationOutcome", "id": "why", "issue": [issue]}],
+        "outcome": outcome.value,
+        "outcomeDesc": reason,
+        "entity": [*event.get("entity", ()), why],
+    }
+
+
+def _operation(exchange: Exchange, name: str, entities: Iterable[Event]) -> Event:
+    job = {"what": {"identifier": {"value": name}}, **_kind("2", "20")}
+    return _rest(
+        exchange,
+        profile=None,
+        action="E",
+        interaction="operation",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
+        entities=(job, *entities),
+    )
+
+
+def _rest(
+    exchange: Exchange,
+    *,
+    profile: str | None,
+    action: str,
+    interaction: str,
+    agents: Iterable[Event],
+    entities: Iterable[Event],
+) -> Event:
+    return _event(
+        exchange,
+        profile=profile,
+        type=_coding(EVENT_TYPE, "rest", "Restful Operation"),
+        subtype=_coding(RESTFUL, interaction, interaction),
+        action=action,
+        agents=agents,
+        entities=(*entities, *_transaction(exchange)),
+    )
+
+
+def _event(
+    exchange: Exchange,
+    *,
+    profile: str | None,
+    type: Event,
+    subtype: Event,
+    action: str,
+    agents: Iterable[Event],
+    entities: Iterable[Event],
+) -> Event:
+    return {
+        "resourceType": "AuditEvent",
+        "id": str(uuid4()),
+        **({"meta": {"profile": [PROFILES + profile]}} if profile else {}),
+        "type": type,
+        "subtype": [subtype],
+        "action": action,
+        "recorded": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "outcome": Outcome.SUCCESS.value,
+        "agent": list(agents),
+        "source": {
+            "observer": exchange.observer.who,
+            "type": [_coding(SOURCE_TYPE, "4", "Application Server")],
+        },
+        "entity": list(entities),
+    }
+
+
+def _coding(system: str, code: str, display: str | None = None) -> Event:
+    return {"system": system, "code": code} | ({"display": display} if display else {})
+
+
+def _agent(type: Event, party: Party) -> Event:
+    return {"type": {"coding": [type]}, "who": party.who, "requestor": False, "network": party.network}
+
+
+def _source(party: Party) -> Event:
+    return _agent(_coding(DCM, "110153", "Source Role ID"), party)
+
+
+def _destination(party: Party) -> Event:
+    return _agent(_coding(DCM, "110152", "Destination Role ID"), party)
+
+
+def _user(exchange: Exchange, participation: str) -> tuple[Event, ...]:
+    """The person, if there is one; IUA: ``iss`` and ``sub`` identify, ``jti`` is the policy."""
+    if exchange.user is None:
+        return ()
+    identifier = {"system": exchange.user.issuer, "value": exchange.user.subject}
+    policy = {"policy": [f"urn:ietf:params:oauth:jti:{exchange.token_id}"]} if exchange.token_id else {}
+    type = {"coding": [_coding(PARTICIPATION, participation)]}
+    return ({"type": type, "who": {"identifier": identifier}, "requestor": True, **policy},)
+
+
+def _model(model: ModelVersion) -> Event:
+    who = {"type": "Device", "identifier": {"value": f"sha256:{model.digest}"}}
+    type = {"coding": [_coding(DCM, "110150", "Application")]}
+    return {"type": type, "who": who, "name": f"{model.name} {model.version}", "requestor": False}
+
+
+def _kind(type: str, role: str) -> Event:
+    types = {"1": "Person", "2": "System Object"}
+    roles = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
+    return {"type": _coding(ENTITY_TYPE, type, types[type]), "role": _coding(OBJECT_ROLE, role, roles[role])}
+
+
+def _patient(reference: str) -> Event:
+    return {"what": {"reference": reference}, **_kind("1", "1")}
+
+
+def _data(reference: str, role: str) -> Event:
+    return {"what": {"reference": reference}, **_kind("2", role)}
+
+
+def _role_of(reference: str) -> str:
+    return "3" if reference.split("/")[-2:][0] == "DiagnosticReport" else "4"
+
+
+def _query(request: str) -> Event:
+    return {**_kind("2", "24"), "query": base64.b64encode(request.encode(errors="replace")).decode()}
+
+
+def _transaction(exchange: Exchange) -> tuple[Event, ...]:
+    if exchange.transaction is None:
+        return ()
+    type = _coding(BALP_ENTITY, "XrequestId")
+    return ({"what": {"identifier": {"value": exchange.transaction}}, "type": type},)

@@ -1,0 +1,93 @@
+"""The AuditEvents of one request, gathered until the transaction that they belong to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from cds.audit import balp
+from cds.audit.balp import Event, Exchange, Outcome, Party, User
+from cds.findings import Prescreen
+
+
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """For whom a request is served, and what ties its events together."""
+
+    user: User | None = None
+    token_id: str | None = None
+    transaction: str | None = None
+
+
+class Trail:
+    """Collects events from any thread; whoever opens the transaction takes them along.
+
+    ``us`` is this service, as client of an EHR, as server of a hook, and as the one who observes.
+    """
+
+    def __init__(self, us: Party, on_behalf: OnBehalf) -> None:
+        self._us = us
+        self._on_behalf = on_behalf
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+
+    def take(self) -> list[Event]:
+        """All events so far, once."""
+        with self._lock:
+            taken, self._events = self._events, []
+        return taken
+
+    def fhir_read(self, base: str, patient: str, url: str, status: int | None) -> None:
+        """We read or searched ``url`` below the server ``base``; ``status`` is None where nothing came back."""
+        exchange = self._exchange(client=self._us, server=Party(base, base))
+        below = url.removeprefix(base).lstrip("/")
+        path, _, query = below.partition("?")
+        if query:
+            event = balp.patient_query(exchange, patient, f"GET {below}")
+        else:
+            event = balp.patient_read(exchange, patient, urlsplit(path).path or "metadata")
+        if status is None or status >= 400:
+            reason = "no answer" if status is None else f"answered {status}"
+            event = balp.failed(event, reason, Outcome.MINOR_FAILURE)
+        self.add(event)
+
+    def hook_called(self, caller: str, service: str, patient: str) -> None:
+        self.add(balp.hook_call(self._exchange(Party(caller, caller), self._us), service, patient))
+
+    def hook_refused(self, caller: str, service: str, reason: str) -> None:
+        self.add(balp.refusal(self._exchange(Party(caller, caller), self._us), service, reason))
+
+    def feedback_given(self, caller: str, service: str) -> None:
+        self.add(balp.hook_call(self._exchange(Party(caller, caller), self._us), f"{service}/feedback"))
+
+    def inferred(self, prescreen: Prescreen, report: str | None) -> None:
+        """Models looked at the prescreen's inputs, and a report was created of it."""
+        exchange = self._exchange(self._us, self._us)
+        study = [prescreen.study.reference] if prescreen.study else []
+        self.add(
+            balp.inference(
+                exchange,
+                prescreen.patient,
+                inputs=[*study, *(note.reference for note in prescreen.notes)],
+                outputs=[f"DiagnosticReport/{report}"] if report else [],
+                models=prescreen.models,
+            )
+        )
+        if report:
+            self.add(balp.patient_create(exchange, prescreen.patient, f"DiagnosticReport/{report}"))
+
+    def _exchange(self, client: Party, server: Party) -> Exchange:
+        behalf = self._on_behalf
+        return Exchange(
+            client, server, self._us, user=behalf.user, token_id=behalf.token_id, transaction=behalf.transaction
+        )
+
+
+def party(base_url: str) -> Party:
+    """This service at its public address."""
+    return Party("sightline", base_url)

@@ -1,0 +1,27 @@
+"""The moment by which an answer is due."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point on the monotonic clock, in seconds."""
+
+    at: float
+
+    @classmethod
+    def after(cls, milliseconds: float) -> Self:
+        return cls(time.monotonic() + milliseconds / 1000)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self.at - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        return self.remaining == 0.0

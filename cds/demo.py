@@ -1,0 +1,252 @@
+"""``cds demo``: databases, a sandbox EHR and PACS, and the service, side by side; then the main job.
+
+An EHR signs an order for each sample patient, twice: cold, when nothing is cached, and warm. What came back is
+printed beside what the record holds of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cds.audit import chain
+from cds.databases import databases
+from cds.errors import SightlineError
+from cds.findings import Prescreen
+from cds.processes import Process, Processes, free_port
+from cds.reporting.record import Record
+from cds.reporting.resources import report_id
+from cds.reporting.words import part, percent, worth_saying
+from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.ehr import EXTENSION, Ehr
+from cds.sandbox.ehr.ordering import HookExchange
+from cds.sandbox.ehr.registration import registration
+from cds.sandbox.patients import Films, SamplePatient, sample_patients
+from cds.sandbox.patients.bundles import load_bundle
+from cds.sandbox.patients.loader import load
+from cds.sandbox.patients.wrap import wrap_images
+from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
+from cds.settings import Settings
+from cds.store import migrate, outbox, scores
+from cds.store.database import Database
+
+TENANT = "sandbox"
+DELIVERED_WITHIN_S = 30
+
+Say = Callable[[str], None]
+
+
+class NotDone(SightlineError):
+    """The demo ran, and something that it promises did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened for one patient."""
+
+    patient: SamplePatient
+    cold: HookExchange
+    warm: HookExchange
+    prescreen: Prescreen | None
+    audit_events: int
+
+
+class Demo:
+    """One run. ``say`` prints a line."""
+
+    def __init__(self, settings: Settings, *, images: Path | None, bundles: Sequence[Path], say: Say) -> None:
+        self._settings = replace(settings, data_dir=settings.data_dir.resolve())
+        self._images = images
+        self._bundles = bundles
+        self._say = say
+        self._base_url = f"http://{settings.host}:{settings.sandbox_port}"
+        self._started = time.monotonic()
+
+    def run(self, *, once: bool, json_file: Path | None) -> None:
+        """Raise :class:`~cds.errors.SightlineError` where something could not start, or did not happen."""
+        free_port(self._settings.host, self._settings.port, "CDS_PORT")
+        free_port(self._settings.host, self._settings.sandbox_port, "CDS_SANDBOX_PORT")
+        with ExitStack() as running:
+            settings = running.enter_context(databases(self._settings))
+            self._tell(f"PostgreSQL and Valkey run in {settings.data_dir}")
+            parts, desk = self._sandbox(settings)
+            settings = replace(settings, registrations_file=_register(parts, settings))
+            migrate.upgrade(settings.database_admin_url, migrate.role_of(settings.database_url))
+            database = running.enter_context(closing(Database(settings.database_url)))
+            _take_up_again(database)
+            processes = running.enter_context(Processes(logs(settings)))
+            patients = self._start(processes, settings, parts)
+            outcomes = self._sign_all(desk, patients, database)
+            self._wait_for_delivery(database)
+            if json_file:
+                json_file.write_text(json.dumps([as_json(o) for o in outcomes], indent=1) + "\n")
+            _check(outcomes)
+            if not once:
+                self._say(_where_to_click(self._base_url, settings))
+                processes.watch()
+
+    def _sandbox(self, settings: Settings) -> tuple[Sandbox, Ehr]:
+        """The sandbox's parts, for us to act as the EHR; its server is a process of its own."""
+        app = create_app(
+            settings.data_dir / "sandbox",
+            self._base_url,
+            pacs_url=settings.sandbox_pacs_url,
+            service_url=settings.base_url,
+        )
+        return app.extensions["sandbox"], app.extensions[EXTENSION]
+
+    def _start(self, processes: Processes, settings: Settings, parts: Sandbox) -> list[SamplePatient]:
+        """Everything at once: the models load while the patients are drawn."""
+        web = start_web(processes, settings)
+        sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
+        start_worker(processes, settings)
+        self._tell("service, worker, sandbox EHR and PACS are starting")
+        patients = self._patients(parts)
+        self._tell(f"the sandbox holds {len(patients)} patients")
+        processes.wait(sandbox, lambda: answers(f"{self._base_url}/fhir/metadata"), within_s=60)
+        wait_for_web(processes, web, settings)
+        self._tell("the models are loaded; the EHR signs an order for each patient")
+        return patients
+
+    def _patients(self, parts: Sandbox) -> list[SamplePatient]:
+        """The sample patients, those of your images and of your bundles, in the sandbox's EHR and PACS."""
+        today = date.today()
+        patients = sample_patients(parts.pacs_root, today, Films(parts.home / "films"))
+        if self._images:
+            patients += wrap_images(self._images, parts.pacs_root, today, say=self._tell)
+        patients += [load_bundle(path, parts.pacs_root, today) for path in self._bundles]
+        load(patients, parts.records, parts.pacs, parts.archive)
+        return patients
+
+    def _sign_all(self, desk: Ehr, patients: Sequence[SamplePatient], database: Database) -> list[Outcome]:
+        outcomes = []
+        for patient in patients:
+            outcomes.append(_signed(desk, patient, database))
+            self._say(as_text(outcomes[-1]))
+        return outcomes
+
+    def _wait_for_delivery(self, database: Database) -> None:
+        due = time.monotonic() + DELIVERED_WITHIN_S
+        while True:
+            with database.transaction(TENANT) as connection:
+                waiting = outbox.undelivered(connection, TENANT)
+            if not waiting:
+                self._tell("every report is in the EHR's record")
+                return
+            if time.monotonic() > due:
+                raise NotDone(f"{waiting} reports are not in the EHR's record yet; see worker.log")
+            time.sleep(0.2)
+
+    def _tell(self, line: str) -> None:
+        self._say(f"{time.monotonic() - self._started:6.1f} s  {line}")
+
+
+def _take_up_again(database: Database) -> None:
+    """What a run before this one left: reports on their way go on, scores are made anew to show what that takes."""
+    with database.transaction(TENANT) as connection:
+        outbox.hurry(connection, TENANT)
+        scores.forget(connection, TENANT)
+
+
+def _register(parts: Sandbox, settings: Settings) -> Path:
+    """Write the one registration that the service needs to trust the sandbox."""
+    path = settings.data_dir / "registrations.json"
+    path.write_text(json.dumps([registration(parts)], indent=1))
+    return path
+
+
+def _signed(desk: Ehr, patient: SamplePatient, database: Database) -> Outcome:
+    """Sign the patient's order twice: with nothing cached, and again."""
+    before = _audit_events(database)
+    cold, warm = (
+        desk.service.sign_order(
+            patient.id,
+            [patient.order],
+            user=patient.order["requester"]["reference"],
+            encounter=patient.order.get("encounter", {}).get("reference", "").removeprefix("Encounter/"),
+        )
+        for _ in range(2)
+    )
+    prescreen = Record(database).latest(TENANT, cold.request["fhirServer"], f"Patient/{patient.id}")
+    return Outcome(patient, cold, warm, prescreen, _audit_events(database) - before)
+
+
+def _audit_events(database: Database) -> int:
+    with database.transaction(TENANT) as connection:
+        return chain.length(connection, TENANT)
+
+
+def as_text(outcome: Outcome) -> str:
+    """What a person reads about one patient."""
+    lines = ["", f"{outcome.patient.name}: {outcome.patient.story}"]
+    lines += [f"  {card['indicator'].upper():9}{card['summary']}" for card in outcome.cold.cards]
+    if outcome.cold.problem:
+        lines.append(f"  PROBLEM  {outcome.cold.problem}")
+    elif not outcome.cold.cards:
+        lines.append("  no card: nothing to say")
+    if outcome.prescreen:
+        lines += _record_in_words(outcome.prescreen)
+    lines.append(f"  cold {_ms(outcome.cold)}, warm {_ms(outcome.warm)}; {outcome.audit_events} audit events")
+    if outcome.cold.answer and outcome.cold.answer.steps:
+        steps = (f"{step} {ms:.0f}" for step, ms in outcome.cold.answer.steps.items())
+        lines.append(f"  steps in ms: {', '.join(steps)}")
+    return "\n".join(lines)
+
+
+def _record_in_words(prescreen: Prescreen) -> list[str]:
+    said = worth_saying(prescreen) or prescreen.findings[:1]
+    lines = [
+        f"           {f.type.display:20} image {part(f.image):>5}  note {part(f.note):>5}"
+        f"  fused {percent(f.probability):>5}"
+        for f in said
+    ]
+    lines += [f"           not seen: {missing.reason}" for missing in prescreen.missing]
+    if report := report_id(prescreen):
+        lines.append(f"  report DiagnosticReport/{report}, preliminary")
+    return lines
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The same for a program."""
+    prescreen = outcome.prescreen
+    return {
+        "patient": outcome.patient.id,
+        "name": outcome.patient.name,
+        "story": outcome.patient.story,
+        "cards": outcome.cold.cards,
+        "problem": outcome.cold.problem or None,
+        "scores": {
+            f.key: {"image": f.image, "note": f.note, "fused": f.probability, "level": f.level}
+            for f in (prescreen.findings if prescreen else ())
+        },
+        "missing": [missing.reason for missing in (prescreen.missing if prescreen else ())],
+        "report": report_id(prescreen) if prescreen else None,
+        "auditEvents": outcome.audit_events,
+        "coldMs": outcome.cold.answer.ms if outcome.cold.answer else None,
+        "warmMs": outcome.warm.answer.ms if outcome.warm.answer else None,
+        "stepsMs": outcome.cold.answer.steps if outcome.cold.answer else {},
+    }
+
+
+def _ms(exchange: HookExchange) -> str:
+    return f"{exchange.answer.ms:.0f} ms" if exchange.answer else "no answer"
+
+
+def _check(outcomes: Sequence[Outcome]) -> None:
+    failed = [o.patient.name for o in outcomes if o.cold.problem or o.warm.problem]
+    if failed:
+        raise NotDone(f"the service gave no cards for {', '.join(failed)}")
+
+
+def _where_to_click(base_url: str, settings: Settings) -> str:
+    return f"""
+The sandbox EHR      {base_url}/   choose a patient, sign an order, see the cards, open the app
+The service          {settings.base_url}/cds-services
+Logs and data        {settings.data_dir}
+Ctrl-C stops everything and keeps the data."""

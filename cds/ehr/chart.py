@@ -1,0 +1,191 @@
+"""One patient's chart: everything that a prescreen reads, asked for at once.
+
+The patient, the imaging studies and the notes are requested when the chart is opened, unless the CDS Hooks call
+brought them along. Each is waited for where it is needed, and raises its own :class:`~cds.errors.UpstreamError`
+there: what one piece lacks does not cost another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Executor, Future
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+
+from cds.ehr import documents as document_references
+from cds.ehr import imaging_studies
+from cds.ehr.compartment import Found, PatientCompartment
+from cds.ehr.datatypes import Resource, local_reference, parse_datetime, reference, references, string
+from cds.ehr.documents import Document
+from cds.ehr.fhir_client import FhirClient, Params
+from cds.ehr.prefetch import PAGE, Prefetched
+from cds.errors import Missing, NoteError, UpstreamError
+
+MAX_ENDPOINTS = 4
+MAX_PEOPLE = 12
+PEOPLE = frozenset({"Practitioner", "PractitionerRole", "Organization", "RelatedPerson"})
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Chart:
+    """The chart of ``Patient/{patient_id}``.
+
+    ``executor`` runs the requests; whoever waits for a piece must not be running in it. ``prefetched`` holds what
+    the EHR sent by itself. Notes are looked for in the last ``lookback_days``, ``max_documents`` at most.
+    """
+
+    def __init__(
+        self,
+        client: FhirClient,
+        patient_id: str,
+        executor: Executor,
+        *,
+        prefetched: Prefetched | None = None,
+        lookback_days: int = 365,
+        max_documents: int = 5,
+        today: date | None = None,
+    ) -> None:
+        self._client = client
+        self._compartment = PatientCompartment(client, patient_id)
+        self._executor = executor
+        self._prefetched = prefetched or Prefetched()
+        self._since = (today or datetime.now(UTC).date()) - timedelta(days=lookback_days)
+        self._max_documents = max_documents
+        self._patient = executor.submit(self._ask_patient)
+        self._studies = executor.submit(self._ask_studies)
+        self._documents = executor.submit(self._ask_documents)
+        self._related = executor.submit(self._ask_related)
+
+    def patient(self) -> Resource:
+        """The Patient; :class:`~cds.errors.Missing` where the EHR knows of none."""
+        return self._patient.result()
+
+    def studies(self) -> list[Resource]:
+        """The patient's ImagingStudy resources, newest first."""
+        return self._studies.result().matches
+
+    def endpoints(self) -> list[Resource]:
+        """The Endpoints that the studies name: those included with them, the others read one by one."""
+        found = self._studies.result()
+        named = [name for study in found.matches for name in imaging_studies.endpoint_references(study)]
+        wanted = self._lacking(named, {"Endpoint"}, found.included)[:MAX_ENDPOINTS]
+        answers = self._all(self._read, wanted)
+        failures = [answer for answer in answers if isinstance(answer, UpstreamError)]
+        if failures and len(failures) == len(answers) and not found.included:
+            raise failures[0]
+        return found.included + [answer for answer in answers if isinstance(answer, dict)]
+
+    def documents(self) -> list[Resource]:
+        """The current clinical notes within the look-back, newest first, as DocumentReference resources."""
+        return self._documents.result().matches
+
+    def contents(self) -> list[Document | NoteError | UpstreamError]:
+        """What each of :meth:`documents` holds, or why it could not be had, in the same order."""
+        return self._all(lambda document: document_references.read(self._client, document), self.documents())
+
+    def people(self) -> list[Resource]:
+        """Who may be named in the notes: clinicians, organizations and relatives that the chart refers to.
+
+        For de-identification, as far as they are to be had: what cannot be read is left out.
+        """
+        chart = [_settled(self._studies), _settled(self._documents), _settled(self._related)]
+        held = [resource for found in chart for resource in (*found.matches, *found.included)]
+        known = [resource for resource in held if _type(resource) in PEOPLE]
+        named = [name for resource in held for name in _people_named_by(resource)]
+        if self._patient.exception() is None:
+            named += _people_named_by(self._patient.result())
+        wanted = self._lacking(named, PEOPLE, known)[: max(0, MAX_PEOPLE - len(known))]
+        return known + [answer for answer in self._all(self._read, wanted) if isinstance(answer, dict)]
+
+    def _ask_patient(self) -> Resource:
+        if self._prefetched.is_empty("patient"):
+            raise Missing("the EHR knows of no such patient")
+        patient_id = self._compartment.patient_id
+        return self._prefetched.resource("patient", "Patient", patient_id) or self._compartment.patient()
+
+    def _ask_studies(self) -> Found:
+        found = self._ask("studies", "ImagingStudy", {"_sort": "-started"}, ["ImagingStudy:endpoint"])
+        return Found(_newest_first(found.matches, imaging_studies.started), found.included)
+
+    def _ask_documents(self) -> Found:
+        since = f"ge{self._since.isoformat()}"
+        params = {"category": "clinical-note", "date": since, "_sort": "-date"}
+        found = self._ask("documents", "DocumentReference", params)
+        current = [document for document in found.matches if _is_current(document, self._since)]
+        return Found(_newest_first(current, _dated)[: self._max_documents], found.included)
+
+    def _ask_related(self) -> Found:
+        return self._ask("related", "RelatedPerson", {})
+
+    def _ask(self, key: str, type_: str, params: Params, includes: list[str] | None = None) -> Found:
+        supplied = self._prefetched.searchset(key, type_)
+        if supplied is not None:
+            return self._compartment.found(self._client.pages(supplied, type_, PAGE), type_)
+        return self._compartment.search(type_, {**params, "_count": str(PAGE)}, includes or [], PAGE)
+
+    def _lacking(
+        self, named: Iterable[str], types: Collection[str], known: list[Resource]
+    ) -> list[tuple[str, str]]:
+        """The references to ``types`` on this server that ``known`` does not hold, each once."""
+        have = {local_reference(resource) for resource in known}
+        wanted = []
+        for name in named:
+            try:
+                type_, id_ = self._client.resolve(name)
+            except UpstreamError:
+                continue
+            if type_ in types and f"{type_}/{id_}" not in have:
+                wanted.append((type_, id_))
+        return list(dict.fromkeys(wanted))
+
+    def _read(self, wanted: tuple[str, str]) -> Resource:
+        return self._client.read(*wanted)
+
+    def _all(self, read: Callable[[A], B], wanted: Iterable[A]) -> list[B | NoteError | UpstreamError]:
+        """``read`` of each, concurrently; a failure takes the place of its answer."""
+        futures = [self._executor.submit(read, item) for item in wanted]
+        answers: list[B | NoteError | UpstreamError] = []
+        for future in futures:
+            try:
+                answers.append(future.result())
+            except (NoteError, UpstreamError) as failure:
+                answers.append(failure)
+        return answers
+
+
+def _settled(piece: Future[Found]) -> Found:
+    try:
+        return piece.result()
+    except UpstreamError:
+        return Found([], [])
+
+
+def _newest_first(resources: list[Resource], when: Callable[[Resource], datetime | None]) -> list[Resource]:
+    return sorted(resources, key=lambda resource: when(resource) or _LONG_AGO, reverse=True)
+
+
+def _dated(document: Resource) -> datetime | None:
+    return parse_datetime(string(document, "date"))
+
+
+def _is_current(document: Resource, since: date) -> bool:
+    dated = _dated(document)
+    recent = dated is None or dated.date() >= since
+    mistaken = string(document, "docStatus") == "entered-in-error"
+    return recent and not mistaken and string(document, "status") == "current"
+
+
+def _type(resource: Resource) -> str:
+    return string(resource, "resourceType")
+
+
+def _people_named_by(resource: Resource) -> list[str]:
+    """Every reference of a Patient, ImagingStudy or DocumentReference to who is or was at work."""
+    several = ("generalPractitioner", "author", "interpreter")
+    one = ("managingOrganization", "authenticator", "custodian", "referrer")
+    named = [name for field in several for name in references(resource, field)]
+    return named + [name for field in one if (name := reference(resource, field))]

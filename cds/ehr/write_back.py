@@ -1,0 +1,189 @@
+"""Results into the EHR's record: a Bundle of DiagnosticReport, Observations, Device and Provenance, once.
+
+Delivering the same Bundle again creates nothing. What has an identifier of ours is created conditionally (FHIR R4,
+"Conditional create"); a Provenance, which has none, belongs to its targets and is looked for by them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+from urllib.parse import quote
+
+from cds.ehr.datatypes import (
+    Resource,
+    element,
+    elements,
+    local_reference,
+    reference,
+    references,
+    relative_reference,
+    string,
+)
+from cds.ehr.fhir_client import FhirClient, reference_in
+from cds.errors import BadAnswer, UpstreamError
+
+KIND = "fhir-results"
+"""The kind of an outbox delivery whose payload is such a Bundle and whose destination is a FHIR base."""
+SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observation", "Device", "Provenance"))
+"""What :func:`deliver` needs: create, and read and search to know again what is there."""
+
+MAX_PROVENANCES = 50
+
+_NO_TRANSACTION = frozenset({400, 403, 404, 405, 409, 412, 422, 501})
+"""What servers answer that take no transaction, or not this one; each create then says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where everything is in the EHR: ``Type/id`` by the Bundle's ``fullUrl``."""
+
+    references: Mapping[str, str] = field(default_factory=dict)
+
+    def of_type(self, type_: str) -> tuple[str, ...]:
+        """The references of one type: ``DiagnosticReport/{id}``."""
+        return tuple(held for held in self.references.values() if held.startswith(f"{type_}/"))
+
+
+def deliver(client: FhirClient, bundle: Resource) -> Delivered:
+    """Bring every entry of ``bundle`` into the EHR's record, each once, however often this is called.
+
+    As one transaction where the EHR takes one and has none of it yet, else one by one, what is referred to first.
+    Raises :class:`~cds.errors.UpstreamError`; another call then takes up what is lacking.
+    """
+    entries = _entries(bundle)
+    if not _already_there(client, entries) and _takes_transactions(client):
+        try:
+            return _as_transaction(client, entries)
+        except UpstreamError as refusal:
+            if refusal.status not in _NO_TRANSACTION:
+                raise
+    return _one_by_one(client, entries)
+
+
+def _entries(bundle: Resource) -> dict[str, Resource]:
+    """Every resource by its ``fullUrl``; raises ValueError where one could not be delivered once only."""
+    entries = {string(entry, "fullUrl"): element(entry, "resource") for entry in elements(bundle, "entry")}
+    for full_url, resource in entries.items():
+        if not full_url:
+            raise ValueError("an entry has no fullUrl")
+        if not identity(resource) and not (_type(resource) == "Provenance" and references(resource, "target")):
+            raise ValueError(f"a {_type(resource)} has neither an identifier nor a target to know it by")
+    return entries
+
+
+def identity(resource: Resource) -> str:
+    """The search query that finds ``resource`` by our identifier; empty where it has none."""
+    # Identifiers are logically one for all: in R4 some types repeat the element, others do not.
+    identifier = next(iter(elements(resource, "identifier")), element(resource, "identifier"))
+    system, value = string(identifier, "system"), string(identifier, "value")
+    return f"identifier={_escaped(system)}%7C{_escaped(value)}" if system and value else ""
+
+
+def _escaped(value: str) -> str:
+    """A search parameter's value, for the search (FHIR R4, "Escaping Search Parameters") and for the URL."""
+    return quote(re.sub(r"([\\$,|])", r"\\\1", value), safe=":/")
+
+
+def _already_there(client: FhirClient, entries: Mapping[str, Resource]) -> bool:
+    reports = (r for r in entries.values() if string(r, "resourceType") == "DiagnosticReport")
+    return any(client.find("DiagnosticReport", identity(report)) for report in reports if identity(report))
+
+
+def _takes_transactions(client: FhirClient) -> bool:
+    """What the CapabilityStatement says (``rest.interaction``); yes where it cannot be had."""
+    try:
+        rest = elements(client.capabilities(), "rest")
+    except UpstreamError:
+        return True
+    return any(string(i, "code") == "transaction" for mode in rest for i in elements(mode, "interaction"))
+
+
+def _as_transaction(client: FhirClient, entries: Mapping[str, Resource]) -> Delivered:
+    requests = [_request(full_url, resource) for full_url, resource in entries.items()]
+    answer = client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": requests})
+    responses = [element(entry, "response") for entry in elements(answer, "entry")]
+    if len(responses) != len(entries) or not all(string(r, "status").startswith("20") for r in responses):
+        raise BadAnswer("a transaction was not answered entry by entry")
+    found = {}
+    for (full_url, resource), response in zip(entries.items(), responses, strict=True):
+        place = reference_in(string(response, "location")) or _find(client, resource)
+        if place is None:
+            raise BadAnswer("a transaction was answered without saying where a resource is")
+        found[full_url] = place
+    return Delivered(found)
+
+
+def _request(full_url: str, resource: Resource) -> Resource:
+    request = {"method": "POST", "url": _type(resource)}
+    if query := identity(resource):
+        request["ifNoneExist"] = query
+    return {"fullUrl": full_url, "resource": resource, "request": request}
+
+
+def _one_by_one(client: FhirClient, entries: Mapping[str, Resource]) -> Delivered:
+    places: dict[str, str] = {}
+    for full_url in _safe_order(entries):
+        resource = rewritten(entries[full_url], places)
+        # Looked for first: a conditional create fails where two deliveries at once once made one thing twice.
+        known = _find(client, resource)
+        places[full_url] = known or client.create(resource, if_none_exist=identity(resource))
+    return Delivered(places)
+
+
+def _safe_order(entries: Mapping[str, Resource]) -> list[str]:
+    """What is referred to before what refers to it."""
+    needs = {url: set(_references(resource)) & entries.keys() - {url} for url, resource in entries.items()}
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError:
+        raise ValueError("the results refer to each other in a circle") from None
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Every literal reference within a resource."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value["reference"]
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def rewritten(value: Any, places: Mapping[str, str]) -> Any:
+    """A copy with every reference to a ``fullUrl`` of the Bundle led to its place in the EHR."""
+    if isinstance(value, dict):
+        copy = {key: rewritten(inner, places) for key, inner in value.items()}
+        if isinstance(copy.get("reference"), str):
+            copy["reference"] = places.get(copy["reference"], copy["reference"])
+        return copy
+    return [rewritten(inner, places) for inner in value] if isinstance(value, list) else value
+
+
+def _find(client: FhirClient, resource: Resource) -> str | None:
+    """``Type/id`` of what the EHR holds already: by identifier, a Provenance by its targets and agents."""
+    if query := identity(resource):
+        return client.find(_type(resource), query)
+    held = client.search("Provenance", {"target": references(resource, "target")[0]}, MAX_PROVENANCES)
+    alike = (provenance for provenance in held if _activity(client, provenance) == _activity(client, resource))
+    return next(map(local_reference, alike), None)
+
+
+def _activity(client: FhirClient, provenance: Resource) -> tuple[frozenset[str], frozenset[str]]:
+    """Targets and agents, without versions and the server's name, which servers add."""
+    agents = (reference(agent, "who") for agent in elements(provenance, "agent"))
+    return _plain(client, references(provenance, "target")), _plain(client, agents)
+
+
+def _plain(client: FhirClient, named: Iterable[str]) -> frozenset[str]:
+    on_server = (relative_reference(name.removeprefix(f"{client.base.url}/")) for name in named)
+    return frozenset("/".join(found) for found in on_server if found)
+
+
+def _type(resource: Resource) -> str:
+    return string(resource, "resourceType")

@@ -1,0 +1,119 @@
+"""Model bundles: a Hugging Face directory with a ``bundle.json`` that says what the model means.
+
+The format is described in docs/architecture.md, "Model bundles".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from cds.errors import ModelError
+from cds.findings import FINDINGS, ModelVersion, PartScore
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling (Platt 1999): ``sigmoid(slope * logit + intercept)``, the slope above zero."""
+
+    slope: float
+    intercept: float
+
+    def probability(self, logit: float) -> float:
+        return sigmoid(self.slope * logit + self.intercept)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which probability a finding is HIGH, and the band within which a person must look."""
+
+    high: float
+    review: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One model version, its files checked against the digests that ``bundle.json`` lists."""
+
+    directory: Path
+    version: ModelVersion
+    findings: tuple[str, ...]
+    input: Mapping[str, Any]
+    calibration: Mapping[str, Calibration]
+    thresholds: Mapping[str, Thresholds]
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Raise :class:`ModelError` for a missing, altered or misdescribed bundle."""
+        try:
+            raw = (directory / "bundle.json").read_bytes()
+            manifest = json.loads(raw)
+            bundle = cls(
+                directory=directory,
+                version=ModelVersion(
+                    kind=manifest["kind"],
+                    name=manifest["name"],
+                    version=manifest["version"],
+                    digest=hashlib.sha256(raw).hexdigest(),
+                ),
+                findings=tuple(manifest["findings"]),
+                input=manifest.get("input", {}),
+                calibration={k: Calibration(**v) for k, v in manifest.get("calibration", {}).items()},
+                thresholds={
+                    k: Thresholds(v["high"], (v["review"][0], v["review"][1]))
+                    for k, v in manifest["thresholds"].items()
+                },
+                manifest=manifest,
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as wrong:
+            raise ModelError(f"model bundle {directory.name} cannot be read: {wrong}") from None
+        bundle._check()
+        return bundle
+
+    def _check(self) -> None:
+        name = self.directory.name
+        if unknown := set(self.findings) - set(FINDINGS):
+            raise ModelError(f"model bundle {name} names findings that we do not know: {sorted(unknown)}")
+        if any(c.slope <= 0 for c in self.calibration.values()):
+            raise ModelError(f"model bundle {name} has a calibration that turns the order around")
+        if lacking := set(self.findings) - set(self.thresholds):
+            raise ModelError(f"model bundle {name} gives no thresholds for {sorted(lacking)}")
+        for file, digest in self.manifest["files"].items():
+            path = self.directory / file
+            if path.parent != self.directory or not path.is_file() or sha256(path) != digest:
+                raise ModelError(f"model bundle {name}: {file} is missing or was altered")
+
+    def expect(self, kind: Literal["image", "note", "fusion"]) -> Self:
+        """This bundle, or :class:`ModelError` where it is of another kind."""
+        if self.version.kind != kind:
+            raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")
+        return self
+
+    def score(self, logits: Sequence[float]) -> PartScore:
+        """Calibrated probabilities of one logit per finding, in the bundle's order."""
+        plain = Calibration(1.0, 0.0)
+        return PartScore(
+            self.version,
+            {
+                key: self.calibration.get(key, plain).probability(logit)
+                for key, logit in zip(self.findings, logits, strict=True)
+            },
+        )
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sigmoid(logit: float) -> float:
+    """Numerically safe on both sides."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    return math.exp(logit) / (1 + math.exp(logit))

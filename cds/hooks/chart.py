@@ -1,0 +1,83 @@
+"""The patient's chart as a hook may read it: what came by prefetch, and the rest with the token it lent us."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import httpx
+
+from cds.audit.trail import Trail
+from cds.deadline import Deadline
+from cds.ehr.bearer import Bearer
+from cds.ehr.chart import Chart
+from cds.ehr.fhir_client import FhirClient
+from cds.ehr.prefetch import Prefetched
+from cds.errors import Forbidden, NotAllowed, Refused
+from cds.hooks.client_auth import Client
+from cds.hooks.request import HookRequest
+from cds.pacs import PacsAccess
+from cds.prescreen import Subject
+
+
+class NoToken(httpx.Auth):
+    """Stands where the EHR lent no token: nothing is sent."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        raise Refused("the EHR gave no access token for it")
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Opens charts; what they read goes over ``http`` in ``executor``."""
+
+    http: httpx.Client
+    pacs: PacsAccess
+    executor: Executor
+    lookback_days: int
+    max_documents: int
+
+    def open(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> tuple[Subject, Chart]:
+        """Raises :class:`Forbidden` for a FHIR server, or a token, that is not this client's or this patient's."""
+        base = self._base(client, hook)
+        subject = Subject(
+            tenant=client.tenant,
+            fhir_server=base,
+            patient_id=hook.patient_id,
+            pacs=self.pacs.opener(client.registration, base),
+        )
+        fhir = FhirClient(
+            self.http,
+            client.registration,
+            base,
+            _auth(hook, base),
+            timeout_s=lambda: deadline.remaining,
+            on_access=lambda method, url, status: trail.fhir_read(base, subject.patient, url, status),
+        )
+        chart = Chart(
+            fhir,
+            hook.patient_id,
+            self.executor,
+            prefetched=Prefetched(hook.prefetch),
+            lookback_days=self.lookback_days,
+            max_documents=self.max_documents,
+        )
+        return subject, chart
+
+    def _base(self, client: Client, hook: HookRequest) -> str:
+        if hook.fhir_server is None:
+            return client.registration.fhir_servers[0]
+        try:
+            return client.registration.fhir_server(hook.fhir_server)
+        except NotAllowed:
+            raise Forbidden("fhirServer is not registered for this client") from None
+
+
+def _auth(hook: HookRequest, base: str) -> httpx.Auth:
+    if hook.authorization is None:
+        return NoToken()
+    if hook.authorization.patient not in (None, hook.patient_id):
+        raise Forbidden("fhirAuthorization is for another patient than the context")
+    return Bearer(hook.authorization.access_token, base)

@@ -1,0 +1,120 @@
+"""The three endpoints over HTTP (CDS Hooks 2.0, "Discovery", "Calling a CDS Service", "Feedback", "CORS")."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cds.audit.balp import Party
+from cds.audit.trail import OnBehalf, Trail
+from cds.errors import RequestError, Unauthenticated, Unknown, UpstreamError
+from cds.hooks import feedback
+from cds.hooks.client_auth import Client, ClientAuthentication
+from cds.hooks.discovery import SERVICES, Service
+from cds.hooks.operation_outcome import operation_outcome
+from cds.hooks.order_sign import Answer
+from cds.hooks.request import HookRequest, parse
+from cds.registration import Registrations
+from cds.reporting.record import Record
+
+
+UNKNOWN_CALLER = "unknown"
+"""The tenant whose chain holds the refusals of callers that are nobody's."""
+
+_log = logging.getLogger(__name__)
+
+
+def blueprint(
+    *,
+    us: Party,
+    clients: ClientAuthentication,
+    answers: Mapping[str, Callable[[Client, HookRequest], Answer]],
+    registrations: Registrations,
+    record: Record,
+) -> Blueprint:
+    """``answers`` holds what answers each service of :data:`~cds.hooks.discovery.SERVICES`."""
+    bp = Blueprint("hooks", __name__)
+    origins = {origin for registration in registrations for origin in registration.origins}
+
+    @bp.get("/cds-services")
+    def discovery() -> Response:
+        return _json({"services": [service.as_json() for service in SERVICES.values()]})
+
+    @bp.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        service, client = _service(service_id), authenticated()
+        answer = answers[service.id](client, parse(service, request.get_data()))
+        response = _json({"cards": answer.cards})
+        response.headers["Server-Timing"] = _server_timing(answer.timings)
+        return response
+
+    @bp.post("/cds-services/<service_id>/feedback")
+    def give_feedback(service_id: str) -> Response:
+        service, client = _service(service_id), authenticated()
+        trail = Trail(us, OnBehalf(token_id=client.jti))
+        trail.feedback_given(client.registration.issuer, service.id)
+        record.feedback(client.tenant, service.id, feedback.parse(request.get_data()), trail)
+        return _json({})
+
+    def authenticated() -> Client:
+        try:
+            # The address that the EHR called is the one we are known by, whatever the Host header says.
+            return clients.client(request.headers.get("Authorization"), us.address + request.path)
+        except Unauthenticated as refusal:
+            trail = Trail(us, OnBehalf())
+            trail.hook_refused(request.remote_addr or "unknown", request.path.split("/")[2], str(refusal))
+            record.audit(UNKNOWN_CALLER, trail)
+            raise
+
+    @bp.errorhandler(RequestError)
+    def refused(error: RequestError) -> Response:
+        if isinstance(error, Unauthenticated):
+            return Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        return _outcome(error, error.status)
+
+    @bp.errorhandler(UpstreamError)
+    def unavailable(error: UpstreamError) -> Response:
+        """Our own database is away: nothing was kept, the EHR may ask again."""
+        _log.error("a hook could not be answered: %s", error)
+        return _outcome(RequestError("the service cannot answer at the moment"), 503)
+
+    @bp.errorhandler(HTTPException)
+    def wrong(error: HTTPException) -> Response:
+        return _outcome(RequestError(error.description or error.name), error.code or 500)
+
+    @bp.after_request
+    def share_with_registered_origins(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Max-Age"] = "3600"
+        response.headers.add("Vary", "Origin")
+        return response
+
+    return bp
+
+
+def _service(service_id: str) -> Service:
+    if service_id not in SERVICES:
+        raise Unknown("there is no such service; see /cds-services")
+    return SERVICES[service_id]
+
+
+def _server_timing(timings: Mapping[str, float]) -> str:
+    """How long each step took, for whoever wonders where the time went (W3C Server Timing)."""
+    return ", ".join(f"{step.replace(' ', '-')};dur={ms}" for step, ms in timings.items())
+
+
+def _json(body: Any) -> Response:
+    return Response(orjson.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _outcome(error: RequestError, status: int) -> Response:
+    return Response(orjson.dumps(operation_outcome(error)), status, mimetype="application/fhir+json")

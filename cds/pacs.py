@@ -1,0 +1,57 @@
+"""Which PACS we may open for an EHR, and with what credentials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from cds.ehr.backend_services import BackendServices
+from cds.errors import ConfigurationError, Missing
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
+from cds.registration import Pacs, Registration
+
+SCOPES = ("system/ImagingStudy.rs",)
+
+
+@dataclass(frozen=True, slots=True)
+class PacsAccess:
+    """Opens DICOMweb roots that a registration names, and no others."""
+
+    http: httpx.Client
+    backend: BackendServices
+    max_bytes: int
+    timeout_s: float
+    """Not a hook's deadline: an image that comes too late for this answer is there for the next."""
+
+    def opener(self, registration: Registration, fhir_base: str) -> Callable[[str], DICOMweb]:
+        """``open(url)`` for one EHR; raises :class:`~cds.errors.NotAllowed` for a root that it does not name."""
+
+        def open_pacs(url: str) -> DICOMweb:
+            pacs = registration.pacs_for(url)
+            auth = self._auth(registration, fhir_base, pacs)
+            return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout=self.timeout_s)
+
+        return open_pacs
+
+    def of_study(self, registration: Registration, prescreen: Prescreen) -> DICOMweb:
+        """The PACS that holds the study of a prescreen, which must have one."""
+        if prescreen.study is None:
+            raise Missing("there is no image")
+        return self.opener(registration, prescreen.fhir_server)(prescreen.study.root)
+
+    def _auth(self, registration: Registration, fhir_base: str, pacs: Pacs) -> httpx.Auth | None:
+        scheme, _, variable = pacs.auth.partition(":")
+        if scheme == "backend":
+            return self.backend.auth(registration, fhir_base, SCOPES, root=pacs.root)
+        return _basic(variable) if scheme == "basic" else None
+
+
+def _basic(variable: str) -> httpx.BasicAuth:
+    user, separator, password = os.environ.get(variable, "").partition(":")
+    if not separator:
+        raise ConfigurationError(f"{variable} must hold user:password for a PACS")
+    return httpx.BasicAuth(user, password)

@@ -1,0 +1,265 @@
+"""The use case: look at a patient's latest imaging and notes, and say what is in them by a deadline.
+
+The hook, the app and background work all come through here. Nothing in this file knows of Flask, of CDS Hooks or
+of HTML. The story of a request is :meth:`Prescreening.__call__`; read on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from cds.audit.trail import Trail
+from cds.deadline import Deadline
+from cds.ehr import imaging_studies
+from cds.ehr.chart import Chart
+from cds.ehr.documents import Document
+from cds.ehr.imaging_studies import StudyCandidate
+from cds.engine.bundles import Bundle
+from cds.errors import ImagingError, NoteError, SightlineError, UpstreamError
+from cds.findings import (
+    Finding,
+    ImageReading,
+    Missing,
+    ModelVersion,
+    NoteReading,
+    NoteSeen,
+    PartScore,
+    Prescreen,
+    StudySeen,
+)
+from cds.fusion.late import LateFusion
+from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.framing import frame
+from cds.imaging.pixels import read_radiograph
+from cds.imaging.selection import choose
+from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.extraction import extract
+from cds.notes.reading import prepare
+from cds.reporting.record import Record
+from cds.stopwatch import Stopwatch
+
+_PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
+
+Reading = TypeVar("Reading")
+
+
+class Engine(Protocol):
+    """Where the models run (:mod:`cds.engine`)."""
+
+    image_bundle: Bundle
+    note_bundle: Bundle
+
+    def score_image(self, pixels: NDArray[np.float32], /) -> PartScore: ...
+
+    def score_note(self, text: str, /) -> PartScore: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom we look at, on whose behalf."""
+
+    tenant: str
+    fhir_server: str
+    patient_id: str
+    pacs: Callable[[str], DICOMweb]
+    """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
+
+    @property
+    def patient(self) -> str:
+        return f"Patient/{self.patient_id}"
+
+
+class NothingThere(SightlineError):
+    """There is no image, or no note, to look at: nobody's fault."""
+
+
+class Prescreening:
+    """Everything that a prescreen needs, and the prescreen itself.
+
+    ``executor`` runs the two parts side by side; it must not be the one that the chart's requests run in.
+    """
+
+    def __init__(
+        self, engine: Engine, fusion: LateFusion, deidentifier: Deidentifier, record: Record, executor: Executor
+    ) -> None:
+        self._engine = engine
+        self._fusion = fusion
+        self._deidentifier = deidentifier
+        self._record = record
+        self._executor = executor
+
+    def __call__(self, subject: Subject, chart: Chart, deadline: Deadline, trail: Trail) -> Prescreen:
+        """Score image and notes side by side, fuse, record.
+
+        The same inputs and models give the same prescreen, recorded once. A part that cannot be had, or is not
+        ready by ``deadline``, is named as missing; what is then still under way goes on and is there next time.
+        """
+        watch = Stopwatch()
+        image_due = self._executor.submit(watch.timed("image", self._read_image), subject, chart, watch)
+        notes_due = self._executor.submit(watch.timed("notes", self._read_notes), subject, chart, watch)
+        image = _by(deadline, image_due, "image")
+        notes = _by(deadline, notes_due, "note")
+        made = self._made(subject, image, notes)
+        with watch("record"):
+            prescreen = self._record.prescreen(subject.tenant, made.key) or self._record.write(made, trail)
+        return replace(prescreen, timings=watch.milliseconds)
+
+    # The image: choose a study, fetch one frontal image, decode, score.
+
+    def _read_image(self, subject: Subject, chart: Chart, watch: Stopwatch) -> ImageReading:
+        selection = imaging_studies.select(chart.studies(), chart.endpoints())
+        if not selection.candidates:
+            raise NothingThere("there is no chest radiograph on record")
+        study = selection.candidates[0]
+        key = _digest(subject.fhir_server, _resource(chart, study), self._engine.image_bundle.version.digest)
+        return self._record.image_reading(subject.tenant, key) or self._record.keep_image_reading(
+            subject.tenant, key, self._score_image(subject, study, selection.passed_over, watch)
+        )
+
+    def _score_image(
+        self, subject: Subject, study: StudyCandidate, passed_over: tuple[str, ...], watch: Stopwatch
+    ) -> ImageReading:
+        with watch("fetch image"):
+            pacs = subject.pacs(study.root)
+            choice = choose(pacs.instances(study.study_uid))
+            data = pacs.instance(study.study_uid, choice.series_uid, choice.instance_uid)
+        with watch("decode image"):
+            radiograph = read_radiograph(data)
+            pixels = frame(radiograph.pixels, self._engine.image_bundle.input["height"])
+        with watch("score image"):
+            score = self._engine.score_image(pixels)
+        seen = StudySeen(
+            study_uid=study.study_uid,
+            series_uid=choice.series_uid,
+            instance_uid=choice.instance_uid,
+            modality=choice.modality,
+            view=choice.view,
+            started=study.started,
+            reference=study.reference,
+            root=study.root,
+            passed_over=(*choice.passed_over, *passed_over),
+        )
+        return ImageReading(seen, score)
+
+    # The notes: read, de-identify, score. No model sees a name.
+
+    def _read_notes(self, subject: Subject, chart: Chart, watch: Stopwatch) -> NoteReading:
+        references = chart.documents()
+        if not references:
+            raise NothingThere("there are no recent notes on record")
+        key = _digest(subject.fhir_server, references, self._engine.note_bundle.version.digest)
+        return self._record.note_reading(subject.tenant, key) or self._record.keep_note_reading(
+            subject.tenant, key, self._score_notes(subject, chart, watch)
+        )
+
+    def _score_notes(self, subject: Subject, chart: Chart, watch: Stopwatch) -> NoteReading:
+        with watch("fetch notes"):
+            contents = chart.contents()
+            known = _known(subject, chart)
+        with watch("de-identify"):
+            readable = list(_readable(contents))
+            if not readable:
+                raise NoteError("none of the notes could be read")
+            texts = [self._deidentifier.deidentify(text, known).text for _, text in readable]
+        with watch("score notes"):
+            score = self._engine.score_note(prepare(texts))
+        seen = tuple(_seen(document) for document, _ in readable)
+        return NoteReading(seen, score, unread=len(contents) - len(readable))
+
+    # Both together.
+
+    def _made(
+        self,
+        subject: Subject,
+        image: ImageReading | Missing,
+        notes: NoteReading | Missing,
+    ) -> Prescreen:
+        image_score = image.score if isinstance(image, ImageReading) else None
+        note_score = notes.score if isinstance(notes, NoteReading) else None
+        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
+        key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
+        return Prescreen(
+            id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
+            key=key,
+            tenant=subject.tenant,
+            patient=subject.patient,
+            fhir_server=subject.fhir_server,
+            findings=findings,
+            models=_models(image_score, note_score, self._fusion.version),
+            study=image.study if isinstance(image, ImageReading) else None,
+            notes=notes.notes if isinstance(notes, NoteReading) else (),
+            missing=tuple(_missing(image, notes)),
+            issued=datetime.now(UTC),
+        )
+
+
+def _by(deadline: Deadline, due: Future[Reading], part: Any) -> Reading | Missing:
+    try:
+        return due.result(timeout=deadline.remaining)
+    except NotInTime:
+        return Missing(part, f"the {part} was not scored in time; it will be there when you look again.")
+    except NothingThere as nothing:
+        return Missing(part, f"{nothing}.")
+    except (UpstreamError, ImagingError, NoteError) as failure:
+        return Missing(part, f"the {part} could not be had: {failure}.")
+
+
+def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> list[Missing]:
+    missing = [part for part in (image, notes) if isinstance(part, Missing)]
+    if isinstance(notes, NoteReading) and notes.unread:
+        missing.append(Missing("note", f"{notes.unread} of the notes could not be read."))
+    return missing
+
+
+def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersion) -> tuple[ModelVersion, ...]:
+    parts = [score.model for score in (image, note) if score]
+    return (*parts, fusion) if len(parts) == 2 else tuple(parts)
+
+
+def _resource(chart: Chart, study: StudyCandidate) -> dict[str, Any]:
+    return next(s for s in chart.studies() if study.reference == f"ImagingStudy/{s.get('id')}")
+
+
+def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
+    """Every name, number and address that the chart itself tells us must not stay in a note."""
+    by_type = defaultdict(list)
+    for person in chart.people():
+        by_type[person.get("resourceType")].append(person)
+    return KnownIdentifiers.from_fhir(
+        chart.patient(),
+        by_type["Practitioner"],
+        by_type["RelatedPerson"],
+        by_type["Organization"],
+        subject=f"{subject.fhir_server}/{subject.patient}",
+    )
+
+
+def _readable(contents: Iterable[Document | SightlineError]) -> Iterator[tuple[Document, str]]:
+    """The documents that can be had and read, with their words; the card says how many could not."""
+    for document in contents:
+        if isinstance(document, Document):
+            with suppress(NoteError):
+                yield document, extract(document.content, document.content_type)
+
+
+def _seen(document: Document) -> NoteSeen:
+    digest = hashlib.sha256(document.content).hexdigest()
+    return NoteSeen(document.reference, document.title, document.written, digest)
+
+
+def _digest(*parts: Any) -> str:
+    """One key of many inputs: the same inputs, the same key."""
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()

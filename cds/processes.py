@@ -1,0 +1,128 @@
+"""The processes that one command runs side by side: started in order, watched, stopped in reverse order.
+
+None outlives the command, not even when it is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cds.errors import ConfigurationError, SightlineError
+
+_PR_SET_PDEATHSIG = 1
+_GRACE_S = 10.0
+
+
+class ProcessFailed(SightlineError):
+    """A process ended by itself, or did not become ready; the message names its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+
+class Processes:
+    """A context in which processes run; leaving it stops them all."""
+
+    def __init__(self, logs: Path) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._running: list[Process] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._running:
+            _stop(self._running.pop().popen)
+
+    def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Process:
+        """Start ``argv``; its output goes to ``{name}.log``."""
+        process = self._spawn(name, argv, environ)
+        self._running.append(process)
+        return process
+
+    def wait(self, process: Process, ready: Callable[[], bool], within_s: float) -> None:
+        """Return as soon as ``ready()``; raise :class:`ProcessFailed` where it ends or takes longer."""
+        due = time.monotonic() + within_s
+        while not ready():
+            self._check(process)
+            if time.monotonic() > due:
+                raise ProcessFailed(f"{process.name} was not ready within {within_s:.0f} s; see {process.log}")
+            time.sleep(0.05)
+
+    def watch(self) -> None:
+        """Return only by an exception: :class:`ProcessFailed` when one of them ends."""
+        while True:
+            for process in self._running:
+                self._check(process)
+            time.sleep(0.5)
+
+    def _spawn(self, name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Process:
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as file:
+            popen = subprocess.Popen(  # noqa: S603 (our own commands only)
+                argv,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop the others in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
+            )
+        return Process(name, popen, log)
+
+    def _check(self, process: Process) -> None:
+        status = process.popen.poll()
+        if status is not None:
+            raise ProcessFailed(f"{process.name} ended with status {status}; {_last_line(process.log)}")
+
+
+def free_port(host: str, port: int, setting: str) -> None:
+    """Raise :class:`ConfigurationError` naming ``setting`` where something listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise ConfigurationError(
+                f"port {port} on {host} is taken; choose another with {setting}, such as {setting}={port + 100}"
+            ) from None
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(popen: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        popen.terminate()
+    try:
+        popen.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
+        popen.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    return f"{lines[-1][:300]} (all of it: {log})"

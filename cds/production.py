@@ -1,0 +1,60 @@
+"""What may stand in a sandbox and never in a hospital: production refuses to start with any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from cds.errors import ConfigurationError
+from cds.keys import Keys
+from cds.registration import Registration, Registrations
+from cds.settings import Settings
+
+SANDBOX_TENANT = "sandbox"
+
+
+def refuse_unsafe(settings: Settings, keys: Keys, registrations: Registrations) -> None:
+    """Raise :class:`ConfigurationError` listing every development shortcut that is still there."""
+    if not settings.production:
+        return
+    faults = [*_settings_faults(settings), *_key_faults(keys)]
+    for registration in registrations:
+        faults += _registration_faults(registration)
+    if faults:
+        raise ConfigurationError("CDS_ENV=production refuses to start: " + "; ".join(faults))
+
+
+def _settings_faults(settings: Settings) -> Iterator[str]:
+    if not settings.database_url:
+        yield "CDS_DATABASE_URL is not set (an embedded database is for development)"
+    if not settings.redis_url:
+        yield "CDS_REDIS_URL is not set (an embedded Valkey is for development)"
+    if not settings.registrations_file:
+        yield "CDS_REGISTRATIONS_FILE is not set"
+    if not settings.public_url.startswith("https://"):
+        yield "CDS_PUBLIC_URL must be an https URL"
+    if settings.sandbox_pacs_url:
+        yield "CDS_SANDBOX_PACS_URL is set"
+
+
+def _key_faults(keys: Keys) -> Iterator[str]:
+    if keys.development:
+        yield "CDS_KEYS_FILE holds development keys"
+
+
+def _registration_faults(registration: Registration) -> Iterator[str]:
+    if registration.tenant == SANDBOX_TENANT or any(_is_loopback(url) for url in registration.urls):
+        yield f"registration {registration.issuer} is the sandbox's"
+    for url in (registration.issuer, *registration.urls, *registration.origins):
+        if not url.startswith("https://"):
+            yield f"registration {registration.issuer} names an address without TLS"
+            return
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

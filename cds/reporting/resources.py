@@ -1,0 +1,200 @@
+"""A prescreen as FHIR R4 resources, labelled after AI Transparency on FHIR.
+
+Plain dicts. Our own ids are UUIDs derived from the prescreen's, so that the same prescreen always gives the
+same resources; references to the EHR's resources stay relative to the EHR's base.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from cds.findings import SNOMED_CT, Finding, Level, ModelVersion, Prescreen
+from cds.reporting import codes, words
+
+Resource = dict[str, Any]
+
+_INTERPRETATION = {
+    Level.HIGH: ("POS", "Positive"),
+    Level.REVIEW: ("IND", "Indeterminate"),
+    Level.LOW: ("NEG", "Negative"),
+}
+_MODELS = uuid.UUID("6f0b8a34-8f3e-5d8e-9d0a-4f6f6d1f7c55")
+
+
+def resources(prescreen: Prescreen) -> list[Resource]:
+    """Device, Observation, DiagnosticReport, Provenance: in the order in which they can be written.
+
+    Empty where no model had anything to look at: there is nothing that an algorithm asserts.
+    """
+    if not prescreen.findings:
+        return []
+    devices = [device(model) for model in prescreen.models]
+    observations = [observation(prescreen, finding) for finding in prescreen.findings]
+    report = diagnostic_report(prescreen, observations)
+    return [*devices, *observations, report, provenance(prescreen, devices, observations, report)]
+
+
+def report_id(prescreen: Prescreen) -> str | None:
+    """The id of the report that :func:`resources` makes, if any."""
+    return _id(prescreen, "DiagnosticReport") if prescreen.findings else None
+
+
+def device(model: ModelVersion) -> Resource:
+    """One Device per model version, so that everything that one version touched can be found by it."""
+    return {
+        "resourceType": "Device",
+        "id": str(uuid.uuid5(_MODELS, model.digest)),
+        "identifier": [{"system": codes.MODEL_IDENTIFIER, "value": model.digest}],
+        "manufacturer": "Sightline",
+        "deviceName": [{"name": model.name, "type": "model-name"}],
+        "modelNumber": model.name,
+        "version": [{"value": model.version}],
+        "type": codes.ARTIFICIAL_INTELLIGENCE,
+        "note": [{"text": words.DISCLAIMER}],
+    }
+
+
+def observation(prescreen: Prescreen, finding: Finding) -> Resource:
+    """One finding: its fused probability as the value, image's and note's as components."""
+    code, display = _INTERPRETATION[finding.level]
+    sources = [_reference(note.reference) for note in prescreen.notes]
+    if prescreen.study:
+        sources.insert(0, _reference(prescreen.study.reference))
+    parts = {"Image score": finding.image, "Note score": finding.note}
+    return _without_empty(
+        {
+            "resourceType": "Observation",
+            "id": _id(prescreen, f"Observation/{finding.key}"),
+            "meta": {"security": [codes.AIAST]},
+            "identifier": [_identifier(prescreen, f"/{finding.key}")],
+            "status": "preliminary",
+            "category": [
+                codes.concept("http://terminology.hl7.org/CodeSystem/observation-category", "imaging", "Imaging")
+            ],
+            "code": codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display),
+            "subject": _reference(prescreen.patient),
+            "issued": _instant(prescreen),
+            "valueQuantity": _probability(finding.probability),
+            "interpretation": [
+                codes.concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", code, display)
+            ],
+            "derivedFrom": sources,
+            "component": [
+                {"code": {"text": name}, "valueQuantity": _probability(value)}
+                for name, value in parts.items()
+                if value is not None
+            ],
+        }
+    )
+
+
+def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Resource:
+    """Preliminary until a clinician signs; AIAST on the resource and on its conclusion."""
+    study = prescreen.study
+    return _without_empty(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": _id(prescreen, "DiagnosticReport"),
+            "meta": {"security": [codes.AIAST, codes.INLINE_LABEL]},
+            "identifier": [_identifier(prescreen)],
+            "status": "preliminary",
+            "category": [codes.concept("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")],
+            "code": codes.concept(codes.LOINC, "18748-4", "Diagnostic imaging study"),
+            "subject": _reference(prescreen.patient),
+            "effectiveDateTime": study.started.isoformat() if study and study.started else None,
+            "issued": _instant(prescreen),
+            "result": [_reference(f"Observation/{o['id']}") for o in observations],
+            "imagingStudy": [_reference(study.reference)] if study else [],
+            "conclusion": words.conclusion(prescreen),
+            "_conclusion": {"extension": [{"url": codes.INLINE_LABEL_EXTENSION, "valueCoding": codes.AIAST}]},
+            "conclusionCode": [
+                codes.concept(SNOMED_CT, f.type.snomed, f.type.display)
+                for f in prescreen.findings
+                if f.level is Level.HIGH
+            ],
+        }
+    )
+
+
+def provenance(
+    prescreen: Prescreen, devices: list[Resource], observations: list[Resource], report: Resource
+) -> Resource:
+    """Who made the report, the exact model versions, and of what."""
+    study = [prescreen.study.reference] if prescreen.study else []
+    inputs = [*study, *(note.reference for note in prescreen.notes)]
+    return _without_empty(
+        {
+            "resourceType": "Provenance",
+            "id": _id(prescreen, "Provenance"),
+            "meta": {"security": [codes.AIAST]},
+            "target": [_reference(f"{r['resourceType']}/{r['id']}") for r in (report, *observations)],
+            "recorded": _instant(prescreen),
+            "reason": [{"coding": [codes.AIAST]}],
+            "agent": [
+                {
+                    "type": codes.concept(
+                        "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+                        "author",
+                        "Author",
+                    ),
+                    "role": [codes.ARTIFICIAL_INTELLIGENCE],
+                    "who": _reference(f"Device/{d['id']}"),
+                }
+                for d in devices
+            ],
+            "entity": [{"role": "source", "what": _reference(reference)} for reference in inputs],
+        }
+    )
+
+
+def collection(written: list[Resource]) -> Resource:
+    """The resources as a Bundle that refers to its own by ``urn:uuid``, ready for any server's own ids."""
+    own = {f"{r['resourceType']}/{r['id']}": f"urn:uuid:{r['id']}" for r in written}
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {
+                "fullUrl": f"urn:uuid:{r['id']}",
+                "resource": _rewritten({k: v for k, v in r.items() if k != "id"}, own),
+            }
+            for r in written
+        ],
+    }
+
+
+def _rewritten(value: Any, own: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            k: own.get(v, v) if k == "reference" and isinstance(v, str) else _rewritten(v, own)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_rewritten(item, own) for item in value]
+    return value
+
+
+def _id(prescreen: Prescreen, name: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(prescreen.id), name))
+
+
+def _identifier(prescreen: Prescreen, suffix: str = "") -> Resource:
+    return {"system": codes.PRESCREEN_IDENTIFIER, "value": prescreen.id + suffix}
+
+
+def _reference(reference: str) -> Resource:
+    return {"reference": reference}
+
+
+def _probability(value: float) -> Resource:
+    return {"value": round(value, 4), "unit": "probability", "system": codes.UCUM, "code": "1"}
+
+
+def _instant(prescreen: Prescreen) -> str | None:
+    return prescreen.issued.isoformat(timespec="milliseconds") if prescreen.issued else None
+
+
+def _without_empty(resource: Resource) -> Resource:
+    """FHIR R4 §2.6.2: no null and no empty list."""
+    return {k: v for k, v in resource.items() if v not in (None, [], {})}

@@ -1,0 +1,93 @@
+"""The way to PostgreSQL: one pool per process, one transaction per unit of work, one tenant per transaction."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from cds.errors import Unreachable
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+SESSION = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "timezone": "UTC",
+}
+
+
+class Database:
+    """The application's database. Nothing connects until the first use, so it may be made before a fork.
+
+    ``timeout_s`` is how long a transaction waits for a connection.
+    """
+
+    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 16, timeout_s: float = 5.0) -> None:
+        self._url = url
+        self._min_size = min_size
+        self._max_size = max_size
+        self._timeout_s = timeout_s
+        self._opening = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+        self._pool_pid = 0
+
+    @contextmanager
+    def transaction(self, tenant: str) -> Iterator[Connection]:
+        """A connection that sees and writes the rows of ``tenant``: commits at the end, rolls back on any error.
+
+        Raises :class:`Unreachable` where the database does not answer.
+        """
+        with self._connection() as connection:
+            connection.execute("SELECT set_config('cds.tenant', %s, true)", (tenant,))
+            yield connection
+
+    def ping(self) -> None:
+        """Raise :class:`Unreachable` where the database does not answer."""
+        with self._connection() as connection:
+            connection.execute("SELECT 1")
+
+    def close(self) -> None:
+        """Close the connections; a later use opens new ones."""
+        if self._pool is not None and self._pool_pid == os.getpid():
+            self._pool.close()
+        self._pool = None
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._opened().connection(timeout=self._timeout_s) as connection:
+                yield connection
+        except PoolTimeout:
+            raise Unreachable("the database gave no connection in time") from None
+        except psycopg.OperationalError as error:
+            raise Unreachable(f"the database did not answer ({type(error).__name__})") from error
+
+    def _opened(self) -> ConnectionPool[Connection]:
+        """The pool of this process: one that came through a fork belongs to the parent."""
+        with self._opening:
+            if self._pool is None or self._pool_pid != os.getpid():
+                self._pool, self._pool_pid = self._new_pool(), os.getpid()
+            return self._pool
+
+    def _new_pool(self) -> ConnectionPool[Connection]:
+        return ConnectionPool(
+            self._url,
+            min_size=self._min_size,
+            max_size=self._max_size,
+            kwargs={
+                "connect_timeout": 5,
+                "application_name": "sightline",
+                "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+            },
+            check=ConnectionPool.check_connection,
+            open=True,
+            name="database",
+        )

@@ -1,0 +1,176 @@
+"""What is to be delivered to another system, and the job that does it, committed with what it tells of.
+
+A delivery is tried at least once: what receives it must know it by its idempotency key. A job's arguments are the
+tenant and the delivery's id, nothing else; the jobs table is no place for patient data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cds.store.body import Body, from_column, to_column
+from cds.store.database import Connection
+
+QUEUE = "outbox"
+TASK = "deliver"
+"""The Procrastinate task ``deliver(tenant, id)`` that the worker runs."""
+
+FHIR_RESULTS = "fhir-results"
+"""The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
+
+MAX_ATTEMPTS = 10
+LEASE = timedelta(minutes=2)
+"""How long a claimed delivery is its worker's own; then it is due again."""
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+ERROR_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    id: int
+    kind: str
+    destination: str
+    idempotency_key: str
+    payload: dict[str, Any]
+    attempts: int
+    """How often it was tried, this time included."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that was given up; :func:`retry` takes it up again."""
+
+    id: int
+    kind: str
+    destination: str
+    created_at: datetime
+    attempts: int
+    last_error: str | None
+
+
+def enqueue(
+    connection: Connection, tenant: str, *, kind: str, destination: str, payload: Body, idempotency_key: str
+) -> int:
+    """Add a delivery and its job, and return its id; for a key that was used before, the id of that delivery."""
+    added = connection.execute(
+        "INSERT INTO outbox (tenant, kind, destination, idempotency_key, payload) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        (tenant, kind, destination, idempotency_key, to_column(payload)),
+    ).fetchone()
+    if added:
+        defer(connection, tenant, added[0])
+        return int(added[0])
+    held = connection.execute(
+        "SELECT id FROM outbox WHERE tenant = %s AND idempotency_key = %s", (tenant, idempotency_key)
+    ).fetchone()
+    assert held is not None
+    return int(held[0])
+
+
+def defer(connection: Connection, tenant: str, id: int, at: datetime | None = None) -> None:
+    """Add the job for a delivery. One job too many does no harm: :func:`claim` lets one through."""
+    connection.execute(
+        "SELECT procrastinate_defer_jobs_v1("
+        "ARRAY[ROW(%s, %s, 0, NULL, NULL, %s, %s)]::procrastinate_job_to_defer_v1[])",
+        (QUEUE, TASK, Jsonb({"tenant": tenant, "id": id}), at),
+    )
+
+
+def due(connection: Connection, tenant: str, limit: int = 100) -> list[int]:
+    """The deliveries whose time has come: those whose job was lost are found so. The oldest first."""
+    found = connection.execute(
+        "SELECT id FROM outbox WHERE tenant = %s AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT %s",
+        (tenant, limit),
+    )
+    return [id for (id,) in found]
+
+
+def claim(connection: Connection, tenant: str, id: int) -> Delivery | None:
+    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's.
+
+    Commit, then send. A try counts from here: a delivery whose workers die of it is given up too.
+    """
+    found = connection.execute(
+        "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = CASE WHEN attempts < %s THEN now() + %s END"
+        " WHERE tenant = %s AND id = %s AND next_attempt_at <= now()"
+        " RETURNING next_attempt_at, kind, destination, idempotency_key, payload, attempts",
+        (MAX_ATTEMPTS, LEASE, tenant, id),
+    ).fetchone()
+    if found is None or found[0] is None:
+        return None
+    _, kind, destination, key, payload, attempts = found
+    return Delivery(id, kind, destination, key, from_column(payload), attempts)
+
+
+def delivered(connection: Connection, tenant: str, id: int) -> None:
+    connection.execute(
+        "UPDATE outbox SET delivered_at = now(), next_attempt_at = NULL, last_error = NULL"
+        " WHERE tenant = %s AND id = %s AND delivered_at IS NULL",
+        (tenant, id),
+    )
+
+
+def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime | None:
+    """Try again after a pause that doubles, and return when; none where it is given up after many tries.
+
+    Up to half of the pause is left out by chance, so that what failed together does not come back together.
+    ``error`` is one plain sentence without patient data, such as those of :mod:`cds.errors`.
+    """
+    found = connection.execute(
+        "UPDATE outbox SET last_error = %s, next_attempt_at ="
+        " CASE WHEN attempts < %s THEN now() + least(%s * 2 ^ (attempts - 1), %s) * (0.5 + random() / 2) END"
+        " WHERE tenant = %s AND id = %s AND delivered_at IS NULL RETURNING next_attempt_at",
+        (error[:ERROR_CHARACTERS], MAX_ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, tenant, id),
+    ).fetchone()
+    if found is None or found[0] is None:
+        return None
+    at: datetime = found[0]
+    defer(connection, tenant, id, at)
+    return at
+
+
+def undelivered(connection: Connection, tenant: str) -> int:
+    """How many deliveries have not arrived yet, those given up included."""
+    found = connection.execute(
+        "SELECT count(*) FROM outbox WHERE tenant = %s AND delivered_at IS NULL", (tenant,)
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def hurry(connection: Connection, tenant: str) -> None:
+    """Make every delivery that waits due now. For when no worker can be at one: a lease is then a dead worker's."""
+    waiting = connection.execute(
+        "UPDATE outbox SET next_attempt_at = now() WHERE tenant = %s AND next_attempt_at > now() RETURNING id",
+        (tenant,),
+    ).fetchall()
+    for (id,) in waiting:
+        defer(connection, tenant, id)
+
+
+def dead(connection: Connection, tenant: str) -> list[DeadLetter]:
+    """The deliveries that were given up, the oldest first."""
+    found = connection.execute(
+        "SELECT id, kind, destination, created_at, attempts, last_error FROM outbox"
+        " WHERE tenant = %s AND next_attempt_at IS NULL AND delivered_at IS NULL ORDER BY id",
+        (tenant,),
+    )
+    return [DeadLetter(*row) for row in found]
+
+
+def retry(connection: Connection, tenant: str, id: int) -> bool:
+    """Take up a dead letter again, as if it were new; false where there is none with this id."""
+    found = connection.execute(
+        "UPDATE outbox SET attempts = 0, next_attempt_at = now()"
+        " WHERE tenant = %s AND id = %s AND next_attempt_at IS NULL AND delivered_at IS NULL",
+        (tenant, id),
+    )
+    if found.rowcount != 1:
+        return False
+    defer(connection, tenant, id)
+    return True

@@ -1,0 +1,45 @@
+"""Prescreens as they were answered, one for each key."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from cds.store.body import Body, from_column, to_column
+from cds.store.database import Connection
+
+
+def put(
+    connection: Connection, tenant: str, *, id: UUID, key: str, patient: str, fhir_server: str, body: Body
+) -> bool:
+    """Keep a prescreen; false where one with this key is kept already, which then stays as it is."""
+    done = connection.execute(
+        "INSERT INTO prescreen (tenant, id, key, patient, fhir_server, body) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (tenant, id, key, patient, fhir_server, to_column(body)),
+    )
+    return done.rowcount == 1
+
+
+def get(connection: Connection, tenant: str, id: UUID) -> dict[str, Any] | None:
+    found = connection.execute("SELECT body FROM prescreen WHERE tenant = %s AND id = %s", (tenant, id)).fetchone()
+    return from_column(found[0]) if found else None
+
+
+def by_key(connection: Connection, tenant: str, key: str) -> dict[str, Any] | None:
+    found = connection.execute(
+        "SELECT body FROM prescreen WHERE tenant = %s AND key = %s", (tenant, key)
+    ).fetchone()
+    return from_column(found[0]) if found else None
+
+
+def of_patient(
+    connection: Connection, tenant: str, fhir_server: str, patient: str, limit: int = 20
+) -> list[dict[str, Any]]:
+    """The latest first."""
+    found = connection.execute(
+        "SELECT body FROM prescreen WHERE tenant = %s AND patient = %s AND fhir_server = %s"
+        " ORDER BY created_at DESC LIMIT %s",
+        (tenant, patient, fhir_server, limit),
+    )
+    return [from_column(body) for (body,) in found]

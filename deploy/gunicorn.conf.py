@@ -1,0 +1,26 @@
+"""gunicorn for one server: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``. Every figure is a setting."""
+
+from cds.settings import Settings
+
+_settings = Settings.from_environment()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_workers
+worker_class = "gthread"
+threads = _settings.web_threads
+# An EHR keeps its connection open between hooks; a new one costs it a handshake.
+keepalive = 75
+# A worker that has not answered for this long is stuck: no request of ours takes so long.
+timeout = 60
+graceful_timeout = 10
+max_requests = 0
+limit_request_line = 4094
+limit_request_field_size = 16384
+worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
+# Nothing of a request is written to the log: the audit trail is the record.
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level.lower()
+
+# gunicorn 27 opens a control socket in the working directory unless told not to.
+control_socket_disable = True

@@ -1,0 +1,84 @@
+"""A bundle is what its ``bundle.json`` says, or it does not load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.engine.bundles import Bundle, Calibration, sigmoid
+from cds.errors import ModelError
+
+
+def write(directory: Path, **changes: Any) -> Path:
+    (directory / "card.md").write_text("# A card")
+    manifest = {
+        "name": "m",
+        "version": "1.0.0",
+        "kind": "image",
+        "findings": ["effusion"],
+        "calibration": {"effusion": {"slope": 2.0, "intercept": -1.0}},
+        "thresholds": {"effusion": {"high": 0.85, "review": [0.4, 0.85]}},
+        "files": {"card.md": hashlib.sha256(b"# A card").hexdigest()},
+    }
+    (directory / "bundle.json").write_text(json.dumps(manifest | changes))
+    return directory
+
+
+def test_its_identity_is_the_digest_of_its_manifest(tmp_path: Path) -> None:
+    version = Bundle.load(write(tmp_path)).version
+    assert version.digest == hashlib.sha256((tmp_path / "bundle.json").read_bytes()).hexdigest()
+
+
+def test_scores_are_calibrated(tmp_path: Path) -> None:
+    assert Bundle.load(write(tmp_path)).score([0.5]).probabilities == {"effusion": 0.5}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"findings": ["boredom"]},
+        {"calibration": {"effusion": {"slope": -1, "intercept": 0}}},
+        {"thresholds": {}},
+        {"files": {"card.md": "0" * 64}},
+        {"files": {"gone.txt": "0" * 64}},
+        {"files": {"../card.md": hashlib.sha256(b"# A card").hexdigest()}},
+        {"name": None, "thresholds": []},
+    ],
+)
+def test_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=tmp_path.name):
+        Bundle.load(write(tmp_path, **changes))
+
+
+def test_an_altered_file_is_found(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "card.md").write_text("# Another card")
+    with pytest.raises(ModelError, match="altered"):
+        Bundle.load(tmp_path)
+
+
+def test_no_bundle_is_a_plain_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        Bundle.load(tmp_path / "none")
+
+
+def test_the_kind_is_checked(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="kind image, not note"):
+        Bundle.load(write(tmp_path)).expect("note")
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_calibration_keeps_the_order(a: float, b: float) -> None:
+    a, b = sorted((a, b))
+    calibration = Calibration(0.7, 0.1)
+    assert 0 <= calibration.probability(a) <= calibration.probability(b) <= 1
+
+
+def test_sigmoid_is_safe_at_the_ends() -> None:
+    assert (sigmoid(-1e4), sigmoid(0), sigmoid(1e4)) == (0, 0.5, 1)

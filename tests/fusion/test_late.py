@@ -1,0 +1,74 @@
+"""The rules that late fusion keeps for every pair of probabilities."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.engine.bundles import Thresholds
+from cds.findings import Level, ModelVersion, PartScore
+from cds.fusion.late import LateFusion, Weights
+
+FUSION = LateFusion(
+    version=ModelVersion("fusion", "late-fusion", "1.0.0", "0" * 64),
+    weights={key: Weights(0.8, 0.5, -0.2) for key in ("pneumothorax", "effusion")},
+    thresholds={key: Thresholds(0.85, (0.4, 0.85)) for key in ("pneumothorax", "effusion")},
+    disagreement=0.6,
+)
+MODEL = ModelVersion("image", "m", "1", "1" * 64)
+probabilities = st.floats(0, 1)
+
+
+def score(**values: float) -> PartScore:
+    return PartScore(MODEL, values)
+
+
+@given(probabilities, probabilities)
+def test_a_probability_stays_one(image: float, note: float) -> None:
+    assert 0 <= FUSION.probability("effusion", image, note) <= 1
+
+
+@given(probabilities, probabilities, probabilities)
+def test_monotone_in_the_image(lower: float, higher: float, note: float) -> None:
+    lower, higher = sorted((lower, higher))
+    assert FUSION.probability("effusion", lower, note) <= FUSION.probability("effusion", higher, note) + 1e-12
+
+
+@given(probabilities, probabilities, probabilities)
+def test_monotone_in_the_note(image: float, lower: float, higher: float) -> None:
+    lower, higher = sorted((lower, higher))
+    assert FUSION.probability("effusion", image, lower) <= FUSION.probability("effusion", image, higher) + 1e-12
+
+
+@given(probabilities)
+def test_a_missing_part_leaves_the_others_score(p: float) -> None:
+    assert FUSION.probability("effusion", p, None) == p
+    assert FUSION.probability("effusion", None, p) == p
+
+
+@given(st.floats(0.85, 1), probabilities)
+def test_a_note_never_hides_what_the_image_shows_clearly(image: float, note: float) -> None:
+    (finding,) = FUSION.fuse(score(effusion=image), score(effusion=note))
+    assert finding.level is Level.HIGH
+
+
+@given(probabilities, probabilities)
+def test_parts_that_disagree_are_never_called_low(image: float, note: float) -> None:
+    (finding,) = FUSION.fuse(score(effusion=image), score(effusion=note))
+    if abs(image - note) >= 0.6:
+        assert finding.level is not Level.LOW
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert FUSION.fuse(None, None) == ()
+
+
+def test_the_worst_stands_first_and_time_critical_before_equal() -> None:
+    findings = FUSION.fuse(score(effusion=0.95, pneumothorax=0.9), None)
+    assert [f.key for f in findings] == ["pneumothorax", "effusion"]
+
+
+@pytest.mark.parametrize(("p", "level"), [(0.1, Level.LOW), (0.5, Level.REVIEW), (0.85, Level.HIGH)])
+def test_levels_follow_the_thresholds(p: float, level: Level) -> None:
+    assert FUSION.fuse(score(effusion=p), None)[0].level is level
