@@ -31,8 +31,8 @@ parameters in half precision. Windows of 256 tokens, pooled per finding by the m
 
 - $statements single statements, then $trained notes, written by code from a bank of phrases
   (`training/note/banks/train.toml`) in six styles: emergency, progress, nursing, radiology, referral and
-  fragments; telegraphic or in full sentences, with negation, doubt, family history, questions, past disease, and disease
-  described without its name. Identifiers stand in them as our de-identifier leaves them.
+  fragments; telegraphic or in full sentences, with negation, doubt, family history, questions, past disease, and
+  disease described without its name. Identifiers stand in them as our de-identifier leaves them.
 - Sentences that state no finding from real visit notes, as filler: **ACI-Bench** (Yim et al., 2023) and
   **MTS-Dialog** (Ben Abacha et al., 2023), both CC BY 4.0, de-identified again by our own de-identifier, none of
   them redistributed here.
