@@ -23,7 +23,7 @@ $intended_use
 
 ## Model
 
-all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), cut to its first $layers layers and to
+all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), cut to $layers of its six layers and to
 $vocabulary word pieces: those that notes use, with $words frequent clinical words made whole. $parameters million
 parameters in half precision. Windows of 256 tokens, pooled per finding by the maximum of the logits.
 
