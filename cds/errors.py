@@ -14,6 +14,7 @@ SightlineError
 │   ├── Missing                 404 or 410
 │   └── BadAnswer               any other status, or a body that cannot be read
 ├── ImagingError                pixels that cannot be used, with the reason
+│   └── UnsupportedSyntax       a transfer syntax that is not decoded here: the PACS may convert
 ├── NoteError                   a document that cannot be read, with the reason
 ├── ModelError                  a bundle that cannot be loaded or run
 └── IntegrityError              the record is not what it was when written
@@ -95,6 +96,10 @@ class BadAnswer(UpstreamError):
 
 class ImagingError(SightlineError):
     """The pixels cannot be used; the message says why."""
+
+
+class UnsupportedSyntax(ImagingError):
+    """The pixels are in a transfer syntax that is not decoded here; the PACS may be asked to convert them."""
 
 
 class NoteError(SightlineError):

@@ -151,7 +151,12 @@ def hook_call(exchange: Exchange, service: str, patient: str | None = None) -> E
 
 
 def inference(
-    exchange: Exchange, patient: str, *, inputs: Iterable[str], outputs: Iterable[str], models: Iterable[ModelVersion]
+    exchange: Exchange,
+    patient: str,
+    *,
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    models: Iterable[ModelVersion],
 ) -> Event:
     """Models looked at ``inputs`` of ``patient`` and ``outputs`` came of it (references all)."""
     entities = [_patient(patient)]
@@ -174,7 +179,10 @@ def failed(event: Event, reason: str, outcome: Outcome, *, code: str = "processi
     """
     reason = reason[:REASON_CHARACTERS]
     issue = {"severity": "error", "code": code, "diagnostics": reason}
-    why = {"what": {"reference": "#why"}, "type": _coding("http://hl7.org/fhir/resource-types", "OperationOutcome")}
+    why = {
+        "what": {"reference": "#why"},
+        "type": _coding("http://hl7.org/fhir/resource-types", "OperationOutcome"),
+    }
     return {name: value for name, value in event.items() if name != "meta"} | {
         "contained": [{"resourceType": "OperationOutcome", "id": "why", "issue": [issue]}],
         "outcome": outcome.value,

@@ -1,8 +1,8 @@
 """The audit trail: every event carries the hash of the one before it in its tenant's chain.
 
-``hash = SHA-256(previous hash ‖ tenant ‖ NUL ‖ seq ‖ NUL ‖ text)``, where ``seq`` is written in decimal, counts from 1
-and has no gaps, and ``text`` is the event as canonical JSON: keys sorted, no spaces, all but ASCII escaped. The first
-event's previous hash is 32 zero bytes.
+``hash = SHA-256(previous hash ‖ tenant ‖ NUL ‖ seq ‖ NUL ‖ text)``, where ``seq`` is written in decimal, counts
+from 1 and has no gaps, and ``text`` is the event as canonical JSON: keys sorted, no spaces, all but ASCII escaped.
+The first event's previous hash is 32 zero bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def append(connection: Connection, tenant: str, event: Mapping[str, Any]) -> UUI
 def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[str, Any]]) -> list[UUID]:
     """Add events in their order. From here until the transaction ends other writers of this chain wait.
 
-    So call it last in a transaction, and once. Events have ``id`` and ``recorded``, as :mod:`cds.audit.balp` makes them.
+    So call it last in a transaction, and once. Every event has ``id`` and ``recorded``.
     """
     if not events:
         return []
@@ -70,7 +70,8 @@ def _locked_head(connection: Connection, tenant: str) -> tuple[int, bytes]:
     found = connection.execute(head, (tenant,)).fetchone()
     if found is None:
         connection.execute(
-            "INSERT INTO audit_head (tenant, seq, hash) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING", (tenant, GENESIS)
+            "INSERT INTO audit_head (tenant, seq, hash) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING",
+            (tenant, GENESIS),
         )
         found = connection.execute(head, (tenant,)).fetchone()
     assert found is not None

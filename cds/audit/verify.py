@@ -72,8 +72,8 @@ def verify(connection: Connection, tenant: str) -> Verification:
         )
         for row in map(_Row._make, cursor):
             if not _follows(row, tenant, seq, previous) or (row.seq == head_seq and row.hash != head_hash):
-                broken = _named(connection, tenant, row, seq, previous, before)
-                return Verification(seq, previous, broken)
+                known = _is_known(connection, tenant, row.previous_hash)
+                return Verification(seq, previous, _named(row, seq, previous, before, known=known))
             seq, previous, before = row.seq, row.hash, previous
     return Verification(seq, previous, _end(seq, head_seq, _head(connection, tenant)[0]))
 
@@ -94,24 +94,35 @@ def _follows(row: _Row, tenant: str, seq: int, previous: bytes) -> bool:
 
 
 def _columns_agree(row: _Row) -> bool:
-    event = json.loads(row.body)
-    return event["id"] == str(row.id) and datetime.fromisoformat(event["recorded"]) == row.recorded
+    try:
+        event = json.loads(row.body)
+        return bool(event["id"] == str(row.id) and datetime.fromisoformat(event["recorded"]) == row.recorded)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
-def _named(
-    connection: Connection, tenant: str, row: _Row, seq: int, previous: bytes, before: bytes
-) -> Break:
-    """What happened at ``row``, the first that does not follow the event ``seq``."""
+def _is_known(connection: Connection, tenant: str, digest: bytes) -> bool:
+    """Whether some event of the trail has this hash."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM audit_event WHERE tenant = %s AND hash = %s", (tenant, digest)
+        ).fetchone()
+    )
+
+
+def _named(row: _Row, seq: int, previous: bytes, before: bytes, *, known: bool) -> Break:
+    """What happened at ``row``, the first that does not follow the event ``seq``.
+
+    ``previous`` is that event's hash, ``before`` the hash of the one before it, and ``known`` says whether the
+    event that ``row`` itself claims to follow is anywhere in the trail.
+    """
     if row.seq > seq + 1:
         return Break(seq + 1, Damage.DROPPED)
     if row.previous_hash == previous:
         return Break(row.seq, Damage.CHANGED)
     if row.previous_hash == before:
         return Break(seq, Damage.INSERTED)
-    elsewhere = connection.execute(
-        "SELECT 1 FROM audit_event WHERE tenant = %s AND hash = %s", (tenant, row.previous_hash)
-    )
-    return Break(row.seq, Damage.REORDERED if elsewhere.fetchone() else Damage.DROPPED)
+    return Break(row.seq, Damage.REORDERED if known else Damage.DROPPED)
 
 
 def _end(seq: int, head_before: int, head_after: int) -> Break | None:

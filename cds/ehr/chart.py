@@ -25,8 +25,6 @@ MAX_ENDPOINTS = 4
 MAX_PEOPLE = 12
 PEOPLE = frozenset({"Practitioner", "PractitionerRole", "Organization", "RelatedPerson"})
 
-_STUDY_INCLUDES = ["ImagingStudy:endpoint"]
-_DOCUMENT_INCLUDES = ["DocumentReference:author", "DocumentReference:authenticator"]
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 A = TypeVar("A")
@@ -110,24 +108,24 @@ class Chart:
         return self._prefetched.resource("patient", "Patient", patient_id) or self._compartment.patient()
 
     def _ask_studies(self) -> Found:
-        found = self._ask("studies", "ImagingStudy", {"_sort": "-started"}, _STUDY_INCLUDES)
+        found = self._ask("studies", "ImagingStudy", {"_sort": "-started"}, ["ImagingStudy:endpoint"])
         return Found(_newest_first(found.matches, imaging_studies.started), found.included)
 
     def _ask_documents(self) -> Found:
         since = f"ge{self._since.isoformat()}"
         params = {"category": "clinical-note", "date": since, "_sort": "-date"}
-        found = self._ask("documents", "DocumentReference", params, _DOCUMENT_INCLUDES)
+        found = self._ask("documents", "DocumentReference", params)
         current = [document for document in found.matches if _is_current(document, self._since)]
         return Found(_newest_first(current, _dated)[: self._max_documents], found.included)
 
     def _ask_related(self) -> Found:
-        return self._ask("related", "RelatedPerson", {}, [])
+        return self._ask("related", "RelatedPerson", {})
 
-    def _ask(self, key: str, type_: str, params: Params, includes: list[str]) -> Found:
+    def _ask(self, key: str, type_: str, params: Params, includes: list[str] | None = None) -> Found:
         supplied = self._prefetched.searchset(key, type_)
         if supplied is not None:
             return self._compartment.found(self._client.pages(supplied, type_, PAGE), type_)
-        return self._compartment.search(type_, {**params, "_count": str(PAGE)}, includes, PAGE)
+        return self._compartment.search(type_, {**params, "_count": str(PAGE)}, includes or [], PAGE)
 
     def _lacking(
         self, named: Iterable[str], types: Collection[str], known: list[Resource]

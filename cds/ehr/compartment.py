@@ -30,9 +30,9 @@ class PatientCompartment:
 
     def search(self, type_: str, params: Params, includes: list[str], limit: int) -> Found:
         """The patient's resources of a type, with what ``includes`` bring where the server knows ``_include``."""
-        ours = {"patient": self.patient_id, **params}
+        ours: Params = {"patient": self.patient_id, **params}
         try:
-            resources = self.client.search(type_, {**ours, "_include": includes}, limit)
+            resources = self.client.search(type_, {**ours, "_include": includes} if includes else ours, limit)
         except BadAnswer as answer:
             if answer.status != 400 or not includes:
                 raise

@@ -48,8 +48,8 @@ def exchange(
     request.headers["Accept-Encoding"] = "gzip"
     request.extensions = {**request.extensions, "timeout": httpx.Timeout(timeout_s).as_dict()}
     try:
-        # An explicit auth, even an empty one: the client's own default must not add a header.
-        response = http.send(request, auth=auth or httpx.Auth(), stream=True, follow_redirects=False)
+        # Without an auth of ours none is used: the client's own default must not add a header.
+        response = http.send(request, auth=auth, stream=True, follow_redirects=False)
         try:
             body = _read(response, ends, max_bytes)
         finally:

@@ -113,13 +113,10 @@ class FhirClient:
         return reference
 
     def find(self, type_: str, query: str) -> str | None:
-        """``Type/id`` of the one resource that matches the search query, ``None`` where there is none."""
+        """``Type/id`` of the first resource that matches the search query, ``None`` where there is none."""
         pairs = httpx.QueryParams(query)
-        found = self.search(type_, {key: pairs.get_list(key) for key in pairs}, limit=2)
-        matches = [local_reference(resource) for resource in found if resource.get("resourceType") == type_]
-        if len(matches) > 1:
-            raise BadAnswer(f"more than one {type_} has our identifier")
-        return matches[0] if matches else None
+        found = self.search(type_, {key: pairs.get_list(key) for key in pairs}, limit=1)
+        return next((local_reference(r) for r in found if r.get("resourceType") == type_), None)
 
     def transaction(self, bundle: Resource) -> Resource:
         """Post a transaction Bundle, return the ``transaction-response`` (FHIR R4, "batch/transaction")."""

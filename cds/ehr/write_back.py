@@ -6,6 +6,7 @@ Delivering the same Bundle again creates nothing. What has an identifier of ours
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -24,6 +25,11 @@ from cds.ehr.datatypes import (
 )
 from cds.ehr.fhir_client import FhirClient, reference_in
 from cds.errors import BadAnswer, UpstreamError
+
+KIND = "fhir-results"
+"""The kind of an outbox delivery whose payload is such a Bundle and whose destination is a FHIR base."""
+SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observation", "Device", "Provenance"))
+"""What :func:`deliver` needs: create, and read and search to know again what is there."""
 
 MAX_PROVENANCES = 50
 
@@ -74,7 +80,12 @@ def identity(resource: Resource) -> str:
     # Identifiers are logically one for all: in R4 some types repeat the element, others do not.
     identifier = next(iter(elements(resource, "identifier")), element(resource, "identifier"))
     system, value = string(identifier, "system"), string(identifier, "value")
-    return f"identifier={quote(system, safe=':/')}%7C{quote(value, safe='')}" if system and value else ""
+    return f"identifier={_escaped(system)}%7C{_escaped(value)}" if system and value else ""
+
+
+def _escaped(value: str) -> str:
+    """A search parameter's value, for the search (FHIR R4, "Escaping Search Parameters") and for the URL."""
+    return quote(re.sub(r"([\\$,|])", r"\\\1", value), safe=":/")
 
 
 def _already_there(client: FhirClient, entries: Mapping[str, Resource]) -> bool:
@@ -117,9 +128,9 @@ def _one_by_one(client: FhirClient, entries: Mapping[str, Resource]) -> Delivere
     places: dict[str, str] = {}
     for full_url in _safe_order(entries):
         resource = rewritten(entries[full_url], places)
-        query = identity(resource)
-        known = None if query else _find(client, resource)
-        places[full_url] = known or client.create(resource, if_none_exist=query)
+        # Looked for first: a conditional create fails where two deliveries at once once made one thing twice.
+        known = _find(client, resource)
+        places[full_url] = known or client.create(resource, if_none_exist=identity(resource))
     return Delivered(places)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cds import app_context
 from cds.audit.balp import Party, User
 from cds.audit.trail import OnBehalf, Trail
 from cds.deadline import Deadline
 from cds.errors import PreconditionFailed, RequestError, UpstreamError
-from cds.hooks import app_context
 from cds.hooks.cards import Card, cards
 from cds.hooks.chart import Charts
 from cds.hooks.client_auth import Client

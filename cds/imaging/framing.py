@@ -11,7 +11,7 @@ Pixels = NDArray[np.float32]
 MAX_TRIM = 0.25
 """At most this share of the height or width is taken for a border on either side."""
 FLAT = 0.04
-"""A line is border when its grey values, but for a tenth at either end (a burned-in marker), span less than this."""
+"""A line is border when its values span less than this, but for a tenth at either end: a burned-in marker."""
 CONTRAST = (1.0, 99.0)
 """The percentiles that become black and white, so that the window an acquisition station chose hardly matters."""
 

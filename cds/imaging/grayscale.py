@@ -1,4 +1,4 @@
-"""The grayscale pipeline of PS3.4 N.2.1: stored value, modality LUT, values of interest, photometric interpretation.
+"""The grayscale pipeline of PS3.4 N.2.1: stored value, modality LUT, VOI LUT, photometric interpretation.
 
 A radiograph has at most 2^16 stored values and millions of pixels, so the pipeline runs once per stored value and
 the pixels are looked up in the table that comes out.
@@ -27,7 +27,8 @@ SAMPLED = 1 << 16
 
 def displayed(pixels: NDArray[Any], dataset: Dataset) -> Grey:
     """Decoded (H, W) integers to grey in 0..1, bright being dense, as MONOCHROME2 shows a radiograph."""
-    codes = pixels.view(f"u{pixels.dtype.itemsize}")
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    codes = native.view(f"u{native.itemsize}")
     stored = stored_values(dataset, pixels.dtype.itemsize * 8)
     padding = is_padding(dataset, stored)
     curve = modality_values(dataset, stored)
@@ -124,8 +125,9 @@ def _looked_up(item: Dataset, x: Curve) -> Curve:
 def _entries(item: Dataset, count: int, bits: int) -> Curve:
     data = item.LUTData
     if isinstance(data, bytes):
-        # Eight-bit entries may come one to a byte (PS3.3 C.11.1.1.1); words are little endian in all we decode here.
-        data = np.frombuffer(data, dtype="u1" if bits <= 8 and len(data) < 2 * count else "<u2")
+        # Eight-bit entries may come one to a byte (PS3.3 C.11.1.1.1).
+        word = ">u2" if item.original_encoding[1] is False else "<u2"
+        data = np.frombuffer(data, dtype="u1" if bits <= 8 and len(data) < 2 * count else word)
     table = np.asarray(data, dtype=np.float64).ravel()[:count]
     if table.size == 0:
         raise ImagingError("a lookup table of the image is empty")

@@ -1,7 +1,7 @@
 """From a DICOM file to the picture of a radiograph, and the few attributes that describe it.
 
-Only the attributes of an allow-list are parsed: what identifies a person is never taken out of the file. Every size
-is checked against the headers, of the data set and of the compressed frame, before anything is decoded.
+Only the attributes of an allow-list are parsed: what identifies a person is never taken out of the file. Every
+size is checked against the headers, of the data set and of the compressed frame, before anything is decoded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import Dataset, FileDataset, dcmread
+from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.encaps import get_frame
-from pydicom.pixels import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless, UID
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
-from cds.errors import ImagingError
+from cds.errors import ImagingError, UnsupportedSyntax
+from cds.imaging import jpeg2000
 from cds.imaging.grayscale import Grey, displayed
 
 MAX_PIXELS = 50_000_000
@@ -33,6 +34,7 @@ MIN_SIDE = 64
 
 # pydicom's log and warnings quote the values that they complain about, and a value may be a name.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+config.settings.reading_validation_mode = config.IGNORE
 
 DESCRIBING = (
     "SOPInstanceUID",
@@ -89,26 +91,23 @@ class Radiograph:
     """As stored; ``pixels`` are already turned the MONOCHROME2 way."""
     burned_in: bool | None
     """Burned In Annotation (0028,0301): whether a name may be in the picture itself; ``None``: not stated."""
-
-    @property
-    def rows(self) -> int:
-        return int(self.pixels.shape[0])
-
-    @property
-    def columns(self) -> int:
-        return int(self.pixels.shape[1])
+    rows: int
+    columns: int
+    """As stored; ``pixels`` may have fewer, see :func:`read_radiograph`."""
 
 
-def read_radiograph(data: bytes) -> Radiograph:
+def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     """Decode a DICOM Part 10 file; of a multi-frame image the first frame.
 
+    With ``at_least``, a JPEG 2000 film may be decoded at half its size, a quarter and so on, as long as its
+    shorter side keeps that many pixels: a model's 224 pixels come of 512 fifteen times as fast as of 2,048.
     Raises :class:`ImagingError` with the reason for anything that is not a usable film.
     """
     dataset = _parsed(data)
     _check_size(dataset)
     with _readable("the pixels cannot be decoded"):
-        _check_frame(dataset)
-        pixels = _grey(_decoded(dataset), dataset)
+        frame = _compressed_frame(dataset)
+        pixels = _grey(_decoded(dataset, frame, at_least), dataset)
     if _blank(pixels):
         raise ImagingError("the image is blank")
     return _described(pixels, dataset)
@@ -154,33 +153,43 @@ def _check_size(dataset: Dataset) -> None:
         raise ImagingError(f"{bits} bits per pixel are not those of a radiograph")
 
 
-def _check_frame(dataset: FileDataset) -> None:
-    """A compressed frame has a size of its own: it must be the data set's, or it is not decoded at all."""
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+def _compressed_frame(dataset: FileDataset) -> bytes | None:
+    """The first frame as it is compressed, if it is; its own size must be the data set's, or it is not decoded."""
+    syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
-        return
+        return None
     frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-    expected = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
     if syntax == RLELossless:
-        if len(frame) > 2 * expected + 64:
-            raise ImagingError("the compressed frame is larger than the image")
-        return
-    try:
-        with Image.open(BytesIO(frame)) as header:
-            size = header.size
-    except (OSError, ValueError, SyntaxError):
-        raise ImagingError(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
+        # Run lengths name no size, but never double it by much.
+        expected = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
+        size = (dataset.Columns, dataset.Rows) if len(frame) <= 2 * expected + 64 else (0, 0)
+    else:
+        size = _codestream_size(frame, syntax)
     if size != (dataset.Columns, dataset.Rows):
         raise ImagingError("the compressed frame has another size than the image")
+    return frame
 
 
-def _decoded(dataset: FileDataset) -> NDArray[Any]:
+def _codestream_size(frame: bytes, syntax: UID) -> tuple[int, int]:
+    """Columns and rows of a JPEG or JPEG 2000 codestream, from its header."""
+    try:
+        with Image.open(BytesIO(frame)) as header:
+            return header.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
+
+
+def _decoded(dataset: FileDataset, frame: bytes | None, at_least: int | None) -> NDArray[Any]:
     """Integers, (rows, columns) or, in RGB, (rows, columns, 3)."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if frame and at_least and syntax in jpeg2000.SYNTAXES and dataset.SamplesPerPixel == 1:
+        skip = jpeg2000.levels_to_skip(min(dataset.Rows, dataset.Columns), at_least)
+        with suppress(OSError):
+            return jpeg2000.reduced(frame, skip)
     try:
         return pixel_array(dataset, index=0)
     except (NotImplementedError, RuntimeError):
-        syntax = UID(dataset.file_meta.TransferSyntaxUID).name
-        raise ImagingError(f"the transfer syntax cannot be decoded here: {syntax}") from None
+        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
 
 
 def _grey(pixels: NDArray[Any], dataset: Dataset) -> Grey:
@@ -206,6 +215,8 @@ def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
         body_part=_code(dataset, "BodyPartExamined"),
         photometric=str(dataset.PhotometricInterpretation),
         burned_in={"YES": True, "NO": False}.get(_code(dataset, "BurnedInAnnotation")),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
     )
 
 

@@ -19,9 +19,6 @@ from cds.store import cards, outbox, prescreens, scores
 from cds.store import resources as resource_store
 from cds.store.database import Connection, Database
 
-RESULTS = "results"
-"""The kind of an outbox delivery that brings a report into the EHR."""
-
 
 class Told(Protocol):
     """What became of one card (:class:`cds.hooks.feedback.Feedback`)."""
@@ -105,11 +102,11 @@ class Record:
             new = prescreens.put(
                 connection,
                 tenant,
-                UUID(prescreen.id),
-                prescreen.key,
-                prescreen.patient,
-                prescreen.fhir_server,
-                _json(prescreen),
+                id=UUID(prescreen.id),
+                key=prescreen.key,
+                patient=prescreen.patient,
+                fhir_server=prescreen.fhir_server,
+                body=_json(prescreen),
             )
             if new:
                 self._write_results(connection, prescreen)
@@ -123,8 +120,15 @@ class Record:
         """Keep the cards of an answer, for the feedback that may come, and the audit of the call."""
         with self._database.transaction(tenant) as connection:
             for card in given:
-                topic = card["source"]["topic"]["code"]
-                cards.put(connection, tenant, UUID(card["uuid"]), service, topic, card, UUID(prescreen.id))
+                cards.put(
+                    connection,
+                    tenant,
+                    uuid=UUID(card["uuid"]),
+                    service=service,
+                    topic=card["source"]["topic"]["code"],
+                    body=card,
+                    prescreen=UUID(prescreen.id),
+                )
             chain.append_many(connection, tenant, trail.take())
 
     def feedback(self, tenant: str, service: str, told: Iterable[Told], trail: Trail) -> None:
@@ -132,7 +136,13 @@ class Record:
         with self._database.transaction(tenant) as connection:
             for entry in told:
                 cards.feedback(
-                    connection, tenant, service, UUID(entry.card), entry.outcome, entry.timestamp, entry.body
+                    connection,
+                    tenant,
+                    service=service,
+                    card=UUID(entry.card),
+                    outcome=entry.outcome,
+                    outcome_timestamp=entry.timestamp,
+                    body=entry.body,
                 )
             chain.append_many(connection, tenant, trail.take())
 
@@ -143,14 +153,18 @@ class Record:
         event = balp.token_obtained(Exchange(us, server, us), parameters)
         if not request.succeeded:
             event = balp.failed(event, "the token was not given", Outcome.MINOR_FAILURE)
-        with self._database.transaction(request.tenant) as connection:
-            chain.append(connection, request.tenant, event)
+        self.event(request.tenant, event)
 
     def audit(self, tenant: str, trail: Trail) -> None:
         """Write the events gathered so far."""
         if events := trail.take():
             with self._database.transaction(tenant) as connection:
                 chain.append_many(connection, tenant, events)
+
+    def event(self, tenant: str, event: Mapping[str, Any]) -> None:
+        """Write one AuditEvent by itself."""
+        with self._database.transaction(tenant) as connection:
+            chain.append(connection, tenant, event)
 
     def _write_results(self, connection: Connection, prescreen: Prescreen) -> None:
         written = resources(prescreen)
@@ -166,9 +180,9 @@ class Record:
             outbox.enqueue(
                 connection,
                 prescreen.tenant,
-                RESULTS,
-                prescreen.fhir_server,
-                collection(written),
+                kind=outbox.FHIR_RESULTS,
+                destination=prescreen.fhir_server,
+                payload=collection(written),
                 idempotency_key=prescreen.id,
             )
 

@@ -12,7 +12,14 @@ from cds.store.database import Connection
 
 
 def put(
-    connection: Connection, tenant: str, uuid: UUID, service: str, topic: str, body: Body, prescreen: UUID | None = None
+    connection: Connection,
+    tenant: str,
+    *,
+    uuid: UUID,
+    service: str,
+    topic: str,
+    body: Body,
+    prescreen: UUID | None = None,
 ) -> None:
     """Keep a card; one with this uuid that is kept already stays as it is."""
     connection.execute(
@@ -28,7 +35,14 @@ def get(connection: Connection, tenant: str, uuid: UUID) -> dict[str, Any] | Non
 
 
 def feedback(
-    connection: Connection, tenant: str, service: str, card: UUID, outcome: str, outcome_timestamp: datetime, body: Body
+    connection: Connection,
+    tenant: str,
+    *,
+    service: str,
+    card: UUID,
+    outcome: str,
+    outcome_timestamp: datetime,
+    body: Body,
 ) -> bool:
     """Keep what became of a card; false where the same was told before.
 

@@ -41,7 +41,7 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant: str) -> Iterator[Connection]:
-        """A connection that sees and writes the rows of ``tenant``: committed at the end, rolled back on any error.
+        """A connection that sees and writes the rows of ``tenant``: commits at the end, rolls back on any error.
 
         Raises :class:`Unreachable` where the database does not answer.
         """

@@ -7,11 +7,10 @@ applied once, in a transaction of its own, and remembered with its SHA-256.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 import psycopg
 from procrastinate.schema import SchemaManager
@@ -100,11 +99,15 @@ def role_of(url: str) -> str:
 @contextmanager
 def _connected(url: str) -> Iterator[psycopg.Connection]:
     try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError("CDS_DATABASE_URL or CDS_DATABASE_ADMIN_URL is no PostgreSQL URL") from None
+    try:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
             connection.execute("SET client_min_messages = warning")
             yield connection
     except psycopg.OperationalError as error:
-        raise Unreachable(f"the database did not answer ({type(error).__name__})") from None
+        raise Unreachable(f"the database did not answer: {str(error).splitlines()[0]}") from None
 
 
 def _missing(connection: psycopg.Connection) -> list[Migration]:
@@ -128,8 +131,8 @@ def _apply(connection: psycopg.Connection, step: Migration) -> None:
 
 def _check_role(connection: psycopg.Connection, role: str) -> None:
     found = connection.execute(
-        "SELECT rolbypassrls OR rolsuper OR pg_has_role(oid, (SELECT oid FROM pg_roles WHERE rolname = current_user),"
-        " 'MEMBER') FROM pg_roles WHERE rolname = %s",
+        "SELECT rolbypassrls OR rolsuper OR pg_has_role(rolname, current_user, 'MEMBER')"
+        " FROM pg_roles WHERE rolname = %s",
         (role,),
     ).fetchone()
     if found is None:

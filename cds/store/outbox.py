@@ -19,6 +19,9 @@ QUEUE = "outbox"
 TASK = "deliver"
 """The Procrastinate task ``deliver(tenant, id)`` that the worker runs."""
 
+FHIR_RESULTS = "fhir-results"
+"""The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
+
 MAX_ATTEMPTS = 10
 LEASE = timedelta(minutes=2)
 """How long a claimed delivery is its worker's own; then it is due again."""
@@ -51,7 +54,7 @@ class DeadLetter:
 
 
 def enqueue(
-    connection: Connection, tenant: str, kind: str, destination: str, payload: Body, idempotency_key: str
+    connection: Connection, tenant: str, *, kind: str, destination: str, payload: Body, idempotency_key: str
 ) -> int:
     """Add a delivery and its job, and return its id; for a key that was used before, the id of that delivery."""
     added = connection.execute(
@@ -88,9 +91,9 @@ def due(connection: Connection, tenant: str, limit: int = 100) -> list[int]:
 
 
 def claim(connection: Connection, tenant: str, id: int) -> Delivery | None:
-    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's. Commit, then send.
+    """Take a delivery for :data:`LEASE`; none where it is done, given up, not due, or another's.
 
-    A try counts from here: a delivery whose workers die of it is given up too.
+    Commit, then send. A try counts from here: a delivery whose workers die of it is given up too.
     """
     found = connection.execute(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = CASE WHEN attempts < %s THEN now() + %s END"
@@ -115,11 +118,12 @@ def delivered(connection: Connection, tenant: str, id: int) -> None:
 def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime | None:
     """Try again after a pause that doubles, and return when; none where it is given up after many tries.
 
+    Up to half of the pause is left out by chance, so that what failed together does not come back together.
     ``error`` is one plain sentence without patient data, such as those of :mod:`cds.errors`.
     """
     found = connection.execute(
         "UPDATE outbox SET last_error = %s, next_attempt_at ="
-        " CASE WHEN attempts < %s THEN now() + least(%s * 2 ^ (attempts - 1), %s) END"
+        " CASE WHEN attempts < %s THEN now() + least(%s * 2 ^ (attempts - 1), %s) * (0.5 + random() / 2) END"
         " WHERE tenant = %s AND id = %s AND delivered_at IS NULL RETURNING next_attempt_at",
         (error[:ERROR_CHARACTERS], MAX_ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, tenant, id),
     ).fetchone()
@@ -137,6 +141,16 @@ def undelivered(connection: Connection, tenant: str) -> int:
     ).fetchone()
     assert found is not None
     return int(found[0])
+
+
+def hurry(connection: Connection, tenant: str) -> None:
+    """Make every delivery that waits due now. For when no worker can be at one: a lease is then a dead worker's."""
+    waiting = connection.execute(
+        "UPDATE outbox SET next_attempt_at = now() WHERE tenant = %s AND next_attempt_at > now() RETURNING id",
+        (tenant,),
+    ).fetchall()
+    for (id,) in waiting:
+        defer(connection, tenant, id)
 
 
 def dead(connection: Connection, tenant: str) -> list[DeadLetter]:

@@ -10,7 +10,7 @@ from cds.store.database import Connection
 
 
 def put(
-    connection: Connection, tenant: str, id: UUID, key: str, patient: str, fhir_server: str, body: Body
+    connection: Connection, tenant: str, *, id: UUID, key: str, patient: str, fhir_server: str, body: Body
 ) -> bool:
     """Keep a prescreen; false where one with this key is kept already, which then stays as it is."""
     done = connection.execute(
@@ -27,7 +27,9 @@ def get(connection: Connection, tenant: str, id: UUID) -> dict[str, Any] | None:
 
 
 def by_key(connection: Connection, tenant: str, key: str) -> dict[str, Any] | None:
-    found = connection.execute("SELECT body FROM prescreen WHERE tenant = %s AND key = %s", (tenant, key)).fetchone()
+    found = connection.execute(
+        "SELECT body FROM prescreen WHERE tenant = %s AND key = %s", (tenant, key)
+    ).fetchone()
     return from_column(found[0]) if found else None
 
 

@@ -38,7 +38,8 @@ def put(
     if if_match is not None and if_match != version - 1:
         raise PreconditionFailed("the resource has another version")
     connection.execute(
-        "INSERT INTO resource_version (tenant, type, id, version, body, last_updated) VALUES (%s, %s, %s, %s, %s, %s)",
+        "INSERT INTO resource_version (tenant, type, id, version, body, last_updated)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
         (tenant, kind, id, version, to_column(resource), last_updated),
     )
     return _with_meta(dict(resource), version, last_updated)

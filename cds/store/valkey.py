@@ -6,6 +6,7 @@ A value that cannot be read is a miss. A mark that cannot be set is an error: wh
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -45,18 +46,19 @@ class Valkey:
 
     def get(self, key: str) -> Any | None:
         """The value, or none: it was never there, its time is over, or Valkey is away."""
-        return self._loaded(self._or_none("GET", key))
+        return _loaded(self._or_none(lambda: self._client.get(key)))
 
     def take(self, key: str) -> Any | None:
         """The value, removed: of many who ask, one gets it."""
-        return self._loaded(self._or_none("GETDEL", key))
+        return _loaded(self._or_none(lambda: self._client.getdel(key)))
 
     def put(self, key: str, value: Any, ttl_s: float) -> None:
         """Keep a JSON value for ``ttl_s`` seconds, if Valkey is there."""
-        self._or_none("SET", key, orjson.dumps(value), "PX", _milliseconds(ttl_s))
+        raw = orjson.dumps(value)
+        self._or_none(lambda: self._client.set(key, raw, px=_milliseconds(ttl_s)))
 
     def forget(self, key: str) -> None:
-        self._or_none("DEL", key)
+        self._or_none(lambda: self._client.delete(key))
 
     def ping(self) -> None:
         """Raise :class:`Unreachable` where Valkey does not answer."""
@@ -68,9 +70,9 @@ class Valkey:
     def close(self) -> None:
         self._client.close()
 
-    def _or_none(self, *command: Any) -> Any | None:
+    def _or_none(self, command: Callable[[], Any]) -> Any | None:
         try:
-            answer = self._client.execute_command(*command)
+            answer = command()
         except redis.RedisError as error:
             if not self._away:
                 log.warning("Valkey is away (%s): going on without it", type(error).__name__)
@@ -81,9 +83,9 @@ class Valkey:
         self._away = False
         return answer
 
-    @staticmethod
-    def _loaded(raw: bytes | None) -> Any | None:
-        return None if raw is None else orjson.loads(raw)
+
+def _loaded(raw: bytes | None) -> Any | None:
+    return None if raw is None else orjson.loads(raw)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import httpx
 
@@ -26,17 +28,24 @@ def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     logging.basicConfig(level=settings.log_level)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    with deliverer(settings) as delivering:
+        app.run(app.create_app(settings.database_url, delivering))
+
+
+@contextmanager
+def deliverer(settings: Settings) -> Iterator[Deliverer]:
+    """What delivers, with its own connections."""
     keys = Keys.load(settings)
     registrations = Registrations.from_settings(settings)
     refuse_unsafe(settings, keys, registrations)
-    database = Database(settings.database_url)
     timeout_s = settings.upstream_timeout_ms / 1000
-    with httpx.Client(timeout=timeout_s, trust_env=False) as http:
+    with (
+        closing(Database(settings.database_url)) as database,
+        httpx.Client(timeout=timeout_s, trust_env=False) as http,
+    ):
         tokens = BackendServices(http, keys, on_token=Record(database).token_requested)
-        deliverer = Deliverer(
-            database, registrations, http, tokens, timeout_s, on_delivered=_Audited(party(settings.base_url))
-        )
-        app.run(app.create_app(settings.database_url, deliverer))
+        audited = _Audited(party(settings.base_url))
+        yield Deliverer(database, registrations, http, tokens, timeout_s, on_delivered=audited)
 
 
 class _Audited:

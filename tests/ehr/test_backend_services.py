@@ -321,6 +321,7 @@ def test_a_failure_is_not_remembered(ehr: Ehr, http: httpx.Client, keys: Keys, r
         get(http, auth)
     ehr.answer = None
     assert get(http, auth) == 200
+    assert ehr.discoveries == 2
 
 
 def test_who_waits_too_long_for_another_thread_is_told(

@@ -84,6 +84,15 @@ def test_a_token_goes_nowhere_but_to_its_base(client_of: ClientOf) -> None:
         client_of(unreachable, Bearer("secret", "https://other.example/fhir")).read("Patient", "p1")
 
 
+def test_without_an_auth_of_ours_the_shared_clients_own_is_not_used(registration: Registration) -> None:
+    def ehr(request: httpx.Request) -> httpx.Response:
+        assert "Authorization" not in request.headers
+        return httpx.Response(200, json=PATIENT)
+
+    with httpx.Client(transport=httpx.MockTransport(ehr), auth=("user", "password")) as http:
+        assert FhirClient(http, registration, BASE).read("Patient", "p1") == PATIENT
+
+
 def test_a_token_that_would_break_the_header_is_refused(client_of: ClientOf) -> None:
     with pytest.raises(NotAllowed):
         client_of(unreachable, Bearer("secret\r\nX-Evil: 1", BASE)).read("Patient", "p1")
@@ -150,6 +159,7 @@ def test_search_gives_matches_and_includes_but_no_outcome(client_of: ClientOf) -
         "http://ehr.example/fhir?page=2",
         "https://ehr.example:8443/fhir?page=2",
         "https://ehr.example/admin?page=2",
+        "https://ehr.example/fhir2?page=2",
         "https://ehr.example/fhir/../admin",
         "https://ehr.example/fhir/%2e%2e/admin",
         "https://ehr.example/fhir/..%2fadmin",
@@ -363,7 +373,7 @@ def test_a_server_that_drips_its_answer_is_given_up_in_time() -> None:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server, httpx.Client() as http:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         request = httpx.Request("GET", f"http://127.0.0.1:{server.server_address[1]}/")
         begun = time.monotonic()
         with pytest.raises(Unreachable, match="did not end in time"):
@@ -397,9 +407,11 @@ def test_a_conditional_create_that_matched_is_looked_up(client_of: ClientOf) -> 
     assert created == "Observation/o7"
 
 
-def test_two_of_our_identifier_are_a_bad_answer(client_of: ClientOf) -> None:
-    with pytest.raises(BadAnswer, match="more than one"):
-        client_of(lambda request: searchset(study(1), study(2))).find("ImagingStudy", "identifier=x")
+def test_what_is_found_is_the_first_that_matches(client_of: ClientOf) -> None:
+    endpoint = {"resourceType": "Endpoint", "id": "e1"}
+    several = client_of(lambda request: searchset(endpoint, study(1), study(2)))
+    assert several.find("ImagingStudy", "identifier=x") == "ImagingStudy/s1"
+    assert client_of(lambda request: searchset()).find("ImagingStudy", "identifier=x") is None
 
 
 @pytest.mark.parametrize(

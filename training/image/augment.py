@@ -18,12 +18,12 @@ BLURRED = 0.4
 """The share of films that are blurred, so that a folder's own sharpness is no cue."""
 
 
-def augmented(films: Tensor) -> Tensor:
-    """Films (n, 1, H, W) in 0..1, each moved, re-exposed, blurred and made noisy at random."""
-    return _noisy(_blurred(_exposed(_moved(films)))).clamp(0.0, 1.0)
+def augmented(films: Tensor, size: int) -> Tensor:
+    """Films (n, 1, H, W) in 0..1, each moved, re-exposed, blurred and made noisy at random: (n, 1, size, size)."""
+    return _noisy(_blurred(_exposed(_moved(films, size)))).clamp(0.0, 1.0)
 
 
-def _moved(films: Tensor) -> Tensor:
+def _moved(films: Tensor, size: int) -> Tensor:
     """Rotation, shift, and height and width scaled apart, as squares were made of films of any shape."""
     n = len(films)
     angle = _uniform(n, -ROTATION, ROTATION)
@@ -37,7 +37,7 @@ def _moved(films: Tensor) -> Tensor:
         high * angle.cos(),
         shift[:, 1],
     ]
-    grid = functional.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(films.shape), align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, 1).view(n, 2, 3), [n, 1, size, size], align_corners=False)
     return functional.grid_sample(films, grid, padding_mode="border", align_corners=False)
 
 

@@ -18,8 +18,8 @@ from cds.imaging.framing import frame
 
 SIZE = 224
 KEYS = tuple(FINDINGS)
-TEST, VALIDATION = 25, 20
-"""Percent of the patients."""
+SHARES = {"train": 0.5, "validation": 0.22, "test": 0.28}
+"""Of the films of each finding, as nearly as whole patients allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Films:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def where(self, chosen: NDArray[np.bool_] | slice) -> Self:
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Self:
         return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def joined(self, other: Self) -> Self:
@@ -69,13 +69,37 @@ def read_nih(folder: Path) -> Films:
 
 
 def split(films: Films) -> Split:
-    """By a digest of the patient's number: the same patients fall the same way in every run."""
-    place = np.array([int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 100 for patient in films.patients])
-    return Split(
-        train=films.where(place >= TEST + VALIDATION),
-        validation=films.where((place >= TEST) & (place < TEST + VALIDATION)),
-        test=films.where(place < TEST),
-    )
+    """Whole patients, dealt so that each set has its share of every finding, the rarest first.
+
+    The order of the patients is that of a digest of their numbers: every run deals the same.
+    """
+    totals = films.labels.sum(0)
+    dealt = {name: np.zeros(len(KEYS) + 1) for name in SHARES}
+    rows: dict[str, list[int]] = {name: [] for name in SHARES}
+    for patient in _rarest_first(films, totals):
+        mine = np.flatnonzero(films.patients == patient)
+        counts = np.append(films.labels[mine].sum(0), len(mine))
+        decisive = _rarest(counts, totals)
+        name = min(SHARES, key=lambda set_name: dealt[set_name][decisive] / SHARES[set_name])
+        dealt[name] += counts
+        rows[name] += mine.tolist()
+    return Split(**{name: films.where(np.array(sorted(chosen))) for name, chosen in rows.items()})
+
+
+def _rarest_first(films: Films, totals: NDArray[np.float64]) -> list[str]:
+    def place(patient: str) -> tuple[float, str]:
+        counts = np.append(films.labels[films.patients == patient].sum(0), 1)
+        rarest = _rarest(counts, totals)
+        many = totals[rarest] if rarest < len(KEYS) else np.inf
+        return float(many), hashlib.sha256(patient.encode()).hexdigest()
+
+    return sorted(np.unique(films.patients).tolist(), key=place)
+
+
+def _rarest(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> int:
+    """The index of the rarest finding that ``counts`` has; one past the findings where it has none."""
+    present = np.flatnonzero(counts[: len(KEYS)])
+    return int(present[np.argmin(totals[present])]) if len(present) else len(KEYS)
 
 
 def _framed(path: Path) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-_BN = {"eps": 1e-3, "momentum": 0.01}
+BN_EPS, BN_MOMENTUM = 1e-3, 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ LITE0 = (
 )
 
 
-class EfficientNetLiteConfig(PreTrainedConfig):  # type: ignore[misc]
+class EfficientNetLiteConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """``num_channels`` of the input, and the dropout before the classifier."""
 
     model_type = "efficientnet_lite"
@@ -66,7 +66,7 @@ class SamePadConv2d(nn.Conv2d):
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     return [
         SamePadConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, **_BN),
+        nn.BatchNorm2d(outputs, eps=BN_EPS, momentum=BN_MOMENTUM),
     ]
 
 
@@ -89,7 +89,7 @@ class InvertedBottleneck(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[misc]
+class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[no-untyped-call]
     """One logit per label of the configuration.
 
     ``pixel_values`` is (batch, ``num_channels``, height, width), already normalised as the bundle says.
@@ -104,8 +104,8 @@ class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[m
         super().__init__(config)
         self.features = nn.Sequential(*_features(config.num_channels))
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(HEAD_CHANNELS, config.num_labels)
-        self.post_init()
+        self.classifier = nn.Linear(HEAD_CHANNELS, int(config.num_labels or 0))
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, pixel_values: Tensor, **_: object) -> ImageClassifierOutputWithNoAttention:
         maps: Tensor = self.features(pixel_values)
@@ -114,9 +114,7 @@ class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[m
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.reset_parameters()
-        elif isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
             module.reset_parameters()
 
 

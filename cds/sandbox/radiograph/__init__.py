@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from cds.sandbox.radiograph.body import Body, Sex, Side, View
 from cds.sandbox.radiograph.chest import Chest
+from cds.sandbox.radiograph.devices import monitoring
 from cds.sandbox.radiograph.film import Exposure, expose, letter
 from cds.sandbox.radiograph.findings import Finding, apply, remodel
+from cds.sandbox.radiograph.lateral import render_lateral
 from cds.sandbox.radiograph.plate import FIELD_CM, Plate
+
+VERSION = "2"
+"""Changes whenever the same arguments would give another film."""
 
 TRAINING_SEEDS = 1_000_000
 """Training uses seeds from here on; sample patients use seeds below, so no model has seen them."""
@@ -32,15 +37,18 @@ def render(
     the seed does. The same arguments give the same film, and another size the same patient.
     Raises :class:`ValueError` for a finding that cannot be drawn.
     """
-    anatomy, disease, exposure, grain = np.random.default_rng(seed).spawn(4)
+    anatomy, disease, devices, exposure, grain = np.random.default_rng(seed).spawn(5)
     body = Body.draw(anatomy, sex, view)
-    present = [Finding.of(key, severity, (sides or {}).get(key), disease) for key, severity in sorted((findings or {}).items())]
+    where = sides or {}
+    present = [Finding.of(key, much, where.get(key), disease) for key, much in sorted((findings or {}).items())]
     body = remodel(body, present)
-    plate = Plate(size, turn=anatomy.normal(0, 0.02), shift=(anatomy.normal(0, 0.6), anatomy.normal(0, 0.7)))
+    stance = {"turn": anatomy.normal(0, 0.02), "magnify": anatomy.uniform(0.93, 1.12)}
+    plate = Plate(size, shift=(anatomy.normal(0, 0.6), anatomy.normal(0, 0.5)), **stance)
     chest = Chest.build(plate, body, anatomy)
     apply(chest, present, disease)
-    tone = expose(plate, chest.water(), Exposure.draw(exposure, view == "AP"), grain)
+    water = chest.water() + monitoring(plate, body, devices)
+    tone = expose(plate, water, Exposure.draw(exposure, portable=view == "AP"), grain)
     return letter(tone, grain, view)
 
 
-__all__ = ["FIELD_CM", "TRAINING_SEEDS", "Sex", "Side", "View", "render"]
+__all__ = ["FIELD_CM", "TRAINING_SEEDS", "VERSION", "Sex", "Side", "View", "render", "render_lateral"]

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 import numpy as np
 
+from cds.sandbox.radiograph.plate import Plane
+
 Side = Literal["right", "left"]
 View = Literal["PA", "AP"]
 Sex = Literal["F", "M"]
@@ -54,17 +56,18 @@ class Body:
     def draw(cls, rng: np.random.Generator, sex: Sex, view: View) -> Self:
         """An ordinary adult; a film taken from the front (AP) shows a supine, less inflated chest."""
         supine = view == "AP"
+        half_width = float(np.clip(rng.normal(14.0 if sex == "M" else 12.8, 0.7), 11, 16))
         dome = rng.normal(26.0, 1.1) - (2.2 if supine else 0)
         return cls(
             view=view,
             sex=sex,
-            half_width=float(np.clip(rng.normal(14.0 if sex == "M" else 12.8, 0.7), 11, 16)),
+            half_width=half_width,
             apex=rng.normal(4.4, 0.5),
             dome={"right": dome, "left": dome + rng.uniform(0.4, 1.6)},
             doming=rng.uniform(3.6, 5.2),
             depth=rng.normal(21, 1.6),
             wall=float(np.clip(rng.gamma(4, 0.75), 1.4, 6)),
-            heart=rng.normal(1.0, 0.05) * (1.1 if supine else 1.0),
+            heart=rng.normal(1.0, 0.05) * (1.1 if supine else 1.0) * half_width / 14,
             heart_tilt=rng.uniform(0.45, 0.8) - (0.15 if supine else 0),
             breast=float(rng.uniform(0.4, 1.4)) if sex == "F" else 0.0,
             shift=rng.normal(0, 0.25),
@@ -79,18 +82,22 @@ class Body:
         """The height of the costophrenic angles."""
         return max(self.dome.values()) + self.doming
 
-    def outer(self, y: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def outer(self, y: Plane) -> Plane:
         """The distance of the rib cage's inner wall from the midline at height ``y``."""
         down = np.clip((y - self.apex) / (self.base - self.apex) / 0.85, 0, 1)
-        return 5.0 + (self.half_width - 5.0) * (1 - (1 - down) ** 2.4) ** 0.62
+        wall: Plane = 5.0 + (self.half_width - 5.0) * (1 - (1 - down) ** 2.4) ** 0.62
+        return wall
 
-    def inner(self, y: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def inner(self, y: Plane) -> Plane:
         """The distance of the lung's inner edge from the midline, were there no mediastinum."""
         down = np.clip((y - self.apex) / 3.0, 0, 1)
-        return 5.0 - 3.6 * np.sqrt(down)
+        edge: Plane = 5.0 - 3.6 * np.sqrt(down)
+        return edge
 
-    def diaphragm(self, x: np.ndarray, side: Side) -> np.ndarray:  # type: ignore[type-arg]
+    def diaphragm(self, x: Plane, side: Side) -> Plane:
         """The height of the hemidiaphragm at ``x``, which counts outwards from the midline."""
         middle = self.half_width * 0.47
         away = (x - middle) / (self.half_width - middle)
-        return self.dome[side] + self.doming * np.where(away > 0, np.abs(away) ** 2.6, 0.42 * np.abs(away) ** 2.0)
+        fall = np.where(away > 0, np.abs(away) ** 2.6, 0.42 * np.abs(away) ** 2.0)
+        height: Plane = self.dome[side] + self.doming * fall
+        return height

@@ -9,7 +9,7 @@ import numpy as np
 
 from cds.sandbox.radiograph.body import SIDES, Body, Side, sign
 from cds.sandbox.radiograph.bones import skeleton
-from cds.sandbox.radiograph.plate import Path, Plane, Plate, solid, step
+from cds.sandbox.radiograph.plate import Path, Plane, Plate, step
 
 BONE_AS_WATER = 3.1
 """How many cm of water stop as much as one cm of bone."""
@@ -84,15 +84,18 @@ def _soft_tissue(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     shoulder = (7.5 + 2.5 * np.exp(-((x / 9) ** 2))) * above * step(10 + 0.6 * (x - half) - y, 1.8)
     neck = 11 * np.sqrt(np.clip(1 - (x / np.clip(6.2 - 0.15 * (y + 4), 5, 9)) ** 2, 0, None)) * step(3.5 - y, 2.0)
     tissue = np.maximum(np.maximum(torso, shoulder), neck)
-    fold = half + 3.4
-    arms = [
-        Path(np.array([[s * (fold - 1), body.apex + 3.5], [s * (fold + 1.5), body.apex + 10], [s * (fold + 6), body.apex + 26]]), np.array([4.2, 4.4, 4.0]))
-        for s in (-1, 1)
-    ]
-    for arm in arms:
+    for arm in _arms(body, half):
         tissue = np.maximum(tissue, plate.limb(arm))
     tissue += _breasts(plate, body) + np.float32(0.25) * plate.noise(rng, 3.0, 3) * step(tissue - 2, 1)
     return np.asarray(tissue - _airways(plate, body) - _bowel(plate, body, rng) * step(tissue - 8, 1), np.float32)
+
+
+def _arms(body: Body, half: float) -> Iterator[Path]:
+    """Upper arms beside a torso whose half width is ``half``."""
+    x, y = half + 3.4, body.apex
+    for side in SIDES:
+        line = np.array([[x - 1, y + 3.5], [x + 1.5, y + 10], [x + 6, y + 26]]) * [sign(side), 1]
+        yield Path(line, np.array([4.2, 4.4, 4.0]))
 
 
 def _breasts(plate: Plate, body: Body) -> Plane:
@@ -103,7 +106,11 @@ def _breasts(plate: Plate, body: Body) -> Plane:
         if size:
             centre = (sign(side) * body.half_width * 0.62, body.apex + 15.5 + 3.5 * size)
             within = plate.within(centre, (5.4 + 1.2 * size, 4.6 + 1.6 * size))
-            total += np.float32(1.9 + 2.2 * size) * np.sqrt(np.clip(1 - within, 0, None)) * step(plate.y - centre[1] + 1.5, 3.0)
+            total += (
+                np.float32(1.9 + 2.2 * size)
+                * np.sqrt(np.clip(1 - within, 0, None))
+                * step(plate.y - centre[1] + 1.5, 3.0)
+            )
         else:
             centre = (sign(side) * body.half_width * 0.72, body.apex + 11.0)
             total += plate.ellipsoid(centre, (5.2, 4.2), 1.1, sign(side) * -0.5)
@@ -112,13 +119,14 @@ def _breasts(plate: Plate, body: Body) -> Plane:
 
 def _airways(plate: Plate, body: Body) -> Plane:
     """The trachea and the main bronchi, in cm of air."""
-    carina = body.apex + 8.2
-    trachea = Path.of([[0, body.apex - 6], [0.15, body.apex + 2], [0.3 + body.shift, carina]], [0.85, 0.85, 0.9])
+    carina, middle = body.apex + 8.2, body.shift
+    trachea = Path.of([[0, body.apex - 6], [0.15, body.apex + 2], [0.3 + middle, carina]], [0.85, 0.85, 0.9])
+    courses = [(-1.9, 2.6), (-3.2, 4.2)], [(2.4, 2.3), (3.2, 4.2)]
     bronchi = [
-        Path.of([[0.2 + body.shift, carina - 0.3], [sign(s) * (1.9 if s == "right" else 2.4) + body.shift, carina + (2.6 if s == "right" else 2.3)], [sign(s) * 3.2 + body.shift, carina + 4.2]], [0.75, 0.6, 0.3])
-        for s in SIDES
+        Path.of([(0.2 + middle, carina - 0.3), *((x + middle, carina + y) for x, y in course)], [0.75, 0.6, 0.3])
+        for course in courses
     ]
-    air = plate.limb(trachea)
+    air: Plane = plate.limb(trachea)
     for bronchus in bronchi:
         air = np.maximum(air, np.float32(0.8) * plate.limb(bronchus))
     return air
@@ -130,26 +138,26 @@ def _bowel(plate: Plate, body: Body, rng: np.random.Generator) -> Plane:
     size = rng.uniform(0.5, 1.5)
     centre = (body.half_width * rng.uniform(0.38, 0.6), top + 1.5 + size)
     bubble = plate.ellipsoid(centre, (1.3 + size, 0.6 + 0.6 * size), 2.2 + size, rng.uniform(-0.2, 0.2))
-    gas = np.clip(plate.noise(rng, 2.6, 2) - 0.9, 0, 1.2) * step(plate.y - top - 5.5, 1.2) * np.float32(rng.uniform(0, 4))
-    return bubble + gas * step(plate.x + 4, 3)
+    gas = np.clip(plate.noise(rng, 2.6, 2) - 0.9, 0, 1.2) * step(plate.y - top - 5.5, 1.2)
+    return np.asarray(bubble + gas * np.float32(rng.uniform(0, 4)) * step(plate.x + 4, 3), np.float32)
 
 
 def _mediastinum(plate: Plate, body: Body) -> Plane:
     """What displaces lung at the centre, in cm: the heart, the great vessels and the spine's surroundings."""
-    a, s, k = body.apex, body.shift, body.heart
-    floor = body.dome["right"]
+    a, s, k, old = body.apex, body.shift, body.heart, body.unfolding
+    floor = max(body.dome.values()) - 0.8
     y = plate.y
     dx = plate.x - np.float32(s)
     half = np.float32(2.5) + 0.3 * np.tanh((y - a - 12) / 4)
     cover = 17 * np.sqrt(np.clip(1 - (dx / half) ** 2, 0, None))
     cover = cover * step(y - a + 2, 2)
     parts = [
-        plate.ellipsoid((2.5 * k + s, floor - 3.4), (7.4 * k, 4.7 * k), 15, body.heart_tilt),
-        plate.ellipsoid((-0.6 + s, floor - 4.2), (3.9 * k, 5.2 * k), 13),
+        plate.ellipsoid((2.5 * k + s, floor - 3.4), (7.4 * k, 4.7 * k), 20, body.heart_tilt),
+        plate.ellipsoid((-0.6 + s, floor - 4.2), (3.9 * k, 5.2 * k), 17),
         plate.ellipsoid((1.9 + s, floor - 8.2), (2.6, 3.9), 9, -0.15),
-        plate.ellipsoid((1.6 + 0.7 * body.unfolding + s, a + 7.6 - body.unfolding), (2.1 + 0.5 * body.unfolding, 2.0), 8),
-        plate.ellipsoid((-1.4 + s, a + 8.5), (1.6 + 0.3 * body.unfolding, 6.5), 6),
-        plate.ellipsoid((0.9 + 0.9 * body.unfolding + s, a + 14), (1.9, 10), 3.5),
+        plate.ellipsoid((1.6 + 0.7 * old + s, a + 7.6 - old), (2.1 + 0.5 * old, 2.0), 8),
+        plate.ellipsoid((-1.4 + s, a + 8.5), (1.6 + 0.3 * old, 6.5), 6),
+        plate.ellipsoid((0.9 + 0.9 * old + s, a + 14), (1.9, 10), 3.5),
         plate.ellipsoid((-3.0 + s, floor + 0.6), (1.6, 2.2), 3),
     ]
     for part in parts:
@@ -169,9 +177,9 @@ def _lung(plate: Plate, body: Body, side: Side, mediastinum: Plane, rng: np.rand
     above = step(floor, 0.1) + 0.14 * step(-floor, 0.1) * np.exp(np.minimum(floor, 0) / 1.6)
     thickness = np.clip(room - mediastinum, 0, None) * above
     thickness = np.asarray(thickness, np.float32)
-    texture = 1 + 0.1 * plate.noise(rng, 1.2, 3) + 0.16 * step(plate.y - body.apex - 12, 9)
+    texture = 1 + 0.13 * plate.noise(rng, 1.0, 4) + 0.16 * step(plate.y - body.apex - 12, 9)
     density = np.asarray(body.aeration * texture, np.float32)
-    vessels = np.float32(2.2) * plate.tubes(vessel_tree(body, side, rng)) * step(thickness - 0.4, 0.8)
+    vessels = np.float32(2.6) * plate.tubes(vessel_tree(body, side, rng)) * step(thickness - 0.4, 0.8)
     return Lung(side, thickness, density, np.asarray(vessels, np.float32), edge, floor)
 
 
@@ -179,29 +187,36 @@ def vessel_tree(body: Body, side: Side, rng: np.random.Generator) -> Iterator[Pa
     """Arteries and veins from the hilum outwards, each pair of branches thinner by Murray's law."""
     x, y = hilum(body, side)
     out = sign(side)
-    stem = [(-1.25, 0.5), (-0.8, 0.42), (-0.35, 0.42), (0.15, 0.5), (0.6, 0.62), (0.95, 0.72), (1.25, 0.66)]
+    stem = [(-1.3, 0.4), (-0.9, 0.36), (-0.4, 0.34), (0.1, 0.38), (0.5, 0.46), (0.9, 0.54), (1.2, 0.5)]
     for angle, radius in stem:
         heading = angle + rng.normal(0, 0.12)
         start = (x - out * 1.2 + rng.normal(0, 0.2), y + rng.normal(0, 0.5) + 0.7 * angle)
-        yield from _branch(start, heading, radius * rng.uniform(0.75, 1.0), out, 6, rng)
-    yield Path.of([[x - out * 0.7, y - 1.6], [x, y], [x + out * 0.35, y + 2.2], [x + out * 0.1, y + 4.6]], [0.5, 0.85, 0.7, 0.45])
+        yield from _branch(_Twig(start, heading, radius * rng.uniform(0.75, 1.0), 7), out, rng)
+    artery = [[x - out * 0.7, y - 1.6], [x, y], [x + out * 0.35, y + 2.2], [x + out * 0.1, y + 4.6]]
+    yield Path.of(artery, [0.2, 0.6, 0.5, 0.1])
 
 
-def _branch(start: tuple[float, float], heading: float, radius: float, out: float, left: int, rng: np.random.Generator) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class _Twig:
+    """Where a branch begins, where it heads (radians), how thick it is and how many may follow it."""
+
+    start: tuple[float, float]
+    heading: float
+    radius: float
+    left: int
+
+
+def _branch(twig: _Twig, out: float, rng: np.random.Generator) -> Iterator[Path]:
+    radius = twig.radius
     length = 1.1 + 2.1 * radius + rng.exponential(0.9)
-    bend = rng.normal(0, 0.16)
-    along = np.linspace(0, 1, 6)
-    angles = heading + bend * along
-    x = start[0] + out * np.cumsum(np.cos(angles)) * length / 6
-    y = start[1] + np.cumsum(np.sin(angles)) * length / 6
-    yield Path(np.stack([x, y], axis=1), np.linspace(radius, radius * 0.86, 6))
-    if left == 0 or radius < 0.03:
+    angles = twig.heading + rng.normal(0, 0.16) * np.linspace(0, 1, 6)
+    x = twig.start[0] + out * np.concatenate([[0], np.cumsum(np.cos(angles))]) * length / 6
+    y = twig.start[1] + np.concatenate([[0], np.cumsum(np.sin(angles))]) * length / 6
+    yield Path(np.stack([x, y], axis=1), np.linspace(radius, radius * 0.8, 7))
+    if twig.left == 0 or radius < 0.04:
         return
     share = rng.uniform(0.35, 0.65)
     spread = rng.uniform(0.3, 0.75)
     for part, turn in ((share, spread * (1 - share) * 1.3), (1 - share, -spread * share * 1.3)):
-        thinner = 0.86 * radius * part ** (1 / 2.6)
-        yield from _branch((x[-1], y[-1]), angles[-1] + turn, thinner, out, left - 1, rng)
-
-
-__all__ = ["Chest", "Lung", "hilum", "solid", "vessel_tree"]
+        thinner = 0.82 * radius * part ** (1 / 2.6)
+        yield from _branch(_Twig((x[-1], y[-1]), angles[-1] + turn, thinner, twig.left - 1), out, rng)

@@ -80,18 +80,17 @@ def _collimate(plate: Plate, tone: Plane, exposure: Exposure) -> Plane:
 def letter(tone: Plane, rng: np.random.Generator, view: str) -> NDArray[np.uint16]:
     """The film in 12 bits, with the lead marker of the left side and ``SYNTHETIC`` in a corner."""
     rows, columns = tone.shape
-    image = Image.fromarray((tone * 255).astype(np.uint8))
-    mask = Image.new("L", image.size, 0)
+    mask = Image.new("L", (columns, rows), 0)
     draw = ImageDraw.Draw(mask)
     large, small = (ImageFont.load_default(max(7.0, rows * share)) for share in (0.036, 0.018))
     draw.text((columns * rng.uniform(0.86, 0.92), rows * rng.uniform(0.04, 0.12)), "L", 235, font=large)
     if view == "AP" and rng.random() < 0.6:
         draw.text((columns * 0.88, rows * 0.17), "AP", 225, font=small)
-    ink = np.asarray(mask, np.float32) / 255
+    ink = np.asarray(mask, np.float32) / np.float32(255)
     lettered = np.maximum(tone, ink)
     plaque = _plaque("SYNTHETIC", small)
     lettered[rows - plaque.shape[0] :, : plaque.shape[1]] = plaque
-    return np.rint(np.clip(lettered, 0, 1) * DEPTH).astype(np.uint16)
+    return np.asarray(np.rint(np.clip(lettered, 0, 1) * DEPTH), np.uint16)
 
 
 def _plaque(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Plane:

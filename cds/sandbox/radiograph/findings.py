@@ -13,6 +13,7 @@ from cds.sandbox.radiograph.chest import Chest, Lung
 from cds.sandbox.radiograph.plate import Path, Plane, step
 
 Rng = np.random.Generator
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,11 @@ class Finding:
 
     @classmethod
     def of(cls, key: str, severity: float, side: Side | None, rng: Rng) -> Self:
-        """Raise :class:`ValueError` for a finding that cannot be drawn; the seed picks a side where none is given."""
+        """Raise :class:`ValueError` for what cannot be drawn; the seed picks a side where none is given."""
         if key not in PAINTERS:
-            raise ValueError(f"{key!r} is not a finding that can be drawn; choose from {', '.join(sorted(PAINTERS))}")
+            raise ValueError(
+                f"{key!r} is not a finding that can be drawn; choose from {', '.join(sorted(PAINTERS))}"
+            )
         if not 0 <= severity <= 1:
             raise ValueError(f"the severity of {key} must lie between 0 and 1")
         drawn = SIDES[int(rng.integers(2))]
@@ -41,9 +44,9 @@ def remodel(body: Body, findings: Iterable[Finding]) -> Body:
         dome = dict(body.dome)
         match finding.key:
             case "cardiomegaly":
-                body = replace(body, heart=body.heart * (1.2 + 0.32 * much))
+                body = replace(body, heart=body.heart * (1.18 + 0.22 * much))
             case "edema":
-                body = replace(body, heart=body.heart * (1.06 + 0.12 * much))
+                body = replace(body, heart=body.heart * (1.04 + 0.08 * much))
             case "emphysema":
                 flat = {side: y + 1.0 + 1.8 * much for side, y in dome.items()}
                 body = replace(
@@ -78,15 +81,17 @@ def _fill(lung: Lung, share: Plane) -> None:
     lung.density = np.asarray(lung.density + (1 - lung.density) * np.clip(share, 0, 1), np.float32)
 
 
-def _place(chest: Chest, lung: Lung, out: tuple[float, float], down: tuple[float, float], rng: Rng) -> tuple[float, float]:
-    """A point inside the lung: ``out`` and ``down`` bound its share of the way to the wall and to the diaphragm."""
+def _place(
+    chest: Chest, lung: Lung, out: tuple[float, float], down: tuple[float, float], rng: Rng
+) -> tuple[float, float]:
+    """A point inside the lung: ``out`` and ``down`` bound how far to the wall and to the diaphragm."""
     body = chest.body
     y = body.apex + rng.uniform(*down) * (body.dome[lung.side] - body.apex)
     wall = float(body.outer(np.array(y)))
     return sign(lung.side) * (2.5 + rng.uniform(*out) * (wall - 2.5)), y
 
 
-def _patch(chest: Chest, centre: tuple[float, float], radii: tuple[float, float], rng: Rng, ragged: float = 0.5) -> Plane:
+def _patch(chest: Chest, centre: Point, radii: Point, rng: Rng, ragged: float = 0.5) -> Plane:
     """A cloud about ``centre``, 1 in its middle, with an uneven border."""
     plate = chest.plate
     away = plate.within(centre, radii, rng.uniform(-0.5, 0.5))
@@ -94,19 +99,18 @@ def _patch(chest: Chest, centre: tuple[float, float], radii: tuple[float, float]
     return step(np.asarray(1 - np.sqrt(away) + uneven * 0.45, np.float32), 0.3)
 
 
-def _bronchograms(chest: Chest, centre: tuple[float, float], reach: float, rng: Rng) -> Plane:
+def _bronchograms(chest: Chest, centre: Point, reach: float, rng: Rng) -> Plane:
     """Air-filled bronchi that show as dark branches where the lung around them is filled."""
-    x0, y0 = chest.plate, centre
     hilum = chest.hilum("left" if centre[0] > 0 else "right")
-    start = np.array(hilum) * 0.35 + np.array(y0) * 0.65
-    heading = float(np.arctan2(y0[1] - hilum[1], y0[0] - hilum[0]))
+    start = np.array(hilum) * 0.35 + np.array(centre) * 0.65
+    heading = float(np.arctan2(centre[1] - hilum[1], centre[0] - hilum[0]))
     paths = []
     for _ in range(int(rng.integers(4, 8))):
         angle = heading + rng.normal(0, 0.55) + np.linspace(0, rng.normal(0, 0.35), 7)
         length = reach * rng.uniform(0.6, 1.2)
         steps = np.stack([np.cos(angle), np.sin(angle)], axis=1) * length / 7
         paths.append(Path.of(start + np.cumsum(steps, axis=0), np.linspace(0.24, 0.1, 7)))
-    return x0.tubes(paths)
+    return chest.plate.tubes(paths)
 
 
 def consolidation(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -118,21 +122,25 @@ def consolidation(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     fissure = chest.plate.y - np.float32(centre[1] + (1.8 if upper else -2.6)) + 0.12 * np.abs(chest.plate.x)
     cloud = cloud * step(-fissure if upper else fissure, 0.12 if upper else 1.2)
     _fill(lung, cloud * np.float32(0.5 + 0.4 * much))
-    chest.extra -= np.float32(0.8) * _bronchograms(chest, centre, radii[0], rng) * cloud * step(lung.thickness - 1, 0.5)
+    chest.extra -= (
+        np.float32(0.8) * _bronchograms(chest, centre, radii[0], rng) * cloud * step(lung.thickness - 1, 0.5)
+    )
 
 
 def pneumonia(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     """Patchy opacities that flow together, more in one zone, with soft borders."""
     centre = _place(chest, lung, (0.35, 0.7), (0.5, 0.85), rng)
     radii = (2.6 + 3.0 * much, 2.4 + 2.8 * much)
-    core = _patch(chest, centre, radii, rng, 0.9)
-    mottle = 0.72 + 0.28 * chest.plate.noise(rng, 1.1, 3)
-    _fill(lung, core * mottle * np.float32(0.42 + 0.38 * much))
+    core = chest.plate.blur(_patch(chest, centre, radii, rng, 0.8), 0.35)
+    mottle = np.clip(0.8 + 0.16 * chest.plate.noise(rng, 1.6, 3), 0.3, 1.1)
+    _fill(lung, core * mottle * np.float32(0.34 + 0.38 * much))
     for _ in range(int(rng.integers(2, 4 + round(3 * much)))):
         near = (centre[0] + rng.normal(0, 2.4), centre[1] + rng.normal(0, 2.6))
         size = rng.uniform(0.8, 1.8)
-        _fill(lung, _patch(chest, near, (size, size), rng, 0.8) * np.float32(0.3 + 0.25 * much))
-    chest.extra -= np.float32(0.5) * _bronchograms(chest, centre, radii[0], rng) * core * step(lung.thickness - 1, 0.5)
+        _fill(lung, _patch(chest, near, (size, size), rng, 0.8) * np.float32(0.2 + 0.2 * much))
+    chest.extra -= (
+        np.float32(0.5) * _bronchograms(chest, centre, radii[0], rng) * core * step(lung.thickness - 1, 0.5)
+    )
 
 
 def infiltration(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -141,7 +149,7 @@ def infiltration(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
         share = 1.0 if each is lung else rng.choice([0.0, 0.7])
         centre = _place(chest, each, (0.25, 0.6), (0.45, 0.85), rng)
         zone = np.exp(-chest.plate.within(centre, (4.5 + 3 * much, 5 + 3 * much)))
-        mottle = np.clip(0.5 + 0.5 * chest.plate.noise(rng, 1.3, 4), 0, 1.6)
+        mottle = np.clip(0.6 + 0.28 * chest.plate.noise(rng, 1.6, 4), 0, 1.3)
         _fill(each, zone * mottle * np.float32(share * (0.24 + 0.32 * much)))
 
 
@@ -153,11 +161,9 @@ def effusion(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     rise = (1.6 + 3.2 * much) * np.exp(-np.clip(lung.edge, 0, None) / (1.1 + 2.2 * much))
     rise = rise + 0.6 * np.exp(-((lung.edge - 2 * body.half_width * 0.5) ** 2) / 4)
     depth = chest.plate.y - np.float32(level) + rise + 0.12 * chest.plate.noise(rng, 3, 2)
-    fluid = step(depth, 0.35 + 0.25 * much) * (0.88 + 0.12 * step(depth - 2, 2))
+    fluid = step(depth, 0.35 + 0.25 * much) * (0.9 + 0.1 * step(depth - 1.5, 1.5))
     haze = 0.3 * step(depth + 2.5, 2.0)
     _fill(lung, np.maximum(fluid, haze * np.float32(0.4 + 0.6 * much)))
-    behind = step(-lung.floor, 0.3) * step(lung.edge, 0.2)
-    chest.extra += np.float32(1.5 + 2.0 * much) * fluid * behind * np.exp(np.minimum(lung.floor, 0) / 3)
 
 
 def pneumothorax(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -166,18 +172,23 @@ def pneumothorax(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     gap = 0.9 + 5.6 * much
     down = np.clip((plate.y - body.apex) / (body.base - body.apex), 0, 1)
     wavy = 0.15 * plate.noise(rng, 5, 1)
-    from_wall = lung.edge - np.float32(gap) * (1.0 - (0.75 - 0.5 * much) * down) + wavy
-    from_top = (plate.y - np.float32(body.apex + 0.6 + gap * 0.95)) + 0.1 * np.abs(np.abs(plate.x) - 5) ** 1.5
-    inside = np.minimum(from_wall, from_top * 0.8)
-    if much > 0.55:
-        inside = np.minimum(inside, lung.floor - np.float32(4 * (much - 0.55)))
+    from_wall = lung.edge - np.float32(gap) * (1.0 - (0.8 - 0.5 * much) * down) + wavy
+    from_top = plate.y - np.float32(body.apex + 0.5 + 0.9 * gap)
+    from_floor = lung.floor + np.float32(12 * (0.6 - much))
+    inside = _rounded(_rounded(from_wall, from_top, 1.0 + gap * 0.6), from_floor, 1.0 + gap * 0.4)
     within = step(inside, 0.06)
     present = step(lung.thickness - 0.5, 0.3)
-    collapsed = lung.density * np.float32(1 + 0.9 * much)
+    collapsed = plate.blur(lung.density, 0.5) * np.float32(1 + 0.8 * much)
     lung.density = np.asarray(within * collapsed + (1 - within) * 0.03, np.float32)
     lung.vessels = lung.vessels * within
     line = np.exp(-((inside / 0.075) ** 2)) * present * step(plate.y - body.apex - 0.5, 0.3)
     chest.extra += np.float32(1.15) * line
+
+
+def _rounded(one: Plane, other: Plane, radius: float) -> Plane:
+    """The smaller of two distances, the corner between them rounded off."""
+    blend = np.clip(0.5 + 0.5 * (other - one) / np.float32(radius), 0, 1)
+    return np.asarray(other + (one - other) * blend - np.float32(radius) * blend * (1 - blend), np.float32)
 
 
 def cardiomegaly(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -191,11 +202,15 @@ def edema(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     plate = chest.plate
     for side, each in chest.lungs.items():
         x, y = chest.hilum(side)
-        wing = np.exp(-(plate.within((x + sign(side) * 1.6, y + 2.2), (5.2 + 1.6 * much, 6.6 + 1.6 * much)) ** 1.3))
-        mottle = np.clip(0.75 + 0.28 * plate.noise(rng, 1.4, 4), 0.15, 1.6)
+        wing = np.exp(
+            -(plate.within((x + sign(side) * 1.6, y + 2.2), (5.2 + 1.6 * much, 6.6 + 1.6 * much)) ** 1.3)
+        )
+        mottle = np.clip(0.8 + 0.15 * plate.noise(rng, 1.8, 4), 0.3, 1.3)
         upper = 1 + np.float32(0.9 * much) * step(np.float32(y) - plate.y, 2)
-        each.vessels = np.asarray(0.5 * each.vessels + 0.5 * plate.blur(each.vessels, 0.12), np.float32) * upper * 1.2
-        _fill(each, wing * mottle * np.float32(0.3 + 0.5 * much) + np.float32(0.08 * much))
+        each.vessels = (
+            np.asarray(0.5 * each.vessels + 0.5 * plate.blur(each.vessels, 0.12), np.float32) * upper * 1.2
+        )
+        _fill(each, wing * mottle * np.float32(0.25 + 0.45 * much) + np.float32(0.1 * much))
         chest.extra += np.float32(0.4 + 0.3 * much) * plate.tubes(_septal_lines(chest, each, rng)) / 0.06 * 0.14
 
 
@@ -206,7 +221,11 @@ def _septal_lines(chest: Chest, lung: Lung, rng: Rng) -> list[Path]:
         y = chest.body.dome[lung.side] - rng.uniform(-2.0, 5.5)
         wall = float(chest.body.outer(np.array(y))) - 0.15
         inner = wall - rng.uniform(1.0, 2.0)
-        lines.append(Path.of([[sign(lung.side) * wall, y], [sign(lung.side) * inner, y + rng.normal(0, 0.15)]], [0.06, 0.05]))
+        lines.append(
+            Path.of(
+                [[sign(lung.side) * wall, y], [sign(lung.side) * inner, y + rng.normal(0, 0.15)]], [0.06, 0.05]
+            )
+        )
     return lines
 
 
@@ -228,25 +247,32 @@ def atelectasis(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
 
 def nodule(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     """One round shadow of 0.8 to 3 cm."""
-    _lump(chest, lung, 0.45 + 0.9 * much, rng, _place(chest, lung, (0.35, 0.85), (0.15, 0.85), rng))
+    centre = _place(chest, lung, (0.4, 0.85), (0.15, 0.85), rng)
+    _grow(chest, lung, np.float32(1.5) * _lump(chest, 0.5 + 0.9 * much, centre, rng))
 
 
 def mass(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     """A lobulated shadow of more than 3 cm."""
     size = 1.7 + 2.2 * much
     x, y = _place(chest, lung, (0.3, 0.7), (0.2, 0.75), rng)
-    _lump(chest, lung, size, rng, (x, y))
+    growth = _lump(chest, size, (x, y), rng)
     for _ in range(3):
         turn = rng.uniform(0, 2 * np.pi)
-        _lump(chest, lung, size * 0.55, rng, (x + 0.7 * size * np.cos(turn), y + 0.7 * size * np.sin(turn)))
+        lobe = (x + 0.65 * size * np.cos(turn), y + 0.65 * size * np.sin(turn))
+        growth = np.maximum(growth, _lump(chest, size * 0.6, lobe, rng))
+    _grow(chest, lung, growth)
 
 
-def _lump(chest: Chest, lung: Lung, radius: float, rng: Rng, centre: tuple[float, float]) -> None:
-    """Solid tissue in the place of lung, its rim a little uneven."""
+def _lump(chest: Chest, radius: float, centre: Point, rng: Rng) -> Plane:
+    """The thickness of a ball whose rim is a little uneven."""
     away = chest.plate.within(centre, (radius, radius * rng.uniform(0.85, 1.1)), rng.uniform(0, 3))
     away = away * (1 + 0.12 * chest.plate.noise(rng, radius * 0.8, 2))
-    chord = np.float32(2 * radius) * np.sqrt(np.clip(1 - away, 0, None))
-    chest.extra += np.minimum(chord, lung.thickness) * (1 - lung.density) * np.float32(0.95)
+    return np.float32(2 * radius) * np.sqrt(np.clip(1 - away, 0, None))
+
+
+def _grow(chest: Chest, lung: Lung, growth: Plane) -> None:
+    """Solid tissue in the place of lung."""
+    chest.extra += np.minimum(growth, lung.thickness) * (1 - lung.density)
 
 
 def emphysema(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -265,12 +291,12 @@ def emphysema(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
 def pleural_thickening(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     """A band of tissue along the wall, and a cap over the apex."""
     plate, body = chest.plate, chest.body
-    band = np.float32(0.25 + 0.75 * much) * (1 + 0.45 * plate.noise(rng, 2.5, 2))
+    band = np.float32(0.25 + 0.5 * much) * (1 + 0.45 * plate.noise(rng, 2.5, 2))
     along = step(plate.y - np.float32(body.apex + rng.uniform(3, 9)), 2)
     wall = step(band - lung.edge, 0.1) * along
     cap = step(np.float32(body.apex + 0.8 + 1.6 * much) + 0.4 * plate.noise(rng, 1.5, 2) - plate.y, 0.2)
     _fill(lung, np.maximum(wall, cap) * np.float32(0.8))
-    chest.extra += np.float32(1.2 + 1.2 * much) * wall * step(lung.edge, 0.08) * step(lung.floor + 1.5, 0.5)
+    chest.extra += np.float32(0.6 + 0.8 * much) * wall * step(lung.edge, 0.08) * step(lung.floor + 1.5, 0.5)
 
 
 def fibrosis(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
@@ -279,7 +305,11 @@ def fibrosis(chest: Chest, lung: Lung, much: float, rng: Rng) -> None:
     lower = step(plate.y - np.float32(body.apex + 11), 5)
     for each in chest.lungs.values():
         outer = np.exp(-np.clip(each.edge, 0, None) / 3.5)
-        where = np.clip(0.25 + 0.55 * lower + 0.5 * outer, 0, 1) * step(each.thickness - 0.5, 0.4)
+        where = (
+            np.clip(0.25 + 0.55 * lower + 0.5 * outer, 0, 1)
+            * step(each.thickness - 0.5, 0.4)
+            * step(each.floor, 0.1)
+        )
         net = sum(np.exp(-((plate.noise(rng, scale, 1) / 0.2) ** 2)) for scale in (0.75, 0.5))
         chest.extra += np.asarray(where * net, np.float32) * np.float32(0.45 + 0.85 * much)
         _fill(each, where * np.float32(0.06 + 0.16 * much))

@@ -6,12 +6,14 @@ import os
 import pwd
 import sys
 from dataclasses import dataclass
+from errno import EACCES
 from pathlib import Path
 from typing import Self
 
-# capabilities(7): the lesser first; a container's root often holds only the second
-DAC_READ_SEARCH = 2
+# capabilities(7)
 DAC_OVERRIDE = 1
+DAC_READ_SEARCH = 2
+SETPCAP = 8
 
 LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -27,20 +29,30 @@ class Account:
 
     @classmethod
     def for_server(cls, data: Path, *needs: Path) -> Self:
-        """Ourselves; for root the owner of ``data``, at first ``nobody``, with a way to it and to all it needs."""
+        """Ourselves; for root the owner of ``data``, at first ``nobody``, with a way to it and to all it needs.
+
+        Raises :class:`PermissionError` where root may not pass on the right to enter.
+        """
         if os.geteuid() != 0:
             return cls(None)
         nobody = pwd.getpwnam("nobody")
         user = (nobody.pw_uid, nobody.pw_gid)
         if data.exists() and data.stat().st_uid != 0:
             user = (data.stat().st_uid, data.stat().st_gid)
-        closed = not all(_open_to_all(path) for path in (data, *needs))
-        return cls(user, _held_capability() if closed else None)
+        closed = next((path for path in (data, *needs) if not _open_to_all(path)), None)
+        if closed is None:
+            return cls(user)
+        capability = _held_capability()
+        if capability is None:
+            raise PermissionError(
+                EACCES, "an unprivileged account cannot enter the directories that lead to", closed
+            )
+        return cls(user, capability)
 
     def give(self, path: Path) -> None:
         """Make the account the owner of ``path``."""
         if self.user is not None:
-            os.chown(path, *self.user)
+            os.lchown(path, *self.user)
 
     def owns(self, path: Path) -> bool:
         return path.stat().st_uid == (os.geteuid() if self.user is None else self.user[0])
@@ -63,10 +75,15 @@ def _open_to_all(path: Path) -> bool:
 
 
 def _held_capability() -> int | None:
-    """The lesser capability of the two that we hold (``CapEff`` in proc(5))."""
+    """The lesser of the two capabilities that do, if we hold it and may pass it on (``CapEff`` in proc(5)).
+
+    The root of a container often holds only the greater.
+    """
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
     held = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), 16)
+    if not held & 1 << SETPCAP:
+        return None
     return next((c for c in (DAC_READ_SEARCH, DAC_OVERRIDE) if held & 1 << c), None)

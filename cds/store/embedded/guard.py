@@ -5,8 +5,8 @@ Run as a script of its own, with nothing but the standard library::
     python guard.py SIGNAL PROGRAM [ARGUMENT ...]
 
 Its standard input is a pipe that the starter holds open. When the pipe closes, however the starter died, or when
-SIGTERM comes, the server gets SIGNAL and the guard waits for its end. A server that dies by itself is started again.
-Descriptors that the starter lets pass (its lock) pass on to the server.
+SIGTERM comes, the server gets SIGNAL and the guard waits for its end. A server that dies by itself is started
+again. Descriptors that the starter lets pass (its lock) pass on to the server.
 """
 
 from __future__ import annotations

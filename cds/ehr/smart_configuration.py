@@ -1,0 +1,63 @@
+"""What the EHR's authorization server is and can do (SMART App Launch 2.2, conformance.html, "Metadata")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import httpx
+
+from cds.ehr.datatypes import Resource, string
+from cds.ehr.exchange import check, exchange, read_object
+from cds.errors import BadAnswer, NotAllowed
+from cds.registration import Registration
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SmartConfiguration:
+    """The document at ``[base]/.well-known/smart-configuration`` of one registered EHR."""
+
+    registration: Registration
+    base: str
+    document: Resource
+
+    @property
+    def issuer(self) -> str:
+        """Who signs id_tokens; empty for a server without ``sso-openid-connect``."""
+        return string(self.document, "issuer")
+
+    def endpoint(self, name: str) -> str:
+        """The absolute URL in ``name``; relative ones are of the FHIR base.
+
+        Raises :class:`BadAnswer` where there is none, :class:`NotAllowed` on a host that is not registered.
+        """
+        words = name.replace("_", " ")
+        given = string(self.document, name)
+        if not given:
+            raise BadAnswer(f"the SMART configuration names no {words}")
+        url = urljoin(f"{self.base}/", given)
+        if not self.registration.allows_oauth(url):
+            raise NotAllowed(f"the {words} is not on a host registered for this EHR")
+        return url
+
+    def listed(self, name: str) -> frozenset[str]:
+        """The strings in the list ``name``; empty where the server does not say."""
+        values = self.document.get(name)
+        return frozenset(v for v in values if isinstance(v, str)) if isinstance(values, list) else frozenset()
+
+
+def discover(http: httpx.Client, registration: Registration, base: str, *, timeout_s: float) -> SmartConfiguration:
+    """Fetch the configuration of the FHIR server ``base``, which must be the registration's."""
+    server = registration.fhir_server(base)
+    url = f"{server}/.well-known/smart-configuration"
+    return SmartConfiguration(
+        registration, server, fetch_document(http, url, "the SMART configuration", timeout_s)
+    )
+
+
+def fetch_document(http: httpx.Client, url: str, what: str, timeout_s: float) -> Resource:
+    """A public JSON object at ``url``, which the caller has found to be allowed."""
+    request = httpx.Request("GET", url, headers={"Accept": "application/json"})
+    return read_object(check(exchange(http, request, timeout_s=timeout_s, max_bytes=MAX_DOCUMENT_BYTES), what))

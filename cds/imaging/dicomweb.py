@@ -1,0 +1,148 @@
+"""A client of one DICOMweb origin: QIDO-RS to search, WADO-RS to retrieve (PS3.18 sections 10.6 and 10.4)."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from cds.errors import BadAnswer, Missing, Refused, Unreachable, UpstreamError
+from cds.imaging.multipart import only_part
+
+MAX_SEARCH_BYTES = 8 * 1024 * 1024
+MAX_MATCHES = 1_000
+"""As many series or instances of one study are looked at."""
+UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+"""PS3.5 9.1; at most 64 characters."""
+INCLUDED = (
+    "BodyPartExamined",
+    "ViewPosition",
+    "PresentationIntentType",
+    "ContentDate",
+    "ContentTime",
+    "SeriesDate",
+)
+"""What selection looks at beside the attributes that a search returns anyway (PS3.18 10.6.3.3)."""
+
+Match = dict[str, Any]
+"""One match in the DICOM JSON model (PS3.18 annex F): ``{"00080018": {"vr": "UI", "Value": [...]}}``."""
+
+
+class DICOMweb:
+    """The studies under one ``root``. Redirects are not followed: ``auth`` is for this origin alone.
+
+    Every method raises a leaf of :class:`~cds.errors.UpstreamError`; no answer, whatever it holds, raises another.
+    """
+
+    def __init__(
+        self, http: httpx.Client, root: str, auth: httpx.Auth | None, *, max_bytes: int, timeout: float
+    ) -> None:
+        """``max_bytes`` bounds one retrieved instance, ``timeout`` (seconds) one call to its last byte."""
+        self._http = http
+        self._root = root.rstrip("/")
+        self._auth = auth
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+
+    def series(self, study_uid: str) -> list[Match]:
+        """Search for the series of a study (PS3.18 10.6.1.1)."""
+        return self._search(f"studies/{_checked(study_uid)}/series")
+
+    def instances(self, study_uid: str, series_uid: str | None = None) -> list[Match]:
+        """Search for the instances of a study, or of one of its series (PS3.18 10.6.1.1)."""
+        within = f"/series/{_checked(series_uid)}" if series_uid is not None else ""
+        return self._search(f"studies/{_checked(study_uid)}{within}/instances")
+
+    def instance(self, study_uid: str, series_uid: str, sop_uid: str, *, transfer_syntax: str = "*") -> bytes:
+        """Retrieve one instance as a DICOM file (PS3.18 10.4.1.1.3), by default as it is stored.
+
+        With another ``transfer_syntax`` the origin is asked to convert (PS3.18 8.7.3.5.2).
+        """
+        path = f"studies/{_checked(study_uid)}/series/{_checked(series_uid)}/instances/{_checked(sop_uid)}"
+        syntax = transfer_syntax if transfer_syntax == "*" else _checked(transfer_syntax)
+        accept = f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'
+        with self._get(path, accept) as response:
+            body = self._read(response, self._max_bytes)
+            return only_part(response.headers.get("Content-Type", ""), body, "application/dicom")
+
+    def _search(self, path: str) -> list[Match]:
+        query = httpx.QueryParams({"includefield": INCLUDED, "limit": MAX_MATCHES})
+        with self._get(path, "application/dicom+json", query) as response:
+            if response.status_code == 204:
+                return []
+            return _matches(self._read(response, MAX_SEARCH_BYTES))
+
+    @contextmanager
+    def _get(self, path: str, accept: str, query: httpx.QueryParams | None = None) -> Iterator[httpx.Response]:
+        """A response that has begun with a success; errors on the way and in the body become ours."""
+        try:
+            with self._http.stream(
+                "GET",
+                f"{self._root}/{path}",
+                params=query,
+                headers={"Accept": accept},
+                auth=self._auth or httpx.USE_CLIENT_DEFAULT,
+                follow_redirects=False,
+                timeout=self._timeout,
+            ) as response:
+                _check_status(response.status_code)
+                yield response
+        except (httpx.DecodingError, httpx.RemoteProtocolError, httpx.TooManyRedirects):
+            raise BadAnswer("the PACS sent an answer that cannot be read") from None
+        except httpx.TimeoutException:
+            raise Unreachable("the PACS did not answer in time") from None
+        except httpx.HTTPError:
+            raise Unreachable("the PACS cannot be reached") from None
+
+    def _read(self, response: httpx.Response, limit: int) -> bytes:
+        """The body, given up as soon as it is longer than ``limit``, as it unfolds, or takes too long."""
+        if int(_digits(response.headers.get("Content-Length", "")) or 0) > limit:
+            raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
+        parts, length, latest = [], 0, time.monotonic() + self._timeout
+        for chunk in response.iter_bytes(1 << 16):
+            length += len(chunk)
+            if length > limit:
+                raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
+            if time.monotonic() > latest:
+                raise Unreachable("the PACS did not answer in time")
+            parts.append(chunk)
+        return b"".join(parts)
+
+
+def _checked(uid: str) -> str:
+    """``uid``, fit to stand in an address."""
+    if len(uid) > 64 or not UID.fullmatch(uid):
+        raise BadAnswer("a UID of the study is not one")
+    return uid
+
+
+def _check_status(status: int) -> None:
+    errors: dict[int, UpstreamError] = {
+        401: Refused("the PACS refused our credentials"),
+        403: Refused("the PACS does not let us read this study"),
+        404: Missing("the PACS does not have this study"),
+        410: Missing("the PACS no longer has this study"),
+    }
+    if status in errors:
+        raise errors[status]
+    if status not in (200, 204):
+        raise BadAnswer(f"the PACS answered with status {status}")
+
+
+def _digits(text: str) -> str:
+    return text if re.fullmatch(r"[0-9]{1,18}", text) else ""
+
+
+def _matches(body: bytes) -> list[Match]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadAnswer("the PACS's search answer is not JSON") from None
+    if not isinstance(answer, list) or not all(isinstance(match, dict) for match in answer):
+        raise BadAnswer("the PACS's search answer is not a list of matches")
+    return answer[:MAX_MATCHES]

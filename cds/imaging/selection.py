@@ -1,0 +1,191 @@
+"""Which of a study's images is scored: the newest frontal chest radiograph made for presentation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from cds.errors import ImagingError
+
+RADIOGRAPHY = ("DX", "CR")
+"""Digital and computed radiography. Mammography (MG), fluoroscopy (RF) and the rest are other pictures."""
+FRONTAL = ("PA", "AP")
+LATERAL = ("LL", "RL", "LLO", "RLO", "LATERAL")
+CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "HEART")
+
+SOP_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.1": ("CR", ""),
+    "1.2.840.10008.5.1.4.1.1.1.1": ("DX", "FOR PRESENTATION"),
+    "1.2.840.10008.5.1.4.1.1.1.1.1": ("DX", "FOR PROCESSING"),
+}
+"""Modality and intent of the storage classes (PS3.4 B.5), which are stated even where the attributes are not."""
+
+MODALITY, BODY_PART, VIEW, INTENT = "00080060", "00180015", "00185101", "00080068"
+SERIES_UID, SOP_UID, SOP_CLASS = "0020000E", "00080018", "00080016"
+CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "00080023", "00080033", "00080021"
+SERIES_NUMBER, INSTANCE_NUMBER = "00200011", "00200013"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is known of one image before it is fetched; codes in capitals, empty where nothing is stated."""
+
+    series_uid: str
+    instance_uid: str
+    modality: str = ""
+    body_part: str = ""
+    view: str = ""
+    intent: str = ""
+    """Presentation Intent Type (0008,0068): ``FOR PRESENTATION`` or ``FOR PROCESSING``."""
+    taken: str = ""
+    """Date and time in an order that sorts, of the content or else of the series."""
+    position: tuple[int, int] = (0, 0)
+    """Series and instance number: the later picture of two otherwise alike is usually the better one."""
+
+    @classmethod
+    def from_dicom_json(cls, match: Mapping[str, Any]) -> Self:
+        """From an instance match of QIDO-RS or from metadata (PS3.18 annex F)."""
+        date = _text(match, CONTENT_DATE) or _text(match, SERIES_DATE)
+        modality, intent = SOP_CLASSES.get(_text(match, SOP_CLASS), ("", ""))
+        return cls(
+            series_uid=_text(match, SERIES_UID),
+            instance_uid=_text(match, SOP_UID),
+            modality=_code(match, MODALITY) or modality,
+            body_part=_code(match, BODY_PART),
+            view=_code(match, VIEW),
+            intent=_code(match, INTENT) or intent,
+            taken=date + _text(match, CONTENT_TIME),
+            position=(_number(_text(match, SERIES_NUMBER)), _number(_text(match, INSTANCE_NUMBER))),
+        )
+
+    @property
+    def refusal(self) -> str:
+        """Why this image cannot be scored at all, in few words; empty where it can."""
+        if not (self.series_uid and self.instance_uid):
+            return "image without a UID"
+        if self.modality not in RADIOGRAPHY:
+            return f"{self.modality or 'unknown modality'}, not a radiograph"
+        if self.body_part and not any(part in self.body_part for part in CHEST):
+            return f"{self.modality} of another body part"
+        return "lateral view" if self.view in LATERAL else ""
+
+    @property
+    def rank(self) -> tuple[bool, bool, str, tuple[int, int]]:
+        """Sorts the best last: frontal over unstated, presentation over processing, then the newest."""
+        return self.view in FRONTAL, self.intent != "FOR PROCESSING", self.taken, self.position
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The image to score, and what else there was, each kind in a few words."""
+
+    series_uid: str
+    instance_uid: str
+    modality: str
+    view: str
+    passed_over: tuple[str, ...] = ()
+
+
+def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
+    """Choose among DICOM JSON ``instances`` of a study.
+
+    Raises :class:`ImagingError` where none is a frontal chest radiograph, saying what there was.
+    """
+    return _chosen([Candidate.from_dicom_json(match) for match in instances])
+
+
+def choose_from_imaging_study(study: Mapping[str, Any]) -> Choice:
+    """Choose from a FHIR R4 ImagingStudy that lists its instances, without asking the PACS.
+
+    Raises :class:`ImagingError` where it lists none that can be scored: the PACS may still have one.
+    """
+    return _chosen(list(_candidates(study)))
+
+
+def _chosen(candidates: list[Candidate]) -> Choice:
+    usable = sorted((c for c in candidates if not c.refusal), key=lambda c: c.rank)
+    refused = [c.refusal for c in candidates if c.refusal]
+    if not usable:
+        raise ImagingError(f"no frontal chest radiograph ({_listed(refused) or 'the study has no images'})")
+    best, others = usable[-1], usable[:-1]
+    return Choice(
+        series_uid=best.series_uid,
+        instance_uid=best.instance_uid,
+        modality=best.modality,
+        view=best.view,
+        passed_over=tuple(_counted([_inferiority(other, best) for other in others] + refused)),
+    )
+
+
+def _inferiority(other: Candidate, best: Candidate) -> str:
+    if (other.view in FRONTAL) != (best.view in FRONTAL):
+        return "view not stated as frontal"
+    if other.intent != best.intent and other.intent == "FOR PROCESSING":
+        return "unprocessed image"
+    return "older image" if other.taken < best.taken else "another image of the same kind"
+
+
+def _counted(reasons: Iterable[str]) -> Iterator[str]:
+    for reason, count in Counter(reasons).items():
+        yield reason if count == 1 else f"{count} x {reason}"
+
+
+def _listed(reasons: Iterable[str]) -> str:
+    return ", ".join(_counted(reasons))
+
+
+def _candidates(study: Mapping[str, Any]) -> Iterator[Candidate]:
+    """Every instance of an ImagingStudy (FHIR R4, ``series.instance``) that is of the right shape."""
+    for series in _objects(study.get("series")):
+        for instance in _objects(series.get("instance")):
+            sop_class = _string(_member(instance.get("sopClass"), "code")).removeprefix("urn:oid:")
+            modality, intent = SOP_CLASSES.get(sop_class, ("", ""))
+            yield Candidate(
+                series_uid=_string(series.get("uid")),
+                instance_uid=_string(instance.get("uid")),
+                modality=_string(_member(series.get("modality"), "code")).upper() or modality,
+                body_part=_string(_member(series.get("bodySite"), "display")).upper(),
+                view=_view(_string(instance.get("title"))),
+                intent=intent,
+                taken=_string(series.get("started") or study.get("started")),
+                position=(_number(series.get("number")), _number(instance.get("number"))),
+            )
+
+
+def _view(title: str) -> str:
+    """ImagingStudy has no view: what a title such as ``Chest PA`` says of it."""
+    words = title.upper().replace("-", " ").split()
+    return next((word for word in words if word in FRONTAL + LATERAL), "")
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _string(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _text(match: Mapping[str, Any], tag: str) -> str:
+    """The first value of an attribute as text; nothing where the match has none, or one of the wrong shape."""
+    attribute = match.get(tag)
+    values = attribute.get("Value") if isinstance(attribute, Mapping) else None
+    first = values[0] if isinstance(values, list) and values else ""
+    return str(first).strip() if isinstance(first, str | int | float) else ""
+
+
+def _code(match: Mapping[str, Any], tag: str) -> str:
+    return _text(match, tag).upper()
+
+
+def _number(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0

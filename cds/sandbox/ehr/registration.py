@@ -1,0 +1,26 @@
+"""What a CDS service's operator writes down to trust this sandbox: an entry of ``CDS_REGISTRATIONS_FILE``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds.sandbox.keys import public_jwks
+
+if TYPE_CHECKING:
+    from cds.sandbox.app import Sandbox
+
+
+def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:
+    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is asked without a token."""
+    own = sandbox.pacs_root == sandbox.dicomweb_root
+    return {
+        "issuer": sandbox.fhir_base,
+        "tenant": tenant,
+        "fhirServers": [sandbox.fhir_base],
+        "jwks": public_jwks(sandbox.keys.cds_client),
+        "algorithms": ["ES384"],
+        "clientId": "sightline",
+        "oauthHosts": [sandbox.base_url],
+        "origins": [sandbox.base_url],
+        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none"}],
+    }

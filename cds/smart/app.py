@@ -1,0 +1,66 @@
+"""The app's routes, and how a refusal becomes a page."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Blueprint, g, render_template
+
+from cds.audit import balp
+from cds.errors import SightlineError, UpstreamError
+from cds.registration import Registration
+from cds.smart import audit
+from cds.smart.callback import Callback
+from cds.smart.cookies import Cookies
+from cds.smart.headers import Headers
+from cds.smart.image import RadiographImage
+from cds.smart.jwks import PublicKeys
+from cds.smart.launch import Launch
+from cds.smart.pages import PatientPage, SignedIn
+from cds.smart.refusals import Refusal, SystemAway
+from cds.smart.services import SmartServices
+from cds.smart.session import Sessions
+
+log = logging.getLogger(__name__)
+
+
+def blueprint(services: SmartServices) -> Blueprint:
+    """Everything under ``/smart/``, and our public keys."""
+    app = Blueprint(
+        "smart", __name__, template_folder="templates", static_folder="static", static_url_path="/smart/static"
+    )
+    cookies = Cookies(services.settings, services.registrations)
+    sessions = Sessions(services.valkey, services.keys.session)
+    signed_in = SignedIn(services, cookies, sessions)
+    app.add_url_rule("/smart/launch", "launch", Launch(services, cookies))
+    app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, sessions))
+    app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
+    app.add_url_rule("/smart/image", "image", RadiographImage(services, signed_in))
+    app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
+    refused = _Refused(services)
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(UpstreamError, lambda error: refused(SystemAway(str(error))))
+    app.after_request(Headers(cookies))
+    return app
+
+
+class _Refused:
+    """The page of a refusal, and its place in the audit trail of the tenant, where there is one."""
+
+    def __init__(self, services: SmartServices) -> None:
+        self._services = services
+
+    def __call__(self, refusal: Refusal) -> tuple[str, int]:
+        log.info("refused: %s", refusal)
+        registration: Registration | None = g.get("registration")
+        if registration:
+            self._record(registration, refusal)
+        return render_template("smart/refused.html", refusal=refusal), refusal.status
+
+    def _record(self, registration: Registration, refusal: Refusal) -> None:
+        exchange = audit.with_browser(self._services, g.get("session"))
+        try:
+            self._services.on_event(registration.tenant, balp.refusal(exchange, "SMART app", str(refusal)))
+        except SightlineError as error:
+            # Nothing was shown, so nothing is hidden by going on without it.
+            log.error("a refusal could not be recorded (%s)", type(error).__name__)

@@ -1,0 +1,152 @@
+"""Back from the authorization server (SMART App Launch 2.2, "Obtain access token"; RFC 6749, 4.1.2 and 4.1.3).
+
+In this order: the state, which is spent by looking; the browser it was given to; who answers (RFC 9207); an error,
+whose words are not repeated; and only then the code goes to the token endpoint that was found at launch.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Any
+
+from flask import Response, g
+
+from cds import app_context
+from cds.audit import balp
+from cds.ehr.datatypes import ID, Resource, string
+from cds.ehr.smart_configuration import SmartConfiguration
+from cds.ehr.token_endpoint import TokenAnswer, request_token
+from cds.errors import Forbidden, Refused
+from cds.registration import Registration
+from cds.smart import audit, id_token
+from cds.smart.cookies import LAUNCH, SESSION, Cookies
+from cds.smart.launch import PendingLaunch, digest, pending_launches
+from cds.smart.query import parameter
+from cds.smart.refusals import (
+    ConsentDenied,
+    CookieMissing,
+    NoPatient,
+    StateExpired,
+    TokenRefused,
+    UnregisteredEhr,
+)
+from cds.smart.services import SmartServices
+from cds.smart.session import LONGEST_S, Session, Sessions
+
+
+class Callback:
+    """``GET /smart/callback?state=…&code=…``"""
+
+    def __init__(self, services: SmartServices, cookies: Cookies, sessions: Sessions) -> None:
+        self._services = services
+        self._cookies = cookies
+        self._sessions = sessions
+        self._pending = pending_launches(services)
+
+    def __call__(self) -> Response:
+        pending = self._taken(parameter("state"))
+        g.registration = registration = self._registration(pending)
+        self._check_browser(pending)
+        configuration = SmartConfiguration(registration, pending.fhir_server, pending.configuration)
+        code = _code(configuration)
+        session = self._session(configuration, pending, code)
+        return self._signed_in(registration, session)
+
+    def _taken(self, state: str) -> PendingLaunch:
+        held = self._pending.take(state) if state else None
+        if held is None:
+            raise StateExpired("the state is unknown, used or too old")
+        return PendingLaunch(**held)
+
+    def _registration(self, pending: PendingLaunch) -> Registration:
+        registration = self._services.registrations.by_fhir_server(pending.fhir_server)
+        if registration is None:
+            raise UnregisteredEhr("the EHR is no longer registered")
+        return registration
+
+    def _check_browser(self, pending: PendingLaunch) -> None:
+        secret = self._cookies.secret(LAUNCH)
+        if secret is None:
+            raise CookieMissing("the browser sent no launch cookie")
+        if not hmac.compare_digest(digest(secret), pending.browser):
+            raise StateExpired("the launch was begun in another browser")
+
+    def _session(self, configuration: SmartConfiguration, pending: PendingLaunch, code: str) -> Session:
+        services = self._services
+        grant = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": services.redirect_uri,
+            "code_verifier": pending.code_verifier,
+        }
+        try:
+            answer = request_token(
+                services.http, services.keys, configuration, grant, timeout_s=services.timeout_s
+            )
+        except Refused as refused:
+            raise TokenRefused(str(refused)) from None
+        user = id_token.verify(
+            services.http,
+            configuration,
+            string(answer.parameters, "id_token"),
+            pending.nonce,
+            timeout_s=services.timeout_s,
+        )
+        return self._of(answer, user, pending.fhir_server)
+
+    def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str) -> Session:
+        """The session for the launch context that came with the token (scopes-and-launch-context.html)."""
+        patient = string(answer.parameters, "patient")
+        if not ID.fullmatch(patient):
+            raise NoPatient("the token's launch context names no patient")
+        latest_end = time.time() + LONGEST_S
+        return Session(
+            fhir_server=fhir_server,
+            patient_id=patient,
+            user_issuer=user.issuer,
+            user_subject=user.subject,
+            fhir_user=user.fhir_user,
+            scope=string(answer.parameters, "scope"),
+            access_token=answer.access_token,
+            expires=min(answer.expires or latest_end, latest_end),
+            **self._card(answer.parameters),
+        )
+
+    def _card(self, parameters: Resource) -> dict[str, Any]:
+        """The prescreen of the card that we were opened from, by ``appContext`` (CDS Hooks 2.0, "Link")."""
+        handle = string(parameters, "appContext")
+        if not handle:
+            return {}
+        try:
+            return {"prescreen_id": app_context.read(self._services.keys.handle, handle)}
+        except Forbidden:
+            return {"link_expired": True}
+
+    def _signed_in(self, registration: Registration, session: Session) -> Response:
+        self._services.on_event(
+            registration.tenant,
+            balp.token_obtained(
+                audit.with_ehr(self._services, registration, session),
+                {"grant_type": "authorization_code", "scope": session.scope},
+            ),
+        )
+        if before := self._cookies.secret(SESSION):
+            self._sessions.end(before)
+        response = Response(status=303, headers={"Location": "/smart/"})
+        self._cookies.set(response, SESSION, self._sessions.begin(session), session.fhir_server)
+        return response
+
+
+def _code(configuration: SmartConfiguration) -> str:
+    """The authorization code, from the server that we asked."""
+    answers = parameter("iss")
+    if answers and answers not in (configuration.issuer, configuration.base):
+        raise TokenRefused("another authorization server answered than the one that was asked")
+    error = parameter("error")
+    if error == "access_denied":
+        raise ConsentDenied("the authorization server answered access_denied")
+    code = parameter("code")
+    if error or not code:
+        raise TokenRefused("the authorization server answered with an error")
+    return code

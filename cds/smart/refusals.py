@@ -1,0 +1,87 @@
+"""Why the app does not go on, each as a page that says what happened and what to do.
+
+The exception's own message is for the audit trail; nothing of the request is ever shown.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cds.errors import RequestError
+
+
+class Refusal(RequestError):
+    """One page: ``title`` and ``what`` happened, ``advice`` on what to do."""
+
+    title: ClassVar[str]
+    what: ClassVar[str]
+    advice: ClassVar[str] = "Open Sightline again from the patient's chart."
+
+
+class BadLaunch(Refusal):
+    title = "Sightline cannot be opened this way"
+    what = "The address that opened it lacks what an EHR sends along."
+
+
+class UnregisteredEhr(Refusal):
+    status = 403
+    title = "This EHR is not registered"
+    what = "Sightline was opened from an EHR that it does not know. Nothing was sent to it."
+    advice = "Ask whoever runs Sightline for you to register the EHR."
+
+
+class StateExpired(Refusal):
+    title = "This sign-in is over"
+    what = "It was used before, took too long, or was begun in another browser."
+
+
+class CookieMissing(Refusal):
+    title = "Your browser did not keep our cookie"
+    what = "Without it we cannot tell that it was you who opened Sightline."
+    advice = (
+        "Allow cookies for Sightline inside your EHR, or let the EHR open it in a window of its own, "
+        "then open it again."
+    )
+
+
+class ConsentDenied(Refusal):
+    status = 403
+    title = "Access was not granted"
+    what = "You, or a rule of your EHR, did not let Sightline read this patient's record."
+    advice = "If that was not meant, open Sightline again from the patient's chart and allow access."
+
+
+class TokenRefused(Refusal):
+    status = 403
+    title = "Your EHR did not let Sightline in"
+    what = "Signing in went wrong between your EHR and Sightline."
+    advice = (
+        "Open Sightline again from the patient's chart. If that fails too, tell whoever runs Sightline for you; "
+        "the reason is in its audit trail."
+    )
+
+
+class NoPatient(Refusal):
+    title = "No patient is open"
+    what = "Your EHR opened Sightline without saying for which patient."
+    advice = "Open a patient's chart first, and Sightline from there."
+
+
+class SessionExpired(Refusal):
+    status = 401
+    title = "Your session has ended"
+    what = "You were signed out because Sightline was not used for a while, or your EHR's permission ran out."
+
+
+class OtherPatient(Refusal):
+    status = 403
+    title = "This card is about another patient"
+    what = "The card was made for another patient than the one whose chart is open, so nothing of it is shown."
+    advice = "Go back to the EHR, check which patient is open, and open Sightline from that patient's own card."
+
+
+class SystemAway(Refusal):
+    status = 502
+    title = "A system did not answer"
+    what = "Your EHR, or a system that Sightline needs, did not answer as it should."
+    advice = "Try again in a moment. Your order is not affected."

@@ -1,0 +1,56 @@
+"""What the app is made of; everything comes from outside, nothing is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
+from cds.keys import Keys
+from cds.registration import Registration, Registrations
+from cds.settings import Settings
+from cds.store.valkey import Valkey
+
+OpenPacs = Callable[[Registration, Prescreen], DICOMweb]
+"""Opens the PACS that holds the prescreen's study, else raises :class:`~cds.errors.UpstreamError`."""
+
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+"""Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
+
+
+class Prescreens(Protocol):
+    """Where prescreens are kept."""
+
+    def by_id(self, tenant: str, id: str, /) -> Prescreen | None: ...
+
+    def latest(self, tenant: str, fhir_server: str, patient: str, /) -> Prescreen | None:
+        """The last one of ``Patient/{id}`` on that FHIR server."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SmartServices:
+    """All that :func:`cds.smart.blueprint` needs."""
+
+    settings: Settings
+    keys: Keys
+    registrations: Registrations
+    http: httpx.Client
+    valkey: Valkey
+    prescreens: Prescreens
+    open_pacs: OpenPacs
+    on_event: OnEvent
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one call to an EHR may take."""
+        return self.settings.upstream_timeout_ms / 1000
+
+    @property
+    def redirect_uri(self) -> str:
+        """Registered with every EHR, character for character."""
+        return f"{self.settings.base_url}/smart/callback"

@@ -1,0 +1,61 @@
+"""The worker: a Procrastinate application that delivers what the outbox holds.
+
+The outbox is the record; a job only says that a row may be due. Each minute jobs that died with their worker are
+run again, and rows without a job get one: neither does Procrastinate by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.jobs import Status
+
+from cds.store.outbox import QUEUE, TASK
+from cds.worker.delivery import Deliverer
+
+RECOVER = "recover"
+CONCURRENCY = 4
+STALLED_S = 30.0
+"""A worker without a heartbeat for so long is taken for dead."""
+GRACE_S = 10.0
+"""How long a delivery under way may go on when the worker is told to stop; then it begins no further call."""
+
+
+def create_app(database_url: str, deliverer: Deliverer) -> App:
+    """The tasks, bound to what they work with."""
+    connector = PsycopgConnector(conninfo=database_url, min_size=1, max_size=CONCURRENCY)
+    app = App(connector=connector)
+
+    @app.task(name=TASK, queue=QUEUE, pass_context=True)
+    def deliver(context: JobContext, tenant: str, id: int) -> None:
+        deliverer.deliver(tenant, id, given_up=context.should_abort)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=RECOVER, queue=QUEUE)
+    async def recover(timestamp: int) -> None:
+        await run_stalled_again(app)
+        await asyncio.to_thread(deliverer.defer_due)
+
+    return app
+
+
+async def run_stalled_again(app: App) -> None:
+    """Queue the deliveries of dead workers again; what else they were at comes by itself with the next minute."""
+    for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_S):
+        if job.task_name == TASK:
+            await app.job_manager.retry_job(job)
+        else:
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+
+
+def run(app: App) -> None:
+    """Work until SIGTERM or SIGINT, then return when what is under way has ended."""
+    app.run_worker(
+        name="sightline",
+        queues=[QUEUE],
+        concurrency=CONCURRENCY,
+        delete_jobs="always",  # the outbox remembers what became of it
+        shutdown_graceful_timeout=GRACE_S,
+        stalled_worker_timeout=STALLED_S,
+    )

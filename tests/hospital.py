@@ -1,0 +1,81 @@
+"""The whole service: a real PostgreSQL and Valkey, the shipped models, the sandbox EHR and PACS."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from cds.app import create_app
+from cds.sandbox.app import Sandbox
+from cds.sandbox.app import create_app as create_sandbox
+from cds.sandbox.ehr import EXTENSION, Ehr
+from cds.sandbox.ehr.ordering import HookExchange
+from cds.sandbox.ehr.registration import registration
+from cds.sandbox.patients import Films, SamplePatient, sample_patients
+from cds.sandbox.patients.loader import load
+from cds.settings import PACKAGE_ROOT, Settings
+from cds.store.database import Database
+from cds.store.embedded import EmbeddedPostgres
+from tests.serving import listening
+
+MODELS = Path(os.environ.get("CDS_MODELS_DIR", PACKAGE_ROOT / "models"))
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """The sandbox and the service, and what a test may do with them."""
+
+    settings: Settings
+    app: Flask
+    sandbox: Sandbox
+    desk: Ehr
+    patients: dict[str, SamplePatient]
+    database: Database
+
+    def sign(self, name: str, **changes: Any) -> HookExchange:
+        """Sign the order of the patient whose id starts with ``name``."""
+        patient = self.patient(name)
+        user = patient.order["requester"]["reference"]
+        return self.desk.service.sign_order(patient.id, [{**patient.order, **changes}], user=user)
+
+    def patient(self, name: str) -> SamplePatient:
+        return next(patient for id, patient in self.patients.items() if id.startswith(name))
+
+
+@pytest.fixture(scope="session")
+def hospital(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: EmbeddedPostgres,
+    database: Database,
+    valkey_url: str,
+) -> Iterator[Hospital]:
+    home = tmp_path_factory.mktemp("hospital")
+    with listening() as ehr, listening() as service:
+        ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
+        sandbox: Sandbox = ehr.app.extensions["sandbox"]
+        registrations = home / "registrations.json"
+        registrations.write_text(json.dumps([registration(sandbox)]))
+        settings = Settings(
+            data_dir=home,
+            public_url=service.base_url,
+            database_url=postgres.app_url,
+            redis_url=valkey_url,
+            registrations_file=registrations,
+            # Two test processes share two cores; a slow moment must not look like a missing part.
+            hook_budget_ms=20_000,
+            models_dir=MODELS,
+        )
+        service.app = create_app(settings)
+        patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
+        load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
+        desk: Ehr = ehr.app.extensions[EXTENSION]
+        by_id = {patient.id: patient for patient in patients}
+        yield Hospital(settings, service.app, sandbox, desk, by_id, database)

@@ -1,0 +1,324 @@
+"""``read_radiograph``: whatever the file's form, the same film comes out; what is no film is refused, and why."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    RLELossless,
+)
+
+from cds.errors import ImagingError, UnsupportedSyntax
+from cds.imaging.pixels import MAX_PIXELS, read_radiograph
+
+from .conftest import MakeFile, make_file
+
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
+DATA = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom"
+
+
+def middle(data: bytes) -> NDArray[np.float32]:
+    """The grey values along the middle row."""
+    pixels = read_radiograph(data).pixels
+    return pixels[len(pixels) // 2]
+
+
+def film(size: int = 512) -> NDArray[np.uint16]:
+    """A smooth 12-bit picture with a little grain."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    smooth = 2000 + 1200 * np.sin(7 * x) * np.cos(5 * y) + np.random.default_rng(3).normal(0, 20, (size, size))
+    return np.clip(smooth, 0, 4095).astype(np.uint16)
+
+
+# The form that the pixels come in
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless, JPEG2000Lossless])
+def test_a_lossless_transfer_syntax_changes_nothing(dicom: MakeFile, syntax: str) -> None:
+    plain = read_radiograph(dicom(film(), stored=12, **WINDOW)).pixels
+    np.testing.assert_array_equal(read_radiograph(dicom(film(), syntax, stored=12, **WINDOW)).pixels, plain)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [("u1", 8), ("u2", 10), ("u2", 12), ("u2", 16), ("i2", 12), ("i2", 16)]
+)
+def test_any_depth_and_sign_spans_black_to_white(dicom: MakeFile, dtype: str, stored: int) -> None:
+    lowest = -(1 << (stored - 1)) if dtype[0] == "i" else 0
+    values = lowest + np.linspace(0, (1 << stored) - 1, 256).astype(np.int64)
+    row = middle(dicom(np.tile(values, (128, 1)).astype(dtype), stored=stored))
+    np.testing.assert_allclose(row, np.linspace(0, 1, 256), atol=0.02)
+
+
+def test_bits_above_the_high_bit_are_an_overlay_and_not_the_picture(
+    dicom: MakeFile, ramp: NDArray[np.uint16]
+) -> None:
+    overlaid = ramp.copy()
+    overlaid[:, ::3] |= 0xF000
+    np.testing.assert_array_equal(
+        middle(dicom(overlaid, stored=12, **WINDOW)), middle(dicom(ramp, stored=12, **WINDOW))
+    )
+
+
+def test_monochrome1_is_turned_round(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    inverse = dicom(ramp, stored=12, PhotometricInterpretation="MONOCHROME1", **WINDOW)
+    np.testing.assert_allclose(middle(inverse), 1 - middle(dicom(ramp, stored=12, **WINDOW)), atol=1e-6)
+    assert read_radiograph(inverse).photometric == "MONOCHROME1"
+
+
+def test_of_many_frames_the_first_is_read(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    frames = np.stack([ramp, ramp[:, ::-1], ramp // 2])
+    np.testing.assert_array_equal(
+        middle(dicom(frames, stored=12, **WINDOW)), middle(dicom(ramp, stored=12, **WINDOW))
+    )
+
+
+def test_colour_becomes_its_luma(dicom: MakeFile) -> None:
+    colours = np.zeros((128, 192, 3), np.uint8)
+    colours[:, :64, 0] = colours[:, 64:128, 1] = colours[:, 128:, 2] = 255
+    np.testing.assert_allclose(middle(dicom(colours))[[0, 64, 128]], [0.299, 0.587, 0.114], atol=1e-5)
+
+
+# The grayscale pipeline
+
+
+def test_the_modality_lut_comes_before_the_window(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    rescaled = dicom(ramp, stored=12, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=3096, WindowWidth=8192)
+    np.testing.assert_allclose(middle(rescaled), middle(dicom(ramp, stored=12, **WINDOW)), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        ("LINEAR", lambda x: np.clip((x - 1999.5) / 999 + 0.5, 0, 1)),
+        ("LINEAR_EXACT", lambda x: np.clip((x - 2000) / 1000 + 0.5, 0, 1)),
+        ("SIGMOID", lambda x: 1 / (1 + np.exp(-4 * (x - 2000) / 1000))),
+    ],
+)
+def test_a_window_is_the_function_of_ps3_3_c_11_2(
+    dicom: MakeFile, ramp: NDArray[np.uint16], function: str, at: Any
+) -> None:
+    row = middle(dicom(ramp, stored=12, WindowCenter=2000, WindowWidth=1000, VOILUTFunction=function))
+    np.testing.assert_allclose(row, at(ramp[0].astype(float)), atol=1e-6)
+
+
+def test_of_several_windows_the_first_is_used(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    several = dicom(ramp, stored=12, WindowCenter=[2048, 40], WindowWidth=[4096, 80])
+    np.testing.assert_array_equal(middle(several), middle(dicom(ramp, stored=12, **WINDOW)))
+
+
+def test_a_voi_lut_goes_before_a_window(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    entries = (np.arange(4096) ** 2 / 4095).astype(int).tolist()
+    item = _lut([4096, 0, 12], entries)
+    row = middle(dicom(ramp, stored=12, VOILUTSequence=[item], WindowCenter=40, WindowWidth=80))
+    np.testing.assert_allclose(row, (ramp[0] / 4095) ** 2, atol=1e-3)
+
+
+def test_values_beyond_a_lut_take_its_last_entry(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    row = middle(dicom(ramp, stored=12, ModalityLUTSequence=[_lut([1001, 1000, 16], list(range(1001)))]))
+    assert row[ramp[0] <= 1000].max() < 0.01
+    assert row[ramp[0] >= 2000].min() > 0.99
+
+
+@pytest.mark.parametrize(
+    "window", [{}, {"WindowCenter": 100, "WindowWidth": 0}, {"WindowCenter": "", "WindowWidth": ""}]
+)
+def test_without_a_usable_window_the_percentiles_of_the_film_are_taken(
+    dicom: MakeFile, window: dict[str, Any]
+) -> None:
+    dim = film() // 4 + 300
+    dim[5, 5] = 4095
+    pixels = read_radiograph(dicom(dim, stored=12, **window)).pixels
+    assert np.percentile(pixels, 2) < 0.1
+    assert np.percentile(pixels, 98) > 0.9
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_counts_for_nothing(dicom: MakeFile, photometric: str) -> None:
+    picture = film() // 4 + 1000
+    padded = picture.copy()
+    padded[:, :200] = 4095
+    kind = {"stored": 12, "PhotometricInterpretation": photometric}
+    pixels = read_radiograph(dicom(padded, **kind, PixelPaddingValue=4000, PixelPaddingRangeLimit=4095)).pixels
+    plain = read_radiograph(dicom(picture[:, 200:], **kind)).pixels
+    assert not pixels[:, :200].any()
+    np.testing.assert_allclose(pixels[:, 200:].mean(), plain.mean(), atol=0.01)
+
+
+# JPEG 2000 at the size that is needed
+
+
+@pytest.mark.parametrize(("kind", "signed"), [("u2", False), ("i2", True)])
+def test_a_reduced_film_is_the_film_averaged(dicom: MakeFile, kind: str, signed: bool) -> None:
+    picture = (film(1024).astype(np.int32) - (2048 if signed else 0)).astype(kind)
+    window = {"WindowCenter": 0 if signed else 2048, "WindowWidth": 4096}
+    data = dicom(picture, JPEG2000Lossless, stored=12, **window)
+    reduced = read_radiograph(data, at_least=224)
+    averaged = read_radiograph(data).pixels.reshape(256, 4, 256, 4).mean((1, 3))
+    assert reduced.pixels.shape == (256, 256)
+    assert (reduced.rows, reduced.columns) == (1024, 1024)
+    assert np.abs(reduced.pixels - averaged).mean() < 0.004
+
+
+def test_a_film_is_never_reduced_below_what_is_asked(dicom: MakeFile) -> None:
+    data = dicom(film(400), JPEG2000Lossless, stored=12)
+    assert read_radiograph(data, at_least=224).pixels.shape == (400, 400)
+
+
+# What may be said about a film
+
+
+def test_nothing_that_identifies_a_person_leaves_the_file(dicom: MakeFile) -> None:
+    radiograph = read_radiograph(dicom(film(), BodyPartExamined="Jane Doe, 4711!", BurnedInAnnotation="YES"))
+    said = " ".join(str(value) for value in astuple(radiograph)[1:])
+    assert radiograph.body_part == ""
+    assert radiograph.burned_in is True
+    assert "Doe" not in said
+    assert "4711" not in said
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"Rows": 60_000, "Columns": 60_000}, "too large"),
+        ({"NumberOfFrames": 100_000}, "too large"),
+        ({"Rows": 32, "Columns": 32}, "too small"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "photometric"),
+        ({"SamplesPerPixel": 3}, "photometric"),
+        ({"BitsAllocated": 32}, "32 bits"),
+        ({"HighBit": 3}, "bits stored"),
+        ({"Rows": 513}, "cannot be decoded"),
+        ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 65535}, "padding"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_named(dicom: MakeFile, attributes: dict[str, Any], reason: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(ImagingError, match=reason):
+        read_radiograph(dicom(film(), **attributes))
+    assert time.perf_counter() - began < 1
+
+
+def test_a_blank_film_is_not_a_normal_film(dicom: MakeFile) -> None:
+    with pytest.raises(ImagingError, match="blank"):
+        read_radiograph(dicom(np.full((512, 512), 700, np.uint16), **WINDOW))
+
+
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", bytes(200), bytes(128) + b"DICM" + bytes(100)])
+def test_what_is_no_dicom_file_is_refused(data: bytes) -> None:
+    with pytest.raises(ImagingError):
+        read_radiograph(data)
+
+
+def test_a_deflated_file_is_refused_before_it_is_inflated(dicom: MakeFile) -> None:
+    data = dicom(film()).replace(
+        ExplicitVRLittleEndian.encode() + b"\0", DeflatedExplicitVRLittleEndian.encode(), 1
+    )
+    with pytest.raises(ImagingError, match="deflated"):
+        read_radiograph(data)
+
+
+def test_a_syntax_that_is_not_decoded_here_says_so(dicom: MakeFile) -> None:
+    data = dicom(film(), RLELossless)
+    relabelled = _with_syntax(data, JPEGLosslessSV1)
+    with pytest.raises(UnsupportedSyntax, match="JPEG Lossless"):
+        read_radiograph(relabelled)
+
+
+def test_a_codestream_of_another_size_is_not_decoded(dicom: MakeFile) -> None:
+    data = dicom(film(512), JPEG2000Lossless, stored=12)
+    start = data.index(b"\xff\x4f\xff\x51") + 8
+    bomb = data[:start] + (9_000).to_bytes(4, "big") + (9_000).to_bytes(4, "big") + data[start + 8 :]
+    began = time.perf_counter()
+    with pytest.raises(ImagingError, match="another size"):
+        read_radiograph(bomb)
+    assert time.perf_counter() - began < 1
+
+
+SAMPLE = make_file(film(64), JPEG2000Lossless, stored=12, **WINDOW)
+NATIVE_SAMPLE = make_file(film(64), stored=12, **WINDOW)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from([SAMPLE, NATIVE_SAMPLE]), st.data())
+def test_a_damaged_file_is_a_film_or_an_imaging_error(sample: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(sample)
+    for _ in range(data.draw(st.integers(1, 8))):
+        damaged[data.draw(st.integers(128, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(200, len(damaged)))
+    try:
+        pixels = read_radiograph(bytes(damaged[:cut]), at_least=64).pixels
+    except ImagingError:
+        return
+    assert pixels.size <= MAX_PIXELS
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
+# Real files
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the real DICOM files: set SIGHTLINE_DATA")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_real_file_is_a_film_or_an_imaging_error() -> None:
+    with (DATA / "index.csv").open(newline="") as file:
+        names = [row["file"] for row in csv.DictReader(file)]
+    read = 0
+    for name in names:
+        try:
+            pixels = read_radiograph((DATA / name).read_bytes()).pixels
+        except ImagingError:
+            continue
+        read += 1
+        assert 0 <= pixels.min() < pixels.max() <= 1
+    assert read > 50
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the real DICOM files: set SIGHTLINE_DATA")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_one_real_slice_is_the_same_in_every_lossless_syntax() -> None:
+    pattern = "*CTImage.dcm_{}*"
+    syntaxes = ("BigEndianExplicit", "RLELossless", "JPEG2000LosslessOnly")
+    big, rle, j2k = (
+        read_radiograph(next((DATA / "cornerstone").glob(pattern.format(s))).read_bytes()) for s in syntaxes
+    )
+    np.testing.assert_array_equal(big.pixels, rle.pixels)
+    np.testing.assert_array_equal(big.pixels, j2k.pixels)
+
+
+def _lut(descriptor: list[int], entries: list[int]) -> Any:
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", "US", entries)
+    return item
+
+
+def _with_syntax(data: bytes, syntax: str) -> bytes:
+    """The same file, claiming another transfer syntax."""
+    from io import BytesIO
+
+    from pydicom import dcmread
+
+    dataset = dcmread(BytesIO(data))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()

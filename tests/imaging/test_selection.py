@@ -1,0 +1,129 @@
+"""Which image of a study is scored, and what is said of those that are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds.errors import ImagingError
+from cds.imaging.selection import choose, choose_from_imaging_study
+
+TAGS = {
+    "modality": "00080060",
+    "body": "00180015",
+    "view": "00185101",
+    "intent": "00080068",
+    "date": "00080023",
+    "series": "0020000E",
+    "sop": "00080018",
+    "number": "00200013",
+    "sop_class": "00080016",
+}
+
+
+def image(sop: str, **given: Any) -> dict[str, Any]:
+    """A QIDO-RS match in the DICOM JSON model."""
+    stated = {"sop": sop, "series": "1.2", "modality": "DX", "body": "CHEST", "view": "PA"} | given
+    return {TAGS[name]: {"vr": "CS", "Value": [value]} for name, value in stated.items() if value != ""}
+
+
+def test_frontal_goes_before_lateral_and_the_lateral_is_named() -> None:
+    choice = choose([image("1.1", view="LL"), image("1.3"), image("1.4", view="LATERAL")])
+    assert (choice.instance_uid, choice.view) == ("1.3", "PA")
+    assert choice.passed_over == ("2 x lateral view",)
+
+
+@pytest.mark.parametrize("frontal", ["PA", "AP"])
+def test_a_stated_frontal_view_goes_before_an_unstated_one_even_if_older(frontal: str) -> None:
+    choice = choose([image("1.1", view=frontal, date="20240101"), image("1.3", view="", date="20250101")])
+    assert choice.instance_uid == "1.1"
+    assert choice.passed_over == ("view not stated as frontal",)
+
+
+def test_for_presentation_goes_before_for_processing() -> None:
+    raw, shown = image("1.1", intent="FOR PROCESSING", date="20250101"), image("1.3", intent="FOR PRESENTATION")
+    assert choose([raw, shown]).instance_uid == "1.3"
+    assert choose([raw, shown]).passed_over == ("unprocessed image",)
+    assert choose([raw]).instance_uid == "1.1"
+
+
+def test_the_storage_class_speaks_where_the_attributes_are_silent() -> None:
+    dx = "1.2.840.10008.5.1.4.1.1.1.1"
+    shown, raw = (image(sop, modality="", sop_class=uid) for sop, uid in (("1.1", dx), ("1.3", dx + ".1")))
+    choice = choose([raw, shown])
+    assert (choice.instance_uid, choice.modality) == ("1.1", "DX")
+    assert choice.passed_over == ("unprocessed image",)
+
+
+def test_the_newest_of_equals_is_taken_whatever_the_order() -> None:
+    old, new = image("1.1", date="20230101"), image("1.3", date="20250101")
+    assert choose([old, new]) == choose([new, old])
+    assert choose([old, new]).instance_uid == "1.3"
+    assert choose([old, new]).passed_over == ("older image",)
+    assert choose([image("1.1", number=1), image("1.3", number=10), image("1.5", number=9)]).instance_uid == "1.3"
+
+
+@pytest.mark.parametrize("other", ["MG", "CT", "RF", "SR", ""])
+def test_only_radiographs_are_scored(other: str) -> None:
+    choice = choose([image("1.1", modality=other), image("1.3", modality="CR")])
+    assert choice.instance_uid == "1.3"
+    assert choice.passed_over == (f"{other or 'unknown modality'}, not a radiograph",)
+
+
+def test_another_body_part_is_not_scored_but_an_unstated_one_is() -> None:
+    with pytest.raises(ImagingError, match="DX of another body part"):
+        choose([image("1.1", body="KNEE")])
+    assert choose([image("1.1", body="")]).instance_uid == "1.1"
+
+
+@pytest.mark.parametrize(
+    "nothing", [[], [image("1.1", view="RL")], [image("1.1", modality="CT")], [image("", series="")]]
+)
+def test_without_a_frontal_chest_radiograph_the_error_says_what_there_was(nothing: list[dict[str, Any]]) -> None:
+    with pytest.raises(ImagingError, match=r"no frontal chest radiograph \(.+\)"):
+        choose(nothing)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {},
+        {"00080018": "1.2"},
+        {"00080018": {"Value": {}}},
+        {"00080018": {"Value": [{"a": 1}]}},
+        {"00080018": {"Value": [None]}, "00080060": None},
+        {tag: {"Value": [["x"] * 5]} for tag in TAGS.values()},
+        {tag: {"Value": [10**400]} for tag in TAGS.values()},
+    ],
+)
+def test_matches_of_any_shape_do_no_harm(hostile: dict[str, Any]) -> None:
+    assert choose([hostile, image("1.3")]).instance_uid == "1.3"
+
+
+def test_an_imaging_study_that_lists_its_instances_is_enough() -> None:
+    study = {
+        "resourceType": "ImagingStudy",
+        "started": "2025-03-01",
+        "series": [
+            {
+                "uid": "1.2",
+                "modality": {"code": "DX"},
+                "bodySite": {"display": "Chest"},
+                "instance": [{"uid": "1.2.1", "title": "Chest LL"}, {"uid": "1.2.2", "title": "Chest PA"}],
+            },
+            {"uid": "1.9", "modality": {"code": "SR"}, "instance": [{"uid": "1.9.1"}]},
+        ],
+    }
+    choice = choose_from_imaging_study(study)
+    assert (choice.series_uid, choice.instance_uid, choice.view) == ("1.2", "1.2.2", "PA")
+    assert set(choice.passed_over) == {"lateral view", "SR, not a radiograph"}
+
+
+@pytest.mark.parametrize(
+    "study",
+    [{}, {"series": None}, {"series": [1, {"instance": "x"}, {"modality": "DX", "instance": [{"uid": 1}]}]}],
+)
+def test_an_imaging_study_without_instances_says_so(study: dict[str, Any]) -> None:
+    with pytest.raises(ImagingError):
+        choose_from_imaging_study(study)

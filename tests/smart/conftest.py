@@ -1,0 +1,280 @@
+"""An EHR that answers as the test tells it to, a browser, and our app between them, with a real Valkey."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+from pydicom import Dataset, FileDataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from werkzeug.test import TestResponse
+
+from cds import app_context
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
+from cds.keys import Keys
+from cds.registration import Registration, Registrations
+from cds.settings import Settings
+from cds.smart import SmartServices, blueprint
+from cds.store.valkey import Valkey
+from tests.prescreens import prescreen
+
+US = "https://cds.example"
+BASE = "https://ehr.example/fhir"
+AUTHORIZE = "https://auth.ehr.example/authorize"
+TOKEN = "https://auth.ehr.example/token"
+JWKS = "https://auth.ehr.example/jwks"
+PACS = "https://pacs.example/dicom-web"
+
+ISSUER_KEY = ECKey.generate_key("P-384", {"alg": "ES384", "use": "sig", "kid": "issuer-1"})
+
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "name": [{"use": "official", "family": "Okafor", "given": ["Ada", "Ngozi"]}],
+    "birthDate": "1961-03-04",
+    "gender": "female",
+    "identifier": [{"value": "other"}, {"type": {"coding": [{"code": "MR"}]}, "value": "MRN-4711"}],
+}
+
+Query = Mapping[str, str]
+
+
+def registration(**changes: Any) -> Registration:
+    entry = {
+        "issuer": BASE,
+        "tenant": "general",
+        "fhirServers": [BASE],
+        "jwksUrl": "https://ehr.example/jwks",
+        "clientId": "sightline",
+        "oauthHosts": ["https://auth.ehr.example"],
+        "origins": ["https://ehr.example"],
+        "pacs": [{"root": PACS}],
+    }
+    return Registration.from_json(entry | changes)
+
+
+class Ehr:
+    """FHIR server, authorization server and PACS at once. A call to any other address fails the test."""
+
+    def __init__(self, our_keys: dict[str, Any]) -> None:
+        self._our_keys = KeySet.import_key_set(our_keys)  # type: ignore[arg-type]
+        self.called: list[str] = []
+        self.configuration: dict[str, Any] = {
+            "issuer": BASE,
+            "jwks_uri": JWKS,
+            "authorization_endpoint": AUTHORIZE,
+            "token_endpoint": TOKEN,
+            "code_challenge_methods_supported": ["S256"],
+        }
+        self.asked: dict[str, str] = {}
+        self.assertions: list[dict[str, Any]] = []
+        self.answers: dict[str, Callable[[httpx.Request], httpx.Response]] = {
+            f"{BASE}/.well-known/smart-configuration": lambda r: httpx.Response(200, json=self.configuration),
+            TOKEN: self.token,
+            JWKS: lambda r: httpx.Response(200, json={"keys": [ISSUER_KEY.as_dict(private=False)]}),
+            f"{BASE}/Patient/p1": lambda r: httpx.Response(200, json=PATIENT),
+            f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1": lambda r: multipart(film()),
+        }
+        self.context: dict[str, Any] = {"patient": "p1"}
+        self.scope: str | None = None
+        self.claims: dict[str, Any] = {}
+        self.id_token: Callable[[dict[str, Any]], str] = signed
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        url = str(request.url)
+        assert url in self.answers, f"{url} must not be called"
+        self.called.append(url)
+        on_fhir = url.startswith(f"{BASE}/Patient")
+        assert request.headers.get("Authorization") == ("Bearer secret-token" if on_fhir else None)
+        return self.answers[url](request)
+
+    def authorize(self, location: str) -> dict[str, str]:
+        """What the browser brings back from the authorization endpoint."""
+        self.asked = {name: value for name, (value,) in parse_qs(urlsplit(location).query).items()}
+        return {"code": "a-code", "state": self.asked["state"], "iss": BASE}
+
+    def token(self, request: httpx.Request) -> httpx.Response:
+        form = {name: value for name, (value,) in parse_qs(request.content.decode()).items()}
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(form.pop("code_verifier").encode()).digest())
+        assert challenge.decode().rstrip("=") == self.asked["code_challenge"]
+        assertion = jwt.decode(form.pop("client_assertion"), self._our_keys, algorithms=["ES384"])
+        self.assertions.append(assertion.claims)
+        assert form == {
+            "grant_type": "authorization_code",
+            "code": "a-code",
+            "redirect_uri": f"{US}/smart/callback",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
+        return httpx.Response(200, json=self.token_answer())
+
+    def token_answer(self) -> dict[str, Any]:
+        now = int(time.time())
+        claims = {
+            "iss": BASE,
+            "sub": "u1",
+            "aud": "sightline",
+            "iat": now,
+            "exp": now + 300,
+            "nonce": self.asked["nonce"],
+            "fhirUser": f"{BASE}/Practitioner/u1",
+        }
+        answer = {
+            "access_token": "secret-token",
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "scope": self.asked["scope"] if self.scope is None else self.scope,
+            "id_token": self.id_token(without_none(claims | self.claims)),
+        }
+        return without_none(answer | self.context)
+
+
+class Browser:
+    """Keeps cookies and follows nothing by itself."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def get(self, path: str, query: Any = None) -> TestResponse:
+        return self.client.get(path, query_string=query, base_url=US, buffered=True)
+
+    def launch(self, iss: str = BASE, launch: str = "xyz") -> TestResponse:
+        return self.get("/smart/launch", {"iss": iss, "launch": launch})
+
+    def callback(self, query: Any) -> TestResponse:
+        return self.get("/smart/callback", query)
+
+
+class Kept:
+    """Prescreens in memory; like the record, one tenant's are not another's."""
+
+    def __init__(self) -> None:
+        self.all: list[Prescreen] = []
+
+    def by_id(self, tenant: str, id: str) -> Prescreen | None:
+        return next((p for p in self.all if (p.tenant, p.id) == (tenant, id)), None)
+
+    def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
+        wanted = (tenant, fhir_server, patient)
+        return next((p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted), None)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
+
+
+@pytest.fixture
+def ehr(keys: Keys) -> Ehr:
+    return Ehr(keys.public_jwks())
+
+
+@pytest.fixture
+def kept() -> Kept:
+    kept = Kept()
+    kept.all.append(prescreen())
+    return kept
+
+
+@pytest.fixture
+def events() -> list[tuple[str, Mapping[str, Any]]]:
+    """What went to the audit trail, with its tenant."""
+    return []
+
+
+@pytest.fixture
+def services(
+    ehr: Ehr, keys: Keys, kept: Kept, valkey: Valkey, events: list[tuple[str, Mapping[str, Any]]]
+) -> Iterator[SmartServices]:
+    with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
+        yield SmartServices(
+            settings=Settings(public_url=US),
+            keys=keys,
+            registrations=Registrations([registration()]),
+            http=http,
+            valkey=valkey,
+            prescreens=kept,
+            open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),
+            on_event=lambda tenant, event: events.append((tenant, event)),
+        )
+
+
+@pytest.fixture
+def app(services: SmartServices) -> Flask:
+    return serving(services)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def other_browser(app: Flask) -> Browser:
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def sign_in(browser: Browser, ehr: Ehr) -> Callable[[], TestResponse]:
+    """A whole launch; the callback's answer."""
+    return lambda: browser.callback(ehr.authorize(browser.launch().headers["Location"]))
+
+
+@pytest.fixture
+def handle(keys: Keys) -> Callable[..., str]:
+    """The ``appContext`` of a card."""
+    return lambda **when: app_context.issue(keys.handle, prescreen().id, **when)
+
+
+def serving(services: SmartServices) -> Flask:
+    app = Flask("test")
+    app.register_blueprint(blueprint(services))
+    return app
+
+
+def signed(claims: Mapping[str, Any], key: Any = ISSUER_KEY, **header: Any) -> str:
+    head = without_none({"alg": "ES384", "kid": "issuer-1"} | header)
+    return jwt.encode(head, dict(claims), key, algorithms=[head["alg"]])
+
+
+def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def film() -> bytes:
+    """A small DX image that is not blank, as a DICOM file."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = "1.2.3.1.1"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", Dataset(), file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3.1.1"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.1"
+    dataset.Modality, dataset.ViewPosition = "DX", "PA"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 2048, 1024, 1
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation, dataset.PhotometricInterpretation = 0, "MONOCHROME2"
+    dataset.PixelData = np.linspace(0, 4095, 2048 * 1024).astype(np.uint16).tobytes()
+    written = BytesIO()
+    dataset.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+def multipart(part: bytes) -> httpx.Response:
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n--b--\r\n"
+    return httpx.Response(
+        200, content=body, headers={"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
+    )

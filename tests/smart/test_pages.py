@@ -1,0 +1,326 @@
+"""The patient's page: what a clinician reads, and about whom."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from cds.errors import Unreachable
+from cds.findings import StudySeen
+from cds.reporting.words import DISCLAIMER
+from cds.smart import SmartServices
+from tests.prescreens import EFFUSION, MASS, PACS_DOWN, prescreen
+from tests.smart.conftest import BASE, PACS, PATIENT, Browser, Ehr, Kept, serving
+
+SignIn = Callable[[], TestResponse]
+Handle = Callable[..., str]
+Events = list[tuple[str, Mapping[str, Any]]]
+
+FILM = f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
+
+
+@pytest.fixture
+def page(sign_in: SignIn, browser: Browser) -> Callable[[], TestResponse]:
+    """Sign in, and open the page."""
+
+    def opened() -> TestResponse:
+        assert sign_in().status_code == 303
+        return browser.get("/smart/")
+
+    return opened
+
+
+Page = Callable[[], TestResponse]
+
+
+def text(response: TestResponse) -> str:
+    """What is read, in one line."""
+    return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+
+
+def test_the_patient_is_named_first(page: Page) -> None:
+    read = text(page())
+    assert "Ada Ngozi Okafor Born 1961-03-04 (" in read
+    assert "Sex female MRN MRN-4711" in read
+    assert read.index("Okafor") < read.index("Pneumothorax")
+
+
+def test_the_worst_finding_comes_first_with_what_it_rests_on(page: Page) -> None:
+    read = text(page())
+    assert "Pneumothorax: high probability 93 %" in read
+    assert "Time-critical. Rests on the image (95 %) and the notes (81 %)." in read
+    assert DISCLAIMER in read
+
+
+def test_every_finding_is_in_the_table(page: Page) -> None:
+    read = text(page())
+    assert "Pleural effusion together 50 % image 50 % notes 50 % uncertain, needs manual review" in read
+    assert "Lung mass together 2 % image 2 % notes 1 % low probability" in read
+
+
+def test_what_was_seen_and_by_which_models(page: Page, kept: Kept) -> None:
+    kept.all[:] = [prescreen(missing=(PACS_DOWN,))]
+    read = text(page())
+    assert "DX PA of 2026-11-20 ImagingStudy/s1" in read
+    assert "ED note of 2026-11-20 DocumentReference/d1" in read
+    assert "Image: the PACS did not answer (503)." in read
+    assert "image: chest-radiograph 1.0.0 aaaaaaaaaaaa" in read
+    assert "Computed 2026-11-22 09:30 UTC" in read
+
+
+def test_a_prescreen_without_findings_above_a_threshold(page: Page, kept: Kept) -> None:
+    kept.all[:] = [prescreen(findings=(MASS,))]
+    assert "No finding above its threshold" in text(page())
+
+
+def test_a_prescreen_that_could_not_look_at_anything(page: Page, kept: Kept) -> None:
+    kept.all[:] = [prescreen(findings=(), models=(), study=None, notes=(), missing=(PACS_DOWN,))]
+    read = text(page())
+    assert "Nothing could be scored" in read
+    assert "the PACS did not answer (503)." in read
+
+
+def test_without_a_prescreen_it_is_said_how_to_get_one(page: Page, kept: Kept) -> None:
+    kept.all.clear()
+    read = text(page())
+    assert "No prescreen for this patient yet" in read
+    assert "sign an imaging order" in read
+    assert "Okafor" in read
+
+
+def test_what_a_note_or_a_name_holds_is_text(page: Page, kept: Kept, ehr: Ehr) -> None:
+    evil = "<script>alert(1)</script>"
+    named = PATIENT | {"name": [{"family": evil}], "gender": evil}
+    ehr.answers[f"{BASE}/Patient/p1"] = lambda request: httpx.Response(200, json=named)
+    study = StudySeen(evil, "1.2", "1.2", evil, evil, None, evil, (evil,))
+    kept.all[:] = [prescreen(study=study)]
+    shown = page().text
+    assert "&lt;script&gt;" in shown
+    assert "<script" not in shown
+
+
+class TestWhichPrescreen:
+    def test_that_of_the_card(self, page: Page, kept: Kept, ehr: Ehr, handle: Handle) -> None:
+        later = prescreen(id="3c4e28ba-2fa1-51d2-883f-0016d3cca427", findings=(EFFUSION,))
+        kept.all.append(later)
+        ehr.context["appContext"] = handle()
+        assert "Pneumothorax: high" in text(page())
+
+    def test_the_latest_without_a_card(self, page: Page, kept: Kept) -> None:
+        kept.all.append(prescreen(id="3c4e28ba-2fa1-51d2-883f-0016d3cca427", findings=(EFFUSION,)))
+        assert "Pleural effusion: uncertain" in text(page())
+
+    @pytest.mark.parametrize("context", ["forged", "x" * 76, "{}", ""])
+    def test_the_latest_where_the_handle_is_not_ours(self, context: str, page: Page, ehr: Ehr) -> None:
+        ehr.context["appContext"] = context
+        read = text(page())
+        assert "Pneumothorax: high" in read
+        assert ("link has expired" in read) == bool(context)
+
+    def test_the_latest_where_the_link_is_too_old(self, page: Page, ehr: Ehr, handle: Handle) -> None:
+        ehr.context["appContext"] = handle(now=time.time() - 9 * 3600)
+        assert "link has expired" in text(page())
+
+    def test_never_another_patients(
+        self, page: Page, kept: Kept, ehr: Ehr, handle: Handle, events: Events
+    ) -> None:
+        kept.all[:] = [prescreen(patient="Patient/p2")]
+        ehr.context["appContext"] = handle()
+        response = page()
+        assert response.status_code == 403
+        read = text(response)
+        assert "This card is about another patient" in read
+        assert not any(word in read for word in ("Pneumothorax", "Okafor", "p2"))
+        assert events[-1][1]["outcomeDesc"] == "the card's prescreen is of another patient than the launch"
+        assert events[-1][1]["agent"][2]["who"]["identifier"]["value"] == "u1"
+
+    def test_never_the_same_id_on_another_server(self, page: Page, kept: Kept, ehr: Ehr, handle: Handle) -> None:
+        kept.all[:] = [prescreen(fhir_server="https://other.example/fhir")]
+        ehr.context["appContext"] = handle()
+        assert page().status_code == 403
+
+    def test_never_another_tenants(self, page: Page, kept: Kept, ehr: Ehr, handle: Handle) -> None:
+        kept.all[:] = [prescreen(tenant="another")]
+        ehr.context["appContext"] = handle()
+        assert "No prescreen for this patient yet" in text(page())
+
+
+class TestGrantedScopes:
+    """Checklist: read the granted scope, which may differ, and degrade."""
+
+    def test_v1_scopes_let_read_too(self, page: Page, ehr: Ehr) -> None:
+        ehr.scope = "launch openid fhirUser patient/*.read"
+        shown = page()
+        assert "Okafor" in shown.text
+        assert "<img" in shown.text
+
+    @pytest.mark.parametrize("scope", ["", "launch openid", "patient/Observation.rs", "patient/Patient.s"])
+    def test_less_is_shown_for_less(self, scope: str, page: Page, browser: Browser, ehr: Ehr) -> None:
+        ehr.scope = scope
+        shown = page()
+        read = text(shown)
+        assert "The name could not be read from your EHR" in read
+        assert "did not grant Sightline to show you images" in read
+        assert "ED note" not in read
+        assert "<img" not in shown.text
+        assert f"{BASE}/Patient/p1" not in ehr.called
+        assert browser.get("/smart/image", {"prescreen": prescreen().id}).status_code == 403
+        assert FILM not in ehr.called
+
+
+class TestTheEhrInTrouble:
+    def test_a_token_that_it_no_longer_takes_ends_the_session(self, page: Page, ehr: Ehr) -> None:
+        ehr.answers[f"{BASE}/Patient/p1"] = lambda request: httpx.Response(401)
+        response = page()
+        assert response.status_code == 401
+        assert "Your session has ended" in response.text
+        assert "Pneumothorax" not in response.text
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(403),
+            httpx.Response(404),
+            httpx.Response(500),
+            httpx.Response(302, headers={"Location": "https://evil.example"}),
+            httpx.Response(200, json=PATIENT | {"id": "p2"}),
+            httpx.Response(200, text="hello"),
+        ],
+    )
+    def test_without_a_name_it_says_so(self, answer: httpx.Response, page: Page, ehr: Ehr) -> None:
+        ehr.answers[f"{BASE}/Patient/p1"] = lambda request: answer
+        response = page()
+        assert response.status_code == 200
+        assert "check that this is the patient whose chart is open" in text(response)
+
+
+class TestImage:
+    def test_it_is_a_png_of_moderate_size(self, page: Page, browser: Browser) -> None:
+        (source,) = re.findall(r'<img src="([^"]+)"', page().text)
+        response = browser.get(source)
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        with Image.open(BytesIO(response.data)) as image:
+            assert (image.format, image.mode, image.size) == ("PNG", "L", (512, 1024))
+            darkest, brightest = image.getextrema()
+            assert darkest < 10
+            assert brightest > 245
+
+    @pytest.mark.parametrize("asked", ["", "3c4e28ba-2fa1-51d2-883f-0016d3cca427", "../x"])
+    def test_only_of_the_prescreen_on_the_page(self, asked: str, page: Page, browser: Browser, ehr: Ehr) -> None:
+        page()
+        assert browser.get("/smart/image", {"prescreen": asked}).status_code == 404
+        assert FILM not in ehr.called
+
+    def test_only_of_the_patient_in_context(
+        self, page: Page, browser: Browser, kept: Kept, ehr: Ehr, handle: Handle
+    ) -> None:
+        kept.all[:] = [prescreen(patient="Patient/p2")]
+        ehr.context["appContext"] = handle()
+        page()
+        assert browser.get("/smart/image", {"prescreen": prescreen().id}).status_code == 403
+        assert FILM not in ehr.called
+
+    @pytest.mark.parametrize(
+        "answer", [httpx.Response(503), httpx.Response(404), httpx.Response(200, content=b"no DICOM")]
+    )
+    def test_a_pacs_in_trouble_is_one_sentence(
+        self, answer: httpx.Response, page: Page, browser: Browser, ehr: Ehr
+    ) -> None:
+        ehr.answers[FILM] = lambda request: answer
+        page()
+        response = browser.get("/smart/image", {"prescreen": prescreen().id})
+        assert response.status_code == 502
+        assert response.text == "the image cannot be had from the PACS just now"
+
+    def test_without_a_session_there_is_none(self, browser: Browser, ehr: Ehr) -> None:
+        assert browser.get("/smart/image", {"prescreen": prescreen().id}).status_code == 401
+        assert ehr.called == []
+
+
+class TestAudit:
+    def test_page_and_image_are_reads_by_this_user(self, page: Page, browser: Browser, events: Events) -> None:
+        page()
+        browser.get("/smart/image", {"prescreen": prescreen().id})
+        _login, name, seen, film = (event for _, event in events)
+        assert [tenant for tenant, _ in events] == ["general"] * 4
+        for event, resource in ((name, "Patient/p1"), (seen, "DiagnosticReport/"), (film, "ImagingStudy/s1")):
+            assert event["subtype"][0]["code"] == "read"
+            assert event["agent"][2]["who"]["identifier"] == {"system": BASE, "value": "u1"}
+            assert event["entity"][0]["what"]["reference"].startswith(resource)
+            assert event["entity"][1]["what"]["reference"] == "Patient/p1"
+
+    def test_no_event_holds_a_name_or_a_token(self, page: Page, events: Events) -> None:
+        page()
+        assert not any(word in str(events) for word in ("Okafor", "secret-token", "a-code", "Pneumothorax"))
+
+    def test_what_cannot_be_recorded_is_not_shown(
+        self, services: SmartServices, sign_in: SignIn, browser: Browser
+    ) -> None:
+        def database_away(tenant: str, event: Mapping[str, Any]) -> None:
+            raise Unreachable("the database did not answer")
+
+        sign_in()
+        browser.client.application = serving(replace(services, on_event=database_away))
+        for path in ("/smart/", f"/smart/image?prescreen={prescreen().id}"):
+            response = browser.get(path)
+            assert response.status_code == 502
+            assert "A system did not answer" in response.text
+            assert "Pneumothorax" not in response.text
+
+
+class TestWhatTheBrowserMayDo:
+    def test_the_policy_is_strict_and_frames_are_the_ehrs_alone(self, page: Page) -> None:
+        policy = page().headers["Content-Security-Policy"]
+        assert policy == (
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors https://ehr.example"
+        )
+
+    def test_nothing_is_kept_sniffed_or_told_to_others(self, page: Page) -> None:
+        headers = page().headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+
+    def test_the_page_keeps_to_its_own_policy(self, page: Page, browser: Browser) -> None:
+        shown = page().text
+        assert not re.search(r"<script|\sstyle=|\son[a-z]+=|javascript:|<style", shown)
+        addresses = re.findall(r'(?:src|href|action)="([^"]*)"', shown)
+        assert addresses
+        for address in addresses:
+            assert address.startswith("/smart/")
+            assert browser.get(address.replace("&amp;", "&")).status_code == 200
+        styles = browser.get("/smart/static/app.css").text
+        assert not re.search(r"url\(|@import|https?:", styles)
+
+    def test_a_session_that_is_over_still_shows_in_the_ehrs_frame(
+        self, page: Page, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page()
+        browser.client.set_cookie(
+            "__Host-sightline-session",
+            "x" * 43 + browser.client.get_cookie("__Host-sightline-session", "cds.example").value[43:],
+            domain="cds.example",
+            secure=True,
+        )
+        response = browser.get("/smart/")
+        assert response.status_code == 401
+        assert response.headers["Content-Security-Policy"].endswith("frame-ancestors https://ehr.example")
+
+    @pytest.mark.parametrize("cookie", ["", "x", "x" * 43, "x" * 43 + ".0123456789abcdef", "ä"])
+    def test_a_stranger_is_framed_by_nobody(self, cookie: str, browser: Browser) -> None:
+        response = browser.client.get(
+            "/smart/", base_url="https://cds.example", headers={"Cookie": f"__Host-sightline-session={cookie}"}
+        )
+        assert response.status_code == 401
+        assert response.headers["Content-Security-Policy"].endswith("frame-ancestors 'none'")

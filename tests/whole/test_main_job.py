@@ -1,0 +1,171 @@
+"""The main job: an EHR signs an order; cards, a preliminary report and an audit trail come of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from cds.audit.verify import verify
+from cds.reporting.record import Record
+from cds.store import outbox
+from tests.hospital import Hospital
+
+TENANT = "sandbox"
+
+
+def test_a_pneumothorax_is_a_critical_card_that_offers_stat(hospital: Hospital) -> None:
+    exchange = hospital.sign("pneumothorax")
+    assert exchange.problem == ""
+    (card,) = exchange.cards
+    assert card["indicator"] == "critical"
+    assert "Pneumothorax" in card["summary"]
+    (action,) = card["suggestions"][0]["actions"]
+    assert action["resource"]["priority"] == "stat"
+
+
+def test_every_sample_patient_is_scored_in_the_right_direction(hospital: Hospital) -> None:
+    wrong = []
+    for patient in hospital.patients.values():
+        exchange = hospital.sign(patient.id)
+        assert exchange.problem == "", patient.id
+        prescreen = Record(hospital.database).latest(
+            TENANT, exchange.request["fhirServer"], f"Patient/{patient.id}"
+        )
+        assert prescreen is not None
+        image = {finding.key: finding.image for finding in prescreen.findings if finding.image is not None}
+        for key, expected in patient.expected.items():
+            if key in image and (image[key] >= 0.5) != (expected == "high"):
+                wrong.append((patient.id, key, expected, image[key]))
+    assert wrong == []
+
+
+def test_the_same_order_signed_again_is_the_same_prescreen(hospital: Hospital) -> None:
+    first, second = (hospital.sign("pneumonia") for _ in range(2))
+    with hospital.database.transaction(TENANT) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM prescreen WHERE patient = %s",
+            (f"Patient/{hospital.patient('pneumonia').id}",),
+        ).fetchone()
+    assert found == (1,)
+    assert [card["summary"] for card in first.cards] == [card["summary"] for card in second.cards]
+
+
+def test_a_pacs_that_fails_is_said_and_the_notes_still_speak(hospital: Hospital) -> None:
+    faulty = next(patient for patient in hospital.patients.values() if patient.fault)
+    hospital.sign(faulty.id)
+    prescreen = latest(hospital, faulty.id)
+    assert [missing.part for missing in prescreen.missing] == ["image"]
+    assert "503" in prescreen.missing[0].reason
+    assert all(finding.image is None for finding in prescreen.findings)
+    assert prescreen.notes
+
+
+def test_a_note_is_read_in_each_of_its_formats(hospital: Hospital) -> None:
+    formats = next(p for p in hospital.patients.values() if "PDF" in p.story)
+    hospital.sign(formats.id)
+    prescreen = latest(hospital, formats.id)
+    assert len(prescreen.notes) == 4
+    assert prescreen.missing == ()
+
+
+def test_the_frontal_view_is_chosen_and_the_lateral_named(hospital: Hospital) -> None:
+    hospital.sign("pneumonia")
+    study = latest(hospital, "pneumonia").study
+    assert study is not None
+    assert study.view in ("PA", "AP")
+    assert study.passed_over
+
+
+def latest(hospital: Hospital, patient: str) -> Any:
+    prescreen = Record(hospital.database).latest(TENANT, hospital.sandbox.fhir_base, f"Patient/{patient}")
+    assert prescreen is not None
+    return prescreen
+
+
+def test_nothing_that_identifies_a_patient_is_kept_in_a_report(hospital: Hospital) -> None:
+    for patient in hospital.patients.values():
+        hospital.sign(patient.id)
+    with hospital.database.transaction(TENANT) as connection:
+        kept = " ".join(
+            str(body)
+            for table in ("score", "prescreen", "resource", "card", "audit_event", "outbox")
+            for (body,) in connection.execute(f"SELECT {'payload' if table == 'outbox' else 'body'} FROM {table}")
+        )
+    for patient in hospital.patients.values():
+        for part in patient.name.split():
+            assert len(part) < 4 or part not in kept, part
+
+
+def test_the_audit_trail_names_reads_inference_and_call_and_holds(hospital: Hospital) -> None:
+    exchange = hospital.sign("pneumothorax", priority="urgent")
+    with hospital.database.transaction(TENANT) as connection:
+        events = [
+            body
+            for (body,) in connection.execute(
+                "SELECT body FROM audit_event WHERE body LIKE %s", (f"%{exchange.instance}%",)
+            )
+        ]
+        assert verify(connection, TENANT).intact
+    assert any('"imaging-prescreen"' in event for event in events)
+
+
+def test_the_report_reaches_the_ehr_through_the_outbox(hospital: Hospital) -> None:
+    from cds.worker.service import deliverer
+
+    hospital.sign("pneumothorax")
+    with deliverer(hospital.settings) as delivering:
+        deadline = time.monotonic() + 20
+        while waiting(hospital) and time.monotonic() < deadline:
+            for id in waiting(hospital):
+                delivering.deliver(TENANT, id)
+    patient = hospital.patient("pneumothorax").id
+    from cds.sandbox.ehr import chart
+
+    reports = chart.reports(hospital.sandbox.records, patient)
+    assert len(reports) == 1
+
+
+def waiting(hospital: Hospital) -> list[int]:
+    with hospital.database.transaction(TENANT) as connection:
+        return outbox.due(connection, TENANT)
+
+
+class TestRefusals:
+    """A clear 4xx, an OperationOutcome, no partial rows."""
+
+    def test_an_unregistered_caller_gets_a_bare_401(self, hospital: Hospital) -> None:
+        answer = hospital.app.test_client().post("/cds-services/imaging-prescreen", json={})
+        assert (answer.status_code, answer.data) == (401, b"")
+
+    def test_an_unknown_service_is_404(self, hospital: Hospital) -> None:
+        answer = hospital.app.test_client().post("/cds-services/nothing", json={})
+        assert answer.status_code == 404
+        assert answer.get_json(force=True)["resourceType"] == "OperationOutcome"
+
+    @pytest.mark.parametrize("method", ["put", "delete"])
+    def test_another_method_is_405(self, method: str, hospital: Hospital) -> None:
+        answer = getattr(hospital.app.test_client(), method)("/cds-services")
+        assert answer.status_code == 405
+        assert answer.get_json(force=True)["resourceType"] == "OperationOutcome"
+
+
+def test_discovery_is_open(hospital: Hospital) -> None:
+    services = hospital.app.test_client().get("/cds-services").get_json()["services"]
+    assert [(s["id"], s["hook"]) for s in services] == [("imaging-prescreen", "order-sign")]
+
+
+def test_a_registered_origin_may_call_from_a_browser(hospital: Hospital) -> None:
+    client = hospital.app.test_client()
+    origin = hospital.sandbox.base_url
+    for path in ("", "/imaging-prescreen", "/imaging-prescreen/feedback"):
+        answer = client.options(f"/cds-services{path}", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    stranger = client.options("/cds-services", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in stranger.headers
+
+
+def test_readiness(hospital: Hospital) -> None:
+    assert hospital.app.test_client().get("/readyz").get_json() == {"database": True, "valkey": True}
