@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 from pathlib import Path
 
@@ -29,11 +30,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     films = split(read_nih(arguments.data / "nih"))
-    schedule = Schedule(head=(64,), whole=(64,), max_batches=2) if arguments.smoke else Schedule()
+    schedule = Schedule(head=(64,), cycles=((64,),), max_batches=2) if arguments.smoke else Schedule()
 
     if not arguments.trained:
         model = trained(_with_synthetic(films.train, arguments), schedule)
-        model.to(memory_format=torch.contiguous_format).save_pretrained(arguments.out)
+        _save(model, arguments.out)
     model = _loaded(arguments.out)
 
     validation = scored(model, films.validation)
@@ -66,6 +67,13 @@ def trained(films: Films, schedule: Schedule) -> EfficientNetLiteForImageClassif
     load_imagenet(model)
     fit(model, films, schedule)
     return model
+
+
+def _save(model: EfficientNetLiteForImageClassification, folder: Path) -> None:
+    """Sixteen bits on disk; the configuration asks for the 32 that the model is run with."""
+    half = copy.deepcopy(model).to(memory_format=torch.contiguous_format).half()
+    half.save_pretrained(folder)
+    model.config.save_pretrained(folder)
 
 
 def _loaded(folder: Path) -> EfficientNetLiteForImageClassification:

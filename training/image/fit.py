@@ -34,8 +34,9 @@ class Schedule:
 
     head: tuple[int, ...] = (160,)
     """The size in pixels of each epoch that fits the classifier alone."""
-    whole: tuple[int, ...] = (160,) * 9 + (224,) * 3
-    """The same for the epochs that fit the layers too: small first, which is fast, then as in service."""
+    cycles: tuple[tuple[int, ...], ...] = ((160,) * 9 + (224,) * 3, (160,) * 6 + (224,) * 3)
+    """The same for the epochs that fit the layers too: small first, which is fast, then as in service. The rate
+    rises and falls once in each cycle, and the next begins with the average that the one before has left."""
     batch: int = 32
     head_rate: float = 3e-3
     rate: float = 5e-4
@@ -52,8 +53,9 @@ def fit(model: EfficientNetLiteForImageClassification, films: Films, schedule: S
     model.features.requires_grad_(False)
     _run(model, films, schedule, weight, sizes=schedule.head, rate=schedule.head_rate)
     model.features[FROZEN:].requires_grad_(True)
-    average = _run(model, films, schedule, weight, sizes=schedule.whole, rate=schedule.rate)
-    model.load_state_dict(average.module.state_dict())
+    for sizes in schedule.cycles:
+        average = _run(model, films, schedule, weight, sizes=sizes, rate=schedule.rate)
+        model.load_state_dict(average.module.state_dict())
 
 
 def logits(model: EfficientNetLiteForImageClassification, films: Films, *, batch: int = 64) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.sandbox import radiograph as generator
 from training.bundle import HIGH
 from training.calibration import sigmoid
 from training.image.films import KEYS, Films
@@ -61,6 +62,7 @@ def card(template: Path, real: Scored, synthetic: Scored, calibration: Calibrati
         test_films=len(real.films),
         test_patients=len(np.unique(real.films.patients)),
         synthetic_films=len(synthetic.films),
+        generator=generator.VERSION,
     )
 
 
