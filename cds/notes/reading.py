@@ -14,8 +14,8 @@ _HEADING = re.compile(
     r"^[ \t]*(?:(?P<title>[A-Z][A-Za-z/&' -]{1,40}?)[ \t]*:|(?P<caps>[A-Z][A-Z/&' -]{2,40})[ \t]*$)"
 )
 _ABOUT_OTHERS = re.compile(
-    r"family|family( and social)?( medical)? (history|hx)|fam hx|fhx?|(maternal|paternal) .*|mother|father|parents|"
-    r"brothers?|sisters?|siblings|sons?|daughters?|children|allergies|immunizations?|insurance|care team|"
+    r"family|family( and social)?( medical)? (history|hx)|fam hx|fhx?|(maternal|paternal) .*|mother|father|"
+    r"parents|brothers?|sisters?|siblings|sons?|daughters?|children|allergies|immunizations?|insurance|care team|"
     r"advance directives?|demographics",
     re.IGNORECASE,
 )

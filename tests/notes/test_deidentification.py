@@ -1,6 +1,8 @@
 """Each kind of identifier goes; what only looks like one stays."""
 
+import contextlib
 import logging
+import time
 
 import pytest
 
@@ -161,10 +163,10 @@ def test_a_text_without_end_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["A" * 50_000, "A. " * 30_000, "1-" * 50_000, "Dr. A" * 20_000, "a@" * 50_000])
 def test_a_hostile_text_takes_seconds_at_most(text: str) -> None:
-    try:
+    started = time.process_time()
+    with contextlib.suppress(NoteError):
         DEIDENTIFIER.deidentify(text, NOBODY)
-    except NoteError as refused:
-        assert str(refused) == "the note could not be de-identified in time"
+    assert time.process_time() - started < 5
 
 
 def test_a_short_key_is_refused() -> None:

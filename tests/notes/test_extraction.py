@@ -1,6 +1,7 @@
 """A document's text comes out whatever the EHR calls it; what is hostile is refused with a reason."""
 
 import base64
+import contextlib
 import time
 import zlib
 
@@ -11,13 +12,16 @@ from cds.notes.extraction import MAX_BYTES, extract
 
 CDA = """<?xml version="1.0" encoding="UTF-8"?>
 <ClinicalDocument xmlns="urn:hl7-org:v3">
- <recordTarget><patientRole><patient><name><given>Ada</given><family>Quill</family></name></patient></patientRole></recordTarget>
+ <recordTarget><patientRole><patient>
+  <name><given>Ada</given><family>Quill</family></name>
+ </patient></patientRole></recordTarget>
  <component>{body}</component>
 </ClinicalDocument>"""
 NARRATIVE = """<structuredBody>
  <component><section><title>HISTORY OF PRESENT ILLNESS</title>
   <text><paragraph>Sudden <content styleCode="Bold">pleuritic</content> pain.</paragraph>
-   <table><thead><tr><th>Vital</th><th>Value</th></tr></thead><tbody><tr><td>SpO2</td><td>88 %</td></tr></tbody></table>
+   <table><thead><tr><th>Vital</th><th>Value</th></tr></thead>
+    <tbody><tr><td>SpO2</td><td>88 %</td></tr></tbody></table>
    <list><item>cough</item><item>fever</item></list>first<br/>second</text>
   <component><section><title>EXAM</title><text>Absent breath sounds.</text></section></component>
  </section></component></structuredBody>"""
@@ -187,8 +191,6 @@ def test_what_cannot_be_read_is_refused_with_the_reason(content: bytes, content_
 )
 def test_hostile_documents_take_seconds_at_most(content: bytes) -> None:
     started = time.process_time()
-    try:
+    with contextlib.suppress(NoteError):
         assert extract(content, "")
-    except NoteError as refused:
-        assert str(refused)
     assert time.process_time() - started < 5

@@ -29,10 +29,10 @@ DATA = Path(os.environ.get("SIGHTLINE_DATA", "../shared/data")) / "notes"
 class Size:
     """How many notes of each sort are written."""
 
-    statements: int = 24_000
-    notes: int = 5_000
-    validation: int = 1_000
-    heldout: int = 500
+    statements: int = 14_000
+    notes: int = 4_000
+    validation: int = 800
+    heldout: int = 400
 
 
 SMOKE = Size(statements=96, notes=48, validation=60, heldout=30)
@@ -131,7 +131,7 @@ def _facts(network: BertForSequenceClassification, tokenizer: BertTokenizer, siz
     return {
         "words": sum(name not in before for name in tokenizer.get_vocab()),
         "version": VERSION,
-        "layers": model.LAYERS,
+        "layers": len(model.LAYERS),
         "vocabulary": network.config.vocab_size,
         "parameters": f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}",
         "trained": size.notes,

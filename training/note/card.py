@@ -23,7 +23,7 @@ $intended_use
 
 ## Model
 
-all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), cut to its first $layers layers and to
+all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), cut to $layers of its six layers and to
 $vocabulary word pieces: those that notes use, with $words frequent clinical words made whole. $parameters million
 parameters in half precision. Windows of 256 tokens, pooled per finding by the maximum of the logits.
 
@@ -31,8 +31,8 @@ parameters in half precision. Windows of 256 tokens, pooled per finding by the m
 
 - $statements single statements, then $trained notes, written by code from a bank of phrases
   (`training/note/banks/train.toml`) in six styles: emergency, progress, nursing, radiology, referral and
-  fragments; telegraphic or in full sentences, with negation, doubt, family history, questions, past disease, and disease
-  described without its name. Identifiers stand in them as our de-identifier leaves them.
+  fragments; telegraphic or in full sentences, with negation, doubt, family history, questions, past disease, and
+  disease described without its name. Identifiers stand in them as our de-identifier leaves them.
 - Sentences that state no finding from real visit notes, as filler: **ACI-Bench** (Yim et al., 2023) and
   **MTS-Dialog** (Ben Abacha et al., 2023), both CC BY 4.0, de-identified again by our own de-identifier, none of
   them redistributed here.

@@ -15,7 +15,7 @@ from training.note.model import MAX_TOKENS
 BATCH = 24
 POOL = 24
 """Notes are sorted by length within pools of this many batches, so that little is padded."""
-RATE = 4e-4
+RATE = 2.5e-4
 HEAD_RATE = 1e-3
 WARM_UP = 0.06
 POSITIVE_WEIGHT = 2.0

@@ -9,12 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from transformers import BertForSequenceClassification, BertTokenizer, PreTrainedTokenizerBase
+from transformers import BertForSequenceClassification, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
 from cds.findings import FINDINGS
 
 MAX_TOKENS = 256
-LAYERS = 4
+LAYERS = (0, 1, 3, 5)
+"""Of MiniLM's six. The last must be among them: only there does [CLS] say anything of the sentence."""
 COMMON_PIECES = 6000
 """The first pieces of BERT's vocabulary, ordered by frequency in English, are kept whether seen or not."""
 
@@ -35,12 +36,15 @@ def build(texts: Sequence[str], more: Sequence[str] = ()) -> tuple[BertForSequen
     source = pretrained()
     model = BertForSequenceClassification.from_pretrained(
         source,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=len(LAYERS),
         num_labels=len(FINDINGS),
         problem_type="multi_label_classification",
         id2label=dict(enumerate(FINDINGS)),
         label2id={key: i for i, key in enumerate(FINDINGS)},
     )
+    every = BertModel.from_pretrained(source)
+    for layer, chosen in zip(model.bert.encoder.layer, LAYERS, strict=True):
+        layer.load_state_dict(every.encoder.layer[chosen].state_dict())
     whole = BertTokenizer.from_pretrained(source)
     pieces = _pieces_kept(whole, (*texts, *more))
     spelled = {piece: [old] for piece, old in zip(whole.convert_ids_to_tokens(pieces), pieces, strict=True)}
@@ -50,7 +54,28 @@ def build(texts: Sequence[str], more: Sequence[str] = ()) -> tuple[BertForSequen
     model.bert.set_input_embeddings(torch.nn.Embedding.from_pretrained(words, freeze=False, padding_idx=0))
     model.config.vocab_size = len(spelled)
     vocabulary = {name: i for i, name in enumerate(spelled)}
-    return model, BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=MAX_TOKENS)
+    tokenizer = BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=MAX_TOKENS)
+    _spread_pooler(model, tokenizer, texts[:640])
+    return model, tokenizer
+
+
+def _spread_pooler(model: BertForSequenceClassification, tokenizer: BertTokenizer, texts: Sequence[str]) -> None:
+    """Start the pooler as the whitening of [CLS] over ``texts``.
+
+    MiniLM was trained by the mean of its tokens: its [CLS] hardly differs between sentences and its pooler means
+    nothing, so that training would stand still for hundreds of steps.
+    """
+    model.eval()
+    with torch.inference_mode():
+        batches = [texts[i : i + 32] for i in range(0, len(texts), 32)]
+        inputs = (tokenizer(b, padding=True, truncation=True, return_tensors="pt") for b in batches)
+        seen = torch.cat([model.bert(**x).last_hidden_state[:, 0] for x in inputs])
+    mean = seen.mean(dim=0)
+    variances, directions = torch.linalg.eigh(torch.cov((seen - mean).T))
+    spread = (variances.clamp(min=0) + 0.03 * variances.mean()).rsqrt()
+    whitening = 0.5 * directions @ torch.diag(spread) @ directions.T
+    model.bert.pooler.dense.weight.data = whitening.clone()
+    model.bert.pooler.dense.bias.data = -whitening @ mean
 
 
 def _pieces_kept(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> list[int]:

@@ -88,7 +88,7 @@ def _overlapping(results: Iterable[RecognizerResult]) -> list[list[RecognizerRes
 
 def _replaced(text: str, group: Sequence[RecognizerResult], surrogates: Surrogates, year: int) -> Replaced:
     start, end = min(r.start for r in group), max(r.end for r in group)
-    best = max(group, key=lambda r: (r.score, r.end - r.start))
+    best = max(group, key=lambda r: (r.score, r.end - r.start, r.entity_type != Category.RECORD))
     category = Category(best.entity_type)
     person = (best.recognition_metadata or {}).get(PERSON)
     if person:

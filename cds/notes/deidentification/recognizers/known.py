@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import regex
@@ -17,6 +17,7 @@ from cds.notes.deidentification.words import listed, nicknames
 PERSON = "person"
 """The key, in a result's metadata, of the :class:`Person` that it names."""
 
+MAX_NAME = 40
 _WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
 _BETWEEN = regex.compile(r"(?:[ ,.-]|\b\p{Lu}\b\.?){1,6}|[ ]*\n[ ]*")
 _EPONYM = regex.compile(
@@ -34,7 +35,7 @@ class KnownRecognizer(EntityRecognizer):
     def __init__(self, known: KnownIdentifiers) -> None:
         super().__init__(supported_entities=[str(c) for c in Category])
         self._known = known
-        self._names = _forms(known.people)
+        self._forms = _forms(known.people)
 
     def load(self) -> None:
         """Nothing to load."""
@@ -44,49 +45,55 @@ class KnownRecognizer(EntityRecognizer):
         return [*self._people(text), *self._birth_date(text), *self._addresses(text), *self._values(text)]
 
     def _people(self, text: str) -> Iterator[RecognizerResult]:
-        words = [(m.start(), m.end(), person) for m in _WORD.finditer(text) if (person := self._whose(m, text))]
-        while words:
-            start, end, person = words.pop(0)
-            while words and words[0][2] is person and _BETWEEN.fullmatch(text, end, words[0][0]):
-                end = words.pop(0)[1]
-            start = _initial_before(text, start)
-            yield RecognizerResult(
-                Category.NAME, start, end, self.score, recognition_metadata={PERSON: person, **_WHO}
-            )
-        yield from self._initials(text)
+        found = list(_WORD.finditer(text))
+        plain = {m[0] for m in found if m[0].islower()}
+        words = [(m.start(), m.end(), person) for m in found if (person := self._whose(m, plain))]
+        for start, end, person in _joined(words, text):
+            yield self._named(start, end, person)
+        for person in self._known.people:
+            yield from self._initials(text, person)
+            yield from self._compounds(text, person)
 
-    def _whose(self, match: regex.Match[str], text: str) -> Person | None:
+    def _named(self, start: int, end: int, person: Person) -> RecognizerResult:
+        metadata = {PERSON: person, RecognizerResult.RECOGNIZER_NAME_KEY: type(self).__name__}
+        return RecognizerResult(Category.NAME, start, end, self.score, recognition_metadata=metadata)
+
+    def _whose(self, match: regex.Match[str], plain: Set[str]) -> Person | None:
         """The person whose name this word is, or nearly is; None for a term such as Parkinson's disease."""
         word = regex.sub(r"['\u2019]s$", "", match[0].casefold())
-        person = self._names.get(word)
+        person = self._forms.get(word)
         if person is None and match[0][0].isupper():
-            person = self._nearly(word, text)
-        if person is None or _EPONYM.match(text, match.end()):
+            person = self._nearly(word, plain)
+        if person is None or _EPONYM.match(match.string, match.end()):
             return None
-        return None if word in listed("not_names") and not match[0][0].isupper() else person
+        ordinary = word in listed("not_names") or word in listed("ordinary")
+        return None if ordinary and match[0][0].islower() else person
 
-    def _nearly(self, word: str, text: str) -> Person | None:
-        """A slip of the pen: one edit in five letters or more, two in nine or more."""
-        if len(word) < 5 or word in listed("not_names") or regex.search(rf"\b{regex.escape(word)}\b", text):
+    def _nearly(self, word: str, plain: Set[str]) -> Person | None:
+        """A slip of the pen, in no word that the note also writes small: one edit in five letters, two in nine."""
+        if not 5 <= len(word) <= MAX_NAME or word in plain or word in listed("not_names"):
             return None
         allowed = 2 if len(word) >= 9 else 1
-        for name, person in self._names.items():
+        for name, person in self._forms.items():
             if len(name) >= 5 and abs(len(name) - len(word)) <= allowed and _distance(name, word) <= allowed:
                 return person
         return None
 
-    def _initials(self, text: str) -> Iterator[RecognizerResult]:
+    def _initials(self, text: str, person: Person) -> Iterator[RecognizerResult]:
         """``J.D.`` and ``J. Q. D.``; initials without points are too often something else."""
-        for person in self._known.people:
-            if not (person.given and person.family):
-                continue
-            middle = r"(?:\p{Lu}\.\s?)?"
-            pattern = (
-                rf"\b{regex.escape(person.given[0][0])}\.\s?{middle}{regex.escape(person.family[0][0])}\.(?!\w)"
-            )
-            for match in regex.finditer(pattern, text, timeout=TIMEOUT):
-                metadata = {PERSON: person, **_WHO}
-                yield RecognizerResult(Category.NAME, *match.span(), self.score, recognition_metadata=metadata)
+        if not (person.given and person.family):
+            return
+        first, last = (regex.escape(name[0]) for name in (person.given[0], person.family[0]))
+        pattern = rf"\b{first}\.\s?(?:\p{{Lu}}\.\s?)?{last}\.(?!\w)"
+        for match in regex.finditer(pattern, text, timeout=TIMEOUT):
+            yield self._named(*match.span(), person)
+
+    def _compounds(self, text: str, person: Person) -> Iterator[RecognizerResult]:
+        """Names of several words, in small letters too: ``garcia-lopez``."""
+        for name in person.family:
+            if len(regex.findall(r"\p{L}+", name)) > 1:
+                for result in self._literal(text, name, Category.NAME):
+                    yield self._named(result.start, result.end, person)
 
     def _birth_date(self, text: str) -> Iterator[RecognizerResult]:
         born = self._known.birth_date
@@ -121,9 +128,6 @@ class KnownRecognizer(EntityRecognizer):
             yield RecognizerResult(category, *match.span(), self.score)
 
 
-_WHO = {RecognizerResult.RECOGNIZER_NAME_KEY: "KnownRecognizer"}
-
-
 def _forms(people: Sequence[Person]) -> Mapping[str, Person]:
     """Every single word by which one of ``people`` may be called, casefolded; the first named has it."""
     forms: dict[str, Person] = {}
@@ -134,6 +138,26 @@ def _forms(people: Sequence[Person]) -> Mapping[str, Person]:
                     if len(name) > 1:
                         forms.setdefault(name, person)
     return forms
+
+
+def _joined(words: Iterable[tuple[int, int, Person]], text: str) -> Iterator[tuple[int, int, Person]]:
+    """Neighbouring words of one person's name as one span, with initials between, before and after."""
+    waiting: tuple[int, int, Person] | None = None
+    for start, end, person in words:
+        if waiting and waiting[2] is person and _BETWEEN.fullmatch(text, waiting[1], start):
+            waiting = (waiting[0], end, person)
+            continue
+        if waiting:
+            yield _with_initial_after(waiting, text)
+        waiting = (_initial_before(text, start), end, person)
+    if waiting:
+        yield _with_initial_after(waiting, text)
+
+
+def _with_initial_after(name: tuple[int, int, Person], text: str) -> tuple[int, int, Person]:
+    start, end, person = name
+    match = regex.match(r"[ ]\p{Lu}(?:\.|(?=[ ,;]|$))(?!\w)", text[end : end + 4])
+    return start, end + (match.end() if match else 0), person
 
 
 def _initial_before(text: str, start: int) -> int:

@@ -18,7 +18,7 @@ FULL = rf"{_NAME}(?:[ ]+{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?
 _REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]+{_NAME})?"
 _CREDENTIAL = (
     r"(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
-    r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR|MA)\b"
+    r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR)\b"
 )
 _KIN = (
     r"(?i:wife|husband|spouse|partner|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
