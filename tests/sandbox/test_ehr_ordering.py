@@ -274,6 +274,7 @@ class TestActions:
             {"type": "rename"},
             {"type": "create"},
             {"type": "create", "resource": "text"},
+            {"type": "create", "resource": {"resourceType": "Patient", "id": "p1"}},
             {"type": "update", "resource": {"resourceType": "ServiceRequest", "id": "of-another"}},
             {"type": "delete", "resourceId": "ServiceRequest/of-another"},
         ],
