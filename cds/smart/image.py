@@ -9,7 +9,7 @@ from flask import Response
 from PIL import Image
 
 from cds.audit import balp
-from cds.errors import ImagingError, UpstreamError
+from cds.errors import SightlineError
 from cds.imaging.grayscale import Grey
 from cds.imaging.retrieval import retrieve
 from cds.smart import audit
@@ -42,7 +42,7 @@ class RadiographImage:
         try:
             pacs = self._services.open_pacs(registration, prescreen)
             film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, at_least=LONGER_SIDE)
-        except (UpstreamError, ImagingError):
+        except SightlineError:
             return _said("the image cannot be had from the PACS just now", 502)
         exchange = audit.with_browser(self._services, session)
         self._services.on_event(registration.tenant, balp.patient_read(exchange, session.patient, study.reference))

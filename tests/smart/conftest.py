@@ -196,11 +196,11 @@ def events() -> list[tuple[str, Mapping[str, Any]]]:
 
 
 @pytest.fixture
-def app(
+def services(
     ehr: Ehr, keys: Keys, kept: Kept, valkey: Valkey, events: list[tuple[str, Mapping[str, Any]]]
-) -> Iterator[Flask]:
+) -> Iterator[SmartServices]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        services = SmartServices(
+        yield SmartServices(
             settings=Settings(public_url=US),
             keys=keys,
             registrations=Registrations([registration()]),
@@ -210,9 +210,11 @@ def app(
             open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),
             on_event=lambda tenant, event: events.append((tenant, event)),
         )
-        app = Flask("test")
-        app.register_blueprint(blueprint(services))
-        yield app
+
+
+@pytest.fixture
+def app(services: SmartServices) -> Flask:
+    return serving(services)
 
 
 @pytest.fixture
@@ -235,6 +237,12 @@ def sign_in(browser: Browser, ehr: Ehr) -> Callable[[], TestResponse]:
 def handle(keys: Keys) -> Callable[..., str]:
     """The ``appContext`` of a card."""
     return lambda **when: app_context.issue(keys.handle, prescreen().id, **when)
+
+
+def serving(services: SmartServices) -> Flask:
+    app = Flask("test")
+    app.register_blueprint(blueprint(services))
+    return app
 
 
 def signed(claims: Mapping[str, Any], key: Any = ISSUER_KEY, **header: Any) -> str:

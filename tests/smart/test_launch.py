@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
-from tests.smart.conftest import AUTHORIZE, BASE, US, Browser, Ehr
+from cds.smart import SmartServices
+from cds.store.valkey import Valkey
+from tests.smart.conftest import AUTHORIZE, BASE, US, Browser, Ehr, serving
 
 
 def asked(location: str) -> dict[str, str]:
@@ -179,3 +182,10 @@ def test_an_ehr_that_is_down_is_a_page(browser: Browser, ehr: Ehr) -> None:
 
     ehr.answers[f"{BASE}/.well-known/smart-configuration"] = down
     assert browser.launch().status_code == 502
+
+
+def test_a_state_that_cannot_be_kept_is_a_page(services: SmartServices, ehr: Ehr) -> None:
+    away = serving(replace(services, valkey=Valkey("redis://127.0.0.1:1")))
+    response = Browser(away.test_client()).launch()
+    assert response.status_code == 502
+    assert "Location" not in response.headers

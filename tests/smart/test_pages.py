@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from cds.errors import Unreachable
 from cds.findings import StudySeen
 from cds.reporting.words import DISCLAIMER
+from cds.smart import SmartServices
 from tests.prescreens import EFFUSION, MASS, PACS_DOWN, prescreen
-from tests.smart.conftest import BASE, PACS, PATIENT, Browser, Ehr, Kept
+from tests.smart.conftest import BASE, PACS, PATIENT, Browser, Ehr, Kept, serving
 
 SignIn = Callable[[], TestResponse]
 Handle = Callable[..., str]
@@ -259,6 +262,20 @@ class TestAudit:
     def test_no_event_holds_a_name_or_a_token(self, page: Page, events: Events) -> None:
         page()
         assert not any(word in str(events) for word in ("Okafor", "secret-token", "a-code", "Pneumothorax"))
+
+    def test_what_cannot_be_recorded_is_not_shown(
+        self, services: SmartServices, sign_in: SignIn, browser: Browser
+    ) -> None:
+        def database_away(tenant: str, event: Mapping[str, Any]) -> None:
+            raise Unreachable("the database did not answer")
+
+        sign_in()
+        browser.client.application = serving(replace(services, on_event=database_away))
+        for path in ("/smart/", f"/smart/image?prescreen={prescreen().id}"):
+            response = browser.get(path)
+            assert response.status_code == 502
+            assert "A system did not answer" in response.text
+            assert "Pneumothorax" not in response.text
 
 
 class TestWhatTheBrowserMayDo:

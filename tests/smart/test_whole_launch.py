@@ -1,0 +1,173 @@
+"""From the sandbox EHR to the patient's page, its authorization server, FHIR server and PACS over real sockets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect, sync_playwright
+
+from cds import app_context
+from cds.ehr.backend_services import BackendServices
+from cds.keys import Keys
+from cds.pacs import PacsAccess
+from cds.registration import Registration, Registrations
+from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.ehr.registration import registration
+from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
+from cds.settings import Settings
+from cds.smart import SmartServices, blueprint
+from cds.store.valkey import Valkey
+from tests.prescreens import prescreen
+from tests.serving import listening
+from tests.smart.conftest import PATIENT, Kept, film
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass
+class Hospital:
+    """The sandbox, our app beside it, and what went to the audit trail."""
+
+    sandbox: Sandbox
+    oauth: Any
+    keys: Keys
+    kept: Kept = field(default_factory=Kept)
+    events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def launch_url(self, handle: str = "", patient: str = "p1") -> str:
+        """Where the EHR sends the browser when a clinician clicks a card's link."""
+        context = LaunchContext(user="Practitioner/u1", patient=patient, app_context=handle)
+        client = self.oauth.clients.get("sightline")
+        return launch_url(client, self.oauth.issuer, self.oauth.launches.issue(Launch(client.id, context)))
+
+    def card(self) -> str:
+        return app_context.issue(self.keys.handle, prescreen().id)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory, keys: Keys, valkey: Valkey) -> Iterator[Hospital]:
+    home = tmp_path_factory.mktemp("hospital")
+    with listening() as ehr, listening() as service, httpx.Client(trust_env=False) as http:
+        ehr.app = create_app(home, ehr.base_url, service_url=service.base_url)
+        sandbox: Sandbox = ehr.app.extensions["sandbox"]
+        for resource in (PATIENT, {"resourceType": "Practitioner", "id": "u1", "name": [{"family": "Grey"}]}):
+            sandbox.records.update(dict(resource))
+        sandbox.pacs.store([film()])
+        hospital = Hospital(sandbox, ehr.app.extensions["sandbox-oauth"], keys)
+        known = Registrations([Registration.from_json(registration(sandbox))])
+        service.app = app(hospital, Settings(public_url=service.base_url), known, http, valkey)
+        yield hospital
+        sandbox.records.close()
+        sandbox.archive.close()
+
+
+def app(hospital: Hospital, settings: Settings, known: Registrations, http: httpx.Client, valkey: Valkey) -> Flask:
+    pacs = PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0)
+    services = SmartServices(
+        settings=settings,
+        keys=hospital.keys,
+        registrations=known,
+        http=http,
+        valkey=valkey,
+        prescreens=hospital.kept,
+        open_pacs=lambda ehr, seen: pacs.opener(ehr, seen.fhir_server)(ehr.pacs[0].root),
+        on_event=lambda tenant, event: hospital.events.append((tenant, event)),
+    )
+    app = Flask("app")
+    app.register_blueprint(blueprint(services))
+    return app
+
+
+@pytest.fixture(autouse=True)
+def one_prescreen(hospital: Hospital) -> None:
+    """The patient was prescreened once, and nothing else happened."""
+    seen = prescreen(tenant="sandbox", fhir_server=hospital.sandbox.fhir_base)
+    hospital.kept.all[:] = [seen]
+    hospital.events.clear()
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+        yield browser
+
+
+def test_a_card_opens_its_prescreen(hospital: Hospital, browser: httpx.Client) -> None:
+    page = browser.get(hospital.launch_url(hospital.card()))
+    assert page.status_code == 200
+    assert page.url.path == "/smart/"
+    assert [urlsplit(str(step.url)).path for step in page.history] == [
+        "/smart/launch",
+        "/oauth/authorize",
+        "/smart/callback",
+    ]
+    assert "Ada Ngozi Okafor" in page.text
+    assert "Pneumothorax: high probability" in page.text
+    image = browser.get(page.url.join("/smart/image"), params={"prescreen": prescreen().id})
+    assert image.content.startswith(b"\x89PNG")
+    (_, login), *views = hospital.events
+    assert login["agent"][2]["who"]["identifier"]["value"] == "u1"
+    assert len(views) == 3
+
+
+def test_a_launch_handle_is_good_once(hospital: Hospital, browser: httpx.Client) -> None:
+    url = hospital.launch_url()
+    assert browser.get(url).status_code == 200
+    again = browser.get(url)
+    assert again.status_code == 403
+    assert "Your EHR did not let Sightline in" in again.text
+
+
+def test_a_card_of_another_patient_opens_nothing(hospital: Hospital, browser: httpx.Client) -> None:
+    hospital.sandbox.records.update({**PATIENT, "id": "p2", "name": [{"family": "Other"}]})
+    page = browser.get(hospital.launch_url(hospital.card(), patient="p2"))
+    assert page.status_code == 403
+    assert "This card is about another patient" in page.text
+
+
+def test_a_revoked_token_ends_the_session(hospital: Hospital, browser: httpx.Client) -> None:
+    page = browser.get(hospital.launch_url())
+    for _, grant in list(hospital.oauth.access_tokens._held.values()):
+        hospital.oauth.end(grant)
+    after = browser.get(page.url)
+    assert after.status_code == 401
+    assert "Your session has ended" in after.text
+
+
+@pytest.fixture
+def chromium_page() -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield chromium.new_page(viewport={"width": 1280, "height": 800})
+        chromium.close()
+
+
+def test_it_opens_in_an_iframe_of_the_ehr_and_asks_nobody_else(hospital: Hospital, chromium_page: Page) -> None:
+    complaints: list[str] = []
+    asked: set[str] = set()
+    chromium_page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    chromium_page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    chromium_page.goto(hospital.sandbox.base_url)
+    chromium_page.evaluate(
+        """url => { const frame = document.createElement("iframe"); frame.name = "app"; frame.src = url;
+                    frame.width = 400; frame.height = 700; document.body.append(frame); }""",
+        hospital.launch_url(hospital.card()),
+    )
+    frame = chromium_page.frame_locator("iframe[name=app]")
+    expect(frame.get_by_role("heading", level=1)).to_contain_text("Pneumothorax: high probability")
+    expect(frame.locator("img")).to_have_js_property("complete", True)
+    assert frame.locator("img").evaluate("image => image.naturalHeight") == 1024
+    assert frame.locator("html").evaluate("page => page.scrollWidth <= page.clientWidth")
+    assert complaints == []
+    assert asked == {urlsplit(hospital.sandbox.base_url).netloc, urlsplit(chromium_page.frames[1].url).netloc}
