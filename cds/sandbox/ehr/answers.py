@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+import httpx
 import orjson
 
 _STEP = re.compile(r"([A-Za-z0-9_-]+)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
@@ -14,7 +15,7 @@ _STEP = re.compile(r"([A-Za-z0-9_-]+)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back from one POST."""
+    """What came back from one request."""
 
     status: int
     body: Any
@@ -24,14 +25,18 @@ class Answer:
     steps: Mapping[str, float] = field(default_factory=dict)
     """Where the service says its time went (``Server-Timing``): milliseconds by name."""
 
+    @classmethod
+    def of(cls, response: httpx.Response, raw: bytes, ms: float) -> Self:
+        """The answer whose body is ``raw``, already read."""
+        return cls(response.status_code, _json(raw), ms, _steps(response.headers.get("Server-Timing", "")))
 
-def steps_of(header: str) -> dict[str, float]:
+
+def _steps(header: str) -> dict[str, float]:
     """W3C Server Timing: ``read;dur=12.5, score;dur=80``."""
     return {name: float(ms) for name, ms in _STEP.findall(header[:4096])}
 
 
-def json_of(raw: bytes) -> Any:
-    """The body as JSON; None where it is none."""
+def _json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -15,8 +15,8 @@ from joserfc import jwt
 from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamError
 from cds.sandbox import bounded
 from cds.sandbox.access import AccessTokens
-from cds.sandbox.ehr import answers, prefetch
-from cds.sandbox.ehr.answers import Answer
+from cds.sandbox.ehr import prefetch
+from cds.sandbox.ehr.answers import Answer, problem_of
 from cds.sandbox.handles import Handles
 from cds.sandbox.keys import SandboxKeys
 
@@ -124,7 +124,7 @@ class CdsClient:
         finally:
             # "Passing the Access Token to the CDS Service": it ends with the call, not with its minute.
             self._tokens.revoke(token)
-        return HookExchange(url, shown, answer, answers.problem_of(answer))
+        return HookExchange(url, shown, answer, problem_of(answer))
 
     def feedback(self, entries: Sequence[Json], *, service: str = "imaging-prescreen") -> Answer:
         """Tell the service what became of its cards (§ Feedback); raises :class:`UpstreamError`."""
@@ -190,13 +190,7 @@ class CdsClient:
             raise Unreachable("the service did not answer in time") from None
         except httpx.HTTPError as error:
             raise Unreachable(f"the service could not be reached ({type(error).__name__})") from None
-        ms = (time.perf_counter() - started) * 1000
-        return Answer(
-            response.status_code,
-            answers.json_of(raw),
-            ms,
-            answers.steps_of(response.headers.get("Server-Timing", "")),
-        )
+        return Answer.of(response, raw, (time.perf_counter() - started) * 1000)
 
     def _jwt(self, url: str) -> str:
         """§ Trusting CDS Clients: ``aud`` is the exact URL called, the key the registered one."""
