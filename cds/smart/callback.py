@@ -57,7 +57,10 @@ class Callback:
         held = self._pending.take(state) if state else None
         if held is None:
             raise StateExpired("the state is unknown, used or too old")
-        return PendingLaunch(**held)
+        try:
+            return PendingLaunch(**held)
+        except TypeError:
+            raise StateExpired("the launch is of another version of ours") from None
 
     def _registration(self, pending: PendingLaunch) -> Registration:
         registration = self._services.registrations.by_fhir_server(pending.fhir_server)

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from werkzeug.test import TestResponse
 
-from cds.smart.launch import LAUNCH_S
+from cds.smart import SmartServices
+from cds.smart.launch import pending_launches
 from tests.smart.conftest import BASE, JWKS, TOKEN, Browser, Ehr
 
 SignIn = Callable[[], TestResponse]
@@ -110,8 +111,10 @@ class TestState:
         assert browser.callback({"state": state, "code": "a-code"}).status_code == 400
         assert ehr.called == []
 
-    def test_its_time_is_limited(self) -> None:
-        assert LAUNCH_S <= 600
+    def test_one_of_another_version_of_ours_is_over(self, services: SmartServices, browser: Browser) -> None:
+        browser.launch()
+        pending_launches(services).put("state", {"fhir_server": BASE}, 60)
+        assert title(browser.callback({"state": "state", "code": "a-code"})) == "This sign-in is over"
 
 
 class TestAnswersOfTheAuthorizationServer:
@@ -172,8 +175,14 @@ class TestAnswersOfTheAuthorizationServer:
         ehr.configuration["token_endpoint"] = "https://auth.ehr.example/swapped"
         assert browser.callback(answer).status_code == 303
 
-    def test_a_token_endpoint_elsewhere_gets_neither_code_nor_assertion(self, browser: Browser, ehr: Ehr) -> None:
-        ehr.configuration["token_endpoint"] = "https://evil.example/token"
+    @pytest.mark.parametrize(
+        "endpoint",
+        ["https://evil.example/token", "http://auth.ehr.example/token", "https://[::1", f"{TOKEN}#x", None, 5],
+    )
+    def test_a_token_endpoint_elsewhere_gets_neither_code_nor_assertion(
+        self, endpoint: Any, browser: Browser, ehr: Ehr
+    ) -> None:
+        ehr.configuration["token_endpoint"] = endpoint
         answer = ehr.authorize(browser.launch().headers["Location"])
         assert browser.callback(answer).status_code == 502
 
