@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from cds.smart import SmartServices
 from cds.smart.launch import pending_launches
+from cds.smart.session import Sessions
 from tests.smart.conftest import BASE, JWKS, TOKEN, Browser, Ehr
 
 SignIn = Callable[[], TestResponse]
@@ -252,13 +253,14 @@ def test_a_refusal_is_in_the_audit_trail_without_what_was_sent(browser: Browser,
     ("expires_in", "ends"), [(None, 3600), (60, 60), (86400, 3600), ("60", 3600), (True, 3600)]
 )
 def test_a_session_lives_no_longer_than_its_token(
-    expires_in: Any, ends: float, sign_in: SignIn, browser: Browser, ehr: Ehr, monkeypatch: pytest.MonkeyPatch
+    expires_in: Any, ends: float, sign_in: SignIn, browser: Browser, ehr: Ehr, services: SmartServices
 ) -> None:
     ehr.context["expires_in"] = expires_in
     sign_in()
-    begun = time.time()
-    monkeypatch.setattr("cds.smart.session.time.time", lambda: begun + ends - 5)
-    assert browser.get("/smart/").status_code == 200
+    cookie = browser.client.get_cookie("__Host-sightline-session", "cds.example")
+    assert cookie
+    session = Sessions(services.valkey, services.keys.session).get(cookie.value.partition(".")[0])
+    assert session.expires == pytest.approx(time.time() + ends, abs=5)
 
 
 def test_a_new_launch_ends_the_session_before(sign_in: SignIn, browser: Browser) -> None:
