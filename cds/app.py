@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from flask import Flask
 
-from cds import health
+from cds import health, smart
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.engine.bundles import Bundle
@@ -28,6 +28,7 @@ from cds.production import refuse_unsafe
 from cds.registration import Registrations
 from cds.reporting.record import Record
 from cds.settings import Settings
+from cds.smart import SmartServices
 from cds.store import migrate
 from cds.store.database import Database
 from cds.store.valkey import Valkey
@@ -82,6 +83,13 @@ def create_app(settings: Settings | None = None) -> Flask:
             answers={"imaging-prescreen": order_sign},
             registrations=registrations,
             record=record,
+        )
+    )
+    app.register_blueprint(
+        smart.blueprint(
+            SmartServices(
+                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+            )
         )
     )
     return app

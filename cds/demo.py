@@ -19,7 +19,7 @@ from cds.audit import chain
 from cds.databases import databases
 from cds.errors import SightlineError
 from cds.findings import Prescreen
-from cds.processes import Process, Processes, free_port
+from cds.processes import Processes, free_port
 from cds.reporting.record import Record
 from cds.reporting.resources import report_id
 from cds.reporting.words import part, percent, worth_saying
@@ -27,8 +27,10 @@ from cds.sandbox.app import Sandbox, create_app
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
-from cds.sandbox.patients import loader
-from cds.sandbox.patients.sample import SamplePatient
+from cds.sandbox.patients import Films, SamplePatient, sample_patients
+from cds.sandbox.patients.bundles import load_bundle
+from cds.sandbox.patients.loader import load
+from cds.sandbox.patients.wrap import wrap_images
 from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
 from cds.settings import Settings
 from cds.store import migrate, outbox, scores
@@ -76,9 +78,10 @@ class Demo:
             parts, desk = self._sandbox(settings)
             settings = replace(settings, registrations_file=_register(parts, settings))
             migrate.upgrade(settings.database_admin_url, migrate.role_of(settings.database_url))
+            database = running.enter_context(closing(Database(settings.database_url)))
+            _take_up_again(database)
             processes = running.enter_context(Processes(logs(settings)))
             patients = self._start(processes, settings, parts)
-            database = running.enter_context(closing(Database(settings.database_url)))
             outcomes = self._sign_all(desk, patients, database)
             self._wait_for_delivery(database)
             if json_file:
@@ -104,19 +107,24 @@ class Demo:
         sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
         start_worker(processes, settings)
         self._tell("service, worker, sandbox EHR and PACS are starting")
-        patients = loader.prepare(
-            parts, today=date.today(), images=self._images, bundles=self._bundles, say=self._tell
-        )
+        patients = self._patients(parts)
         self._tell(f"the sandbox holds {len(patients)} patients")
         processes.wait(sandbox, lambda: answers(f"{self._base_url}/fhir/metadata"), within_s=60)
         wait_for_web(processes, web, settings)
         self._tell("the models are loaded; the EHR signs an order for each patient")
         return patients
 
+    def _patients(self, parts: Sandbox) -> list[SamplePatient]:
+        """The sample patients, those of your images and of your bundles, in the sandbox's EHR and PACS."""
+        today = date.today()
+        patients = sample_patients(parts.pacs_root, today, Films(parts.home / "films"))
+        if self._images:
+            patients += wrap_images(self._images, parts.pacs_root, today, say=self._tell)
+        patients += [load_bundle(path, parts.pacs_root, today) for path in self._bundles]
+        load(patients, parts.records, parts.pacs, parts.archive)
+        return patients
+
     def _sign_all(self, desk: Ehr, patients: Sequence[SamplePatient], database: Database) -> list[Outcome]:
-        # A second start keeps results and reports, but shall show how long a first look takes.
-        with database.transaction(TENANT) as connection:
-            scores.forget(connection, TENANT)
         outcomes = []
         for patient in patients:
             outcomes.append(_signed(desk, patient, database))
@@ -137,6 +145,13 @@ class Demo:
 
     def _tell(self, line: str) -> None:
         self._say(f"{time.monotonic() - self._started:6.1f} s  {line}")
+
+
+def _take_up_again(database: Database) -> None:
+    """What a run before this one left: reports on their way go on, scores are made anew to show what that takes."""
+    with database.transaction(TENANT) as connection:
+        outbox.hurry(connection, TENANT)
+        scores.forget(connection, TENANT)
 
 
 def _register(parts: Sandbox, settings: Settings) -> Path:

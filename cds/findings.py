@@ -81,6 +81,8 @@ class StudySeen:
     started: datetime | None
     reference: str
     """``ImagingStudy/{id}`` on the EHR's FHIR server."""
+    root: str
+    """The DICOMweb root that serves it."""
     passed_over: tuple[str, ...] = ()
     """What else there was, each in a few words."""
 

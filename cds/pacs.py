@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from cds.ehr.backend_services import BackendServices
-from cds.errors import ConfigurationError
+from cds.errors import ConfigurationError, Missing
+from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.registration import Pacs, Registration
 
@@ -35,6 +36,12 @@ class PacsAccess:
             return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout=self.timeout_s)
 
         return open_pacs
+
+    def of_study(self, registration: Registration, prescreen: Prescreen) -> DICOMweb:
+        """The PACS that holds the study of a prescreen, which must have one."""
+        if prescreen.study is None:
+            raise Missing("there is no image")
+        return self.opener(registration, prescreen.fhir_server)(prescreen.study.root)
 
     def _auth(self, registration: Registration, fhir_base: str, pacs: Pacs) -> httpx.Auth | None:
         scheme, _, variable = pacs.auth.partition(":")

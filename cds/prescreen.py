@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
@@ -148,6 +149,7 @@ class Prescreening:
             view=choice.view,
             started=study.started,
             reference=study.reference,
+            root=study.root,
             passed_over=(*choice.passed_over, *passed_over),
         )
         return ImageReading(seen, score)
@@ -160,13 +162,13 @@ class Prescreening:
             raise NothingThere("there are no recent notes on record")
         key = _digest(subject.fhir_server, references, self._engine.note_bundle.version.digest)
         return self._record.note_reading(subject.tenant, key) or self._record.keep_note_reading(
-            subject.tenant, key, self._score_notes(chart, watch)
+            subject.tenant, key, self._score_notes(subject, chart, watch)
         )
 
-    def _score_notes(self, chart: Chart, watch: Stopwatch) -> NoteReading:
+    def _score_notes(self, subject: Subject, chart: Chart, watch: Stopwatch) -> NoteReading:
         with watch("fetch notes"):
             contents = chart.contents()
-            known = KnownIdentifiers.from_fhir(chart.patient(), chart.people())
+            known = _known(subject, chart)
         with watch("de-identify"):
             readable = list(_readable(contents))
             if not readable:
@@ -229,6 +231,20 @@ def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersio
 
 def _resource(chart: Chart, study: StudyCandidate) -> dict[str, Any]:
     return next(s for s in chart.studies() if study.reference == f"ImagingStudy/{s.get('id')}")
+
+
+def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
+    """Every name, number and address that the chart itself tells us must not stay in a note."""
+    by_type = defaultdict(list)
+    for person in chart.people():
+        by_type[person.get("resourceType")].append(person)
+    return KnownIdentifiers.from_fhir(
+        chart.patient(),
+        by_type["Practitioner"],
+        by_type["RelatedPerson"],
+        by_type["Organization"],
+        subject=f"{subject.fhir_server}/{subject.patient}",
+    )
 
 
 def _readable(contents: Iterable[Document | SightlineError]) -> Iterator[tuple[Document, str]]:

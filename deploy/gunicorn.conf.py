@@ -21,3 +21,6 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
+
+# gunicorn 27 opens a control socket in the working directory unless told not to.
+control_socket_disable = True

@@ -3,18 +3,23 @@
 from collections.abc import Iterator
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
+from cds.store.embedded.postgres import SUPERUSER
 from cds.store.migrate import upgrade
 from cds.store.valkey import Valkey
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A running server whose schema is up to date."""
+    """A running server whose schema is up to date. It is thrown away, so it need not wait for the disk."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        with psycopg.connect(server._url(SUPERUSER, "postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         upgrade(server.admin_url, "cds_app")
         yield server
 
@@ -28,11 +33,16 @@ def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
-        client = Valkey(server.url)
-        yield client
-        client.close()
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey(valkey_url: str) -> Iterator[Valkey]:
+    client = Valkey(valkey_url)
+    yield client
+    client.close()
 
 
 @pytest.fixture

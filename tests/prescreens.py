@@ -28,7 +28,14 @@ def prescreen(**changes: Any) -> Prescreen:
         findings=(PNEUMOTHORAX, EFFUSION, MASS),
         models=(IMAGE_MODEL, NOTE_MODEL),
         study=StudySeen(
-            "1.2.3", "1.2.3.1", "1.2.3.1.1", "DX", "PA", datetime(2026, 11, 20, 8, tzinfo=UTC), "ImagingStudy/s1"
+            study_uid="1.2.3",
+            series_uid="1.2.3.1",
+            instance_uid="1.2.3.1.1",
+            modality="DX",
+            view="PA",
+            started=datetime(2026, 11, 20, 8, tzinfo=UTC),
+            reference="ImagingStudy/s1",
+            root="https://pacs.example/dicom-web",
         ),
         notes=(NoteSeen("DocumentReference/d1", "ED note", date(2026, 11, 20), "c" * 64),),
         issued=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),

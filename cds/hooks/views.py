@@ -22,7 +22,6 @@ from cds.hooks.request import HookRequest, parse
 from cds.registration import Registrations
 from cds.reporting.record import Record
 
-
 UNKNOWN_CALLER = "unknown"
 """The tenant whose chain holds the refusals of callers that are nobody's."""
 
@@ -83,8 +82,11 @@ def blueprint(
         _log.error("a hook could not be answered: %s", error)
         return _outcome(RequestError("the service cannot answer at the moment"), 503)
 
-    @bp.errorhandler(HTTPException)
-    def wrong(error: HTTPException) -> Response:
+    # Of the whole application, for a wrong path or method belongs to no blueprint yet.
+    @bp.app_errorhandler(HTTPException)
+    def wrong(error: HTTPException) -> Response | HTTPException:
+        if not request.path.startswith("/cds-services"):
+            return error
         return _outcome(RequestError(error.description or error.name), error.code or 500)
 
     @bp.after_request

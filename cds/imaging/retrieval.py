@@ -13,8 +13,8 @@ from cds.imaging.selection import Candidate
 def retrieve(pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, *, at_least: int) -> Radiograph:
     """The radiograph, its shorter side at least ``at_least`` pixels where the film has them.
 
-    Raises a leaf of :class:`UpstreamError`, or :class:`ImagingError` where the film cannot be used, is another than
-    the one that was asked for, or is not what the search said: the file has the last word.
+    Raises a leaf of :class:`UpstreamError`, or :class:`ImagingError` where the film cannot be used, is another
+    than the one that was asked for, or is not what the search said: the file has the last word.
     """
     try:
         film = read_radiograph(pacs.instance(study_uid, series_uid, sop_uid), at_least=at_least)

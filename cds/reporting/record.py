@@ -153,14 +153,18 @@ class Record:
         event = balp.token_obtained(Exchange(us, server, us), parameters)
         if not request.succeeded:
             event = balp.failed(event, "the token was not given", Outcome.MINOR_FAILURE)
-        with self._database.transaction(request.tenant) as connection:
-            chain.append(connection, request.tenant, event)
+        self.event(request.tenant, event)
 
     def audit(self, tenant: str, trail: Trail) -> None:
         """Write the events gathered so far."""
         if events := trail.take():
             with self._database.transaction(tenant) as connection:
                 chain.append_many(connection, tenant, events)
+
+    def event(self, tenant: str, event: Mapping[str, Any]) -> None:
+        """Write one AuditEvent by itself."""
+        with self._database.transaction(tenant) as connection:
+            chain.append(connection, tenant, event)
 
     def _write_results(self, connection: Connection, prescreen: Prescreen) -> None:
         written = resources(prescreen)

@@ -7,10 +7,9 @@ permissions (SMART App Launch 2.2, "Scopes for requesting FHIR resources").
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,13 +19,11 @@ from joserfc.jwk import ECKey
 
 from cds.errors import Unauthenticated
 from cds.sandbox.handles import Handles
+from cds.sandbox.scopes import ResourceScope
 
 Interaction = Literal["create", "read", "update", "delete", "search"]
 
-# A v2 scope with a query ("?category=…") asks for less than the type; we grant such a scope nothing.
-_SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)")
 _LONGEST_LIFETIME_S = 24 * 3600
-_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +53,11 @@ class Access:
 
     def _contexts(self, resource_type: str, interaction: Interaction) -> set[str]:
         permitting = {
-            context
-            for context, of_type, letters in self._granted()
-            if of_type in (resource_type, "*") and interaction[0] in letters
+            granted.context
+            for granted in filter(None, map(ResourceScope.parse, self.scopes))
+            if granted.type in (resource_type, "*") and interaction[0] in granted.permissions
         }
         return permitting if self.patient else permitting - {"patient"}
-
-    def _granted(self) -> Iterator[tuple[str, str, str]]:
-        for scope in self.scopes:
-            if parts := _SCOPE.fullmatch(scope):
-                context, of_type, letters = parts.groups()
-                yield context, of_type, _V1.get(letters, letters)
 
 
 class AccessTokens:

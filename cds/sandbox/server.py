@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from cds.errors import ConfigurationError
 from cds.sandbox.app import DEFAULT_SERVICE_URL, create_app
+from cds.sandbox.fhir import validation
 from cds.sandbox.keys import SandboxKeys
 from cds.sandbox.pacs import StowPacs
 
@@ -70,4 +72,5 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Called in the worker: the databases are opened after the fork."""
+        threading.Thread(target=validation.warm_up, daemon=True).start()
         return self._build()

@@ -143,6 +143,16 @@ def undelivered(connection: Connection, tenant: str) -> int:
     return int(found[0])
 
 
+def hurry(connection: Connection, tenant: str) -> None:
+    """Make every delivery that waits due now. For when no worker can be at one: a lease is then a dead worker's."""
+    waiting = connection.execute(
+        "UPDATE outbox SET next_attempt_at = now() WHERE tenant = %s AND next_attempt_at > now() RETURNING id",
+        (tenant,),
+    ).fetchall()
+    for (id,) in waiting:
+        defer(connection, tenant, id)
+
+
 def dead(connection: Connection, tenant: str) -> list[DeadLetter]:
     """The deliveries that were given up, the oldest first."""
     found = connection.execute(

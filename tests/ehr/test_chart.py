@@ -259,6 +259,13 @@ def test_endpoints_that_cannot_be_read_say_why(chart_of: ChartOf) -> None:
         chart_of(ehr).endpoints()
 
 
+def test_endpoints_are_limited(chart_of: ChartOf) -> None:
+    named = [{"reference": f"Endpoint/e{n}"} for n in range(50)]
+    ehr = Ehr(study("s1", endpoint=named), *({"resourceType": "Endpoint", "id": f"e{n}"} for n in range(50)))
+    ehr.includes = False
+    assert [endpoint["id"] for endpoint in chart_of(ehr).endpoints()] == ["e0", "e1", "e2", "e3"]
+
+
 def test_no_time_left_is_said_by_every_piece(client_of: ClientOf, executor: Executor) -> None:
     chart = Chart(client_of(Ehr(PATIENT), timeout_s=lambda: 0.0), "p1", executor)
     for piece in (chart.patient, chart.studies, chart.documents, chart.contents, chart.endpoints):

@@ -15,16 +15,20 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
+from cds.ehr.backend_services import BackendServices, TokenRequest
 from cds.ehr.bearer import Bearer
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.imaging_studies import select
 from cds.ehr.prefetch import TEMPLATES, Prefetched
-from cds.ehr.write_back import deliver
+from cds.ehr.write_back import SCOPES, deliver
 from cds.errors import Missing, Refused
+from cds.keys import Keys
 from cds.registration import Registration
 from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.clients import Client
+from cds.settings import Settings
 
 TODAY = date(2024, 6, 1)
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
@@ -35,7 +39,7 @@ CLINICAL_NOTE = {
 READING = (
     "patient/Patient.r patient/ImagingStudy.rs patient/Endpoint.r patient/DocumentReference.rs patient/Binary.r"
 )
-WRITING = "system/DiagnosticReport.crs system/Observation.crs system/Device.crs system/Provenance.crs"
+WRITING = " ".join(SCOPES)
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,14 @@ class Ehr:
     sandbox: Sandbox
     http: httpx.Client
 
-    def client(self, scopes: str, *, patient: str | None = None) -> FhirClient:
+    @property
+    def registration(self) -> Registration:
         base = self.sandbox.fhir_base
         entry = {"issuer": base, "tenant": "sandbox", "fhirServers": [base], "jwksUrl": f"{base}/jwks"}
+        return Registration.from_json({**entry, "clientId": "worker"})
+
+    def client(self, scopes: str, *, patient: str | None = None) -> FhirClient:
+        base = self.sandbox.fhir_base
         token = self.sandbox.tokens.issue(
             subject="tester",
             client_id="sightline",
@@ -56,7 +65,7 @@ class Ehr:
             lifetime_s=60,
             patient=patient,
         )
-        return FhirClient(self.http, Registration.from_json(entry), base, Bearer(token, base))
+        return FhirClient(self.http, self.registration, base, Bearer(token, base))
 
     def keep(self, *resources: dict[str, Any]) -> None:
         for resource in resources:
@@ -64,9 +73,15 @@ class Ehr:
 
 
 @pytest.fixture
-def ehr(tmp_path: Path) -> Iterator[Ehr]:
+def keys(tmp_path: Path) -> Keys:
+    return Keys.load(Settings(data_dir=tmp_path / "ours"))
+
+
+@pytest.fixture
+def ehr(tmp_path: Path, keys: Keys) -> Iterator[Ehr]:
+    worker = Client("worker", "Our worker", scopes=SCOPES, jwks=keys.public_jwks())
     server = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
-    server.app = app = create_app(tmp_path, f"http://127.0.0.1:{server.port}")
+    server.app = app = create_app(tmp_path, f"http://127.0.0.1:{server.port}", clients=[worker])
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
     sandbox: Sandbox = app.extensions["sandbox"]
@@ -234,6 +249,18 @@ def test_results_are_delivered_once_however_often_and_by_whichever_way(patient: 
     assert first.of_type("DiagnosticReport") == (f"DiagnosticReport/{report['id']}",)
     assert deliver(client, results()) == first
     assert held(patient) == kept
+
+
+def test_a_token_of_our_own_is_obtained_and_suffices(patient: Ehr, keys: Keys) -> None:
+    requested: list[TokenRequest] = []
+    base = patient.sandbox.fhir_base
+    tokens = BackendServices(patient.http, keys, on_token=requested.append)
+    auth = tokens.auth(patient.registration, base, SCOPES)
+    delivered = deliver(FhirClient(patient.http, patient.registration, base, auth), results())
+    assert [request.succeeded for request in requested] == [True]
+    assert set(delivered.references.values()) == {
+        f"{type_}/{resource['id']}" for type_, resources in held(patient).items() for resource in resources
+    }
 
 
 def test_one_by_one_comes_to_the_same(patient: Ehr) -> None:

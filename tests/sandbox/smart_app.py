@@ -87,7 +87,7 @@ class SmartApp:
         kept = {name: value for name, value in parameters.items() if value is not None}
         return self.browser.get("/oauth/authorize", query_string=kept)
 
-    def token(self, **form: str) -> TestResponse:
+    def token(self, **form: str | list[str]) -> TestResponse:
         return self.browser.post("/oauth/token", data=signed_in() | form)
 
     def redeem(self, code: str, **changes: str) -> TestResponse:

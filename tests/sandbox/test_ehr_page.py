@@ -145,6 +145,28 @@ class TestChart:
 
         assert client.get("/documents/d2", base_url=BASE).get_data() == b"<p>x"
 
+    @pytest.mark.parametrize(
+        "attachment", [{}, {"data": "!"}, {"url": "Binary/none"}, {"url": "https://elsewhere.test/note"}]
+    )
+    def test_a_note_that_is_not_here_is_not_found(
+        self, client: FlaskClient, sandbox: Sandbox, people: None, attachment: dict[str, str]
+    ) -> None:
+        sandbox.records.update(
+            {"resourceType": "DocumentReference", "id": "d3", "content": [{"attachment": attachment}]}
+        )
+
+        assert client.get("/documents/d3", base_url=BASE).status_code == 404
+
+    def test_a_note_of_an_odd_type_is_only_bytes(
+        self, client: FlaskClient, sandbox: Sandbox, people: None
+    ) -> None:
+        attachment = {"contentType": "text/html\nX-Evil: 1", "data": "eA=="}
+        sandbox.records.update(
+            {"resourceType": "DocumentReference", "id": "d4", "content": [{"attachment": attachment}]}
+        )
+
+        assert client.get("/documents/d4", base_url=BASE).mimetype == "application/octet-stream"
+
     def test_what_is_in_the_records_is_shown_as_text(
         self, client: FlaskClient, sandbox: Sandbox, people: None
     ) -> None:
@@ -245,6 +267,8 @@ class TestSigning:
         assert unescape(clinician.fields()["order-0-reason"]) == "Cough <3 weeks"
 
         clinician.click("sign")
+        (entry,) = service.received[0]["body"]["context"]["draftOrders"]["entry"]
+        assert entry["resource"]["id"] == "begun"
         assert "Signed: ServiceRequest/begun" in clinician.click("file")
         assert sandbox.records.read("ServiceRequest", "begun")["status"] == "active"
 

@@ -86,6 +86,11 @@ class TestAuthorizationCode:
 
         assert refused(smart_app.redeem(code)) == "invalid_grant"
 
+    def test_a_parameter_given_twice_is_refused(self, smart_app: SmartApp, code: str) -> None:
+        assert (
+            refused(smart_app.token(grant_type=["client_credentials", "authorization_code"])) == "invalid_request"
+        )
+
     def test_another_grant_type_is_named(self, smart_app: SmartApp) -> None:
         assert refused(smart_app.token(grant_type="password")) == "unsupported_grant_type"
 

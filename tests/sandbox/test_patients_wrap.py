@@ -85,6 +85,14 @@ class TestImages:
         assert len(wrap_images(tmp_path, PACS, NOW, say=said.append)) == 1
         assert [line.split(" was left out")[0] for line in said] == ["cut.png", "text.dcm"]
 
+    def test_another_image_under_the_same_name_is_another_study(self, tmp_path):
+        picture(tmp_path / "a.png")
+        (first,) = wrap_images(tmp_path, PACS, NOW)
+        picture(tmp_path / "a.png", bits=16)
+        (second,) = wrap_images(tmp_path, PACS, NOW)
+        assert first.id == second.id
+        assert first.study_uid != second.study_uid
+
     def test_only_so_many_are_taken_and_the_rest_counted(self, tmp_path):
         for number in range(5):
             picture(tmp_path / f"{number}.png")
@@ -144,8 +152,9 @@ class TestBundle:
             ('{"resourceType": "Bundle", "type": "transaction", "entry": []}', "must hold one Patient, not 0"),
             ('{"resourceType": "Bundle", "type": "transaction", "entry": [7]}', "entry 1 has no resource"),
             (
-                '{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": {"resourceType": "X"}}]}',
-                "usable id",
+                '{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource":'
+                ' {"resourceType": "X"}}]}',
+                "no usable id",
             ),
         ],
     )

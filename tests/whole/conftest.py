@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +21,13 @@ from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
-from cds.settings import Settings
+from cds.settings import PACKAGE_ROOT, Settings
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
-from cds.store.valkey import Valkey
 from tests.serving import listening
+
+
+MODELS = Path(os.environ.get("CDS_MODELS_DIR", PACKAGE_ROOT / "models"))
 
 
 @dataclass(frozen=True)
@@ -52,26 +56,27 @@ def hospital(
     tmp_path_factory: pytest.TempPathFactory,
     postgres: EmbeddedPostgres,
     database: Database,
-    valkey: Valkey,
+    valkey_url: str,
 ) -> Iterator[Hospital]:
     home = tmp_path_factory.mktemp("hospital")
     with listening() as ehr, listening() as service:
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
         registrations = home / "registrations.json"
-        registrations.write_text(json.dumps([registration(ehr.base_url, sandbox.keys)]))
+        registrations.write_text(json.dumps([registration(sandbox)]))
         settings = Settings(
             data_dir=home,
             public_url=service.base_url,
             database_url=postgres.app_url,
-            redis_url=valkey.url,
+            redis_url=valkey_url,
             registrations_file=registrations,
             # Two test processes share two cores; a slow moment must not look like a missing part.
             hook_budget_ms=20_000,
+            models_dir=MODELS,
         )
         service.app = create_app(settings)
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
-        load(patients, sandbox.records, sandbox.pacs)
+        load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]
         by_id = {patient.id: patient for patient in patients}
         yield Hospital(settings, service.app, sandbox, desk, by_id, database)

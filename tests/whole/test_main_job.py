@@ -14,16 +14,6 @@ from tests.whole.conftest import Hospital
 
 TENANT = "sandbox"
 
-NAMES = [
-    "pneumothorax",
-    "pneumonia",
-]
-
-
-def indicators(exchange: Any) -> list[str]:
-    return [card["indicator"] for card in exchange.cards]
-
-
 def test_a_pneumothorax_is_a_critical_card_that_offers_stat(hospital: Hospital) -> None:
     exchange = hospital.sign("pneumothorax")
     assert exchange.problem == ""
@@ -80,8 +70,8 @@ def test_a_note_is_read_in_each_of_its_formats(hospital: Hospital) -> None:
 
 
 def test_the_frontal_view_is_chosen_and_the_lateral_named(hospital: Hospital) -> None:
-    hospital.sign("pneumothorax")
-    study = latest(hospital, hospital.patient("pneumothorax").id).study
+    hospital.sign("pneumonia")
+    study = latest(hospital, "pneumonia").study
     assert study is not None
     assert study.view in ("PA", "AP")
     assert study.passed_over

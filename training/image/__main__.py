@@ -31,8 +31,10 @@ def main() -> None:
     films = split(read_nih(arguments.data / "nih"))
     schedule = Schedule(head=(64,), whole=(64,), max_batches=2) if arguments.smoke else Schedule()
 
-    model = trained(_with_synthetic(films.train, arguments), schedule)
-    model.to(memory_format=torch.contiguous_format).save_pretrained(arguments.out)
+    if not arguments.trained:
+        model = trained(_with_synthetic(films.train, arguments), schedule)
+        model.to(memory_format=torch.contiguous_format).save_pretrained(arguments.out)
+    model = _loaded(arguments.out)
 
     validation = scored(model, films.validation)
     calibration = {
@@ -95,6 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path(".data/films"), help="where drawn films are kept")
     parser.add_argument("--synthetic", type=int, default=480, help="how many synthetic films to train on")
     parser.add_argument("--unseen", type=int, default=120, help="how many synthetic films to judge by")
+    parser.add_argument("--trained", action="store_true", help="only calibrate and measure what lies in --out")
     parser.add_argument("--control", type=Path, help="a bundle made with --synthetic 0, to compare with")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help="two batches only: proves that the script runs")

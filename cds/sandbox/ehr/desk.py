@@ -82,9 +82,8 @@ class Desk:
         chosen = self._card(card)
         if card in self.overridden or self.accepted.get(card):
             raise RequestError("this card has been dealt with")
-        listed = dict(enumerate(chosen.override_reasons))
+        picked = next((one for place, one in enumerate(chosen.override_reasons) if str(place) == reason), None)
         self.overridden.add(card)
-        picked = listed.get(int(reason)) if reason.isdecimal() else None
         self._tell(client, chosen, overridden(chosen.uuid, reason=picked, comment=comment.strip()[:500]))
 
     def _card(self, place: int) -> Card:

@@ -15,6 +15,7 @@ import orjson
 from joserfc import jwt
 
 from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamError
+from cds.sandbox import bounded
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.ehr import prefetch
 from cds.sandbox.handles import Handles
@@ -22,6 +23,7 @@ from cds.sandbox.keys import SandboxKeys
 
 TOKEN_S = 60
 JWT_S = 300
+ANSWER_S = 15
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 READ_SCOPES = tuple(
     f"patient/{of_type}.rs"
@@ -95,7 +97,7 @@ class CdsClient:
         self._tokens = tokens
         self._fhir = fhir
         self._subject = subject
-        self._http = http or httpx.Client(timeout=httpx.Timeout(15, connect=3), trust_env=False)
+        self._http = http or httpx.Client(timeout=httpx.Timeout(ANSWER_S, connect=3), trust_env=False)
         self._discovered: Handles[list[Json]] = Handles(60)
 
     def services(self) -> list[Json]:
@@ -199,7 +201,7 @@ class CdsClient:
             with self._http.stream(
                 method, url, content=content, headers=headers, follow_redirects=False
             ) as response:
-                raw = _bounded(response)
+                raw = bounded.read(response, limit=MAX_ANSWER_BYTES, seconds=ANSWER_S)
         except httpx.TimeoutException:
             raise Unreachable("the service did not answer in time") from None
         except httpx.HTTPError as error:
@@ -240,15 +242,6 @@ def overridden(card: str, *, reason: Mapping[str, Any] | None = None, comment: s
 def _entry(card: str, outcome: Outcome) -> Json:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return {"card": card, "outcome": outcome, "outcomeTimestamp": now}
-
-
-def _bounded(response: httpx.Response) -> bytes:
-    raw = bytearray()
-    for chunk in response.iter_bytes():
-        raw += chunk
-        if len(raw) > MAX_ANSWER_BYTES:
-            raise BadAnswer("the service's answer is too long")
-    return bytes(raw)
 
 
 def _steps(header: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ from cds.sandbox.records import Records
 
 EXTENSION = "sandbox-ehr"
 DESK_S = 12 * 3600
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+(; ?charset=[A-Za-z0-9-]+)?")
+_UNKNOWN_TYPE = "application/octet-stream"
 
 bp = Blueprint("ehr", __name__, template_folder="templates", static_folder="static", static_url_path="/ehr/static")
 
@@ -73,7 +76,7 @@ def _policy(response: Response) -> Response:
     response.headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-        f"img-src 'self' data: {app}; frame-src 'self' {app}; form-action 'self' {app}; frame-ancestors 'self'",
+        f"img-src 'self' {app}; frame-src 'self' {app}; form-action 'self' {app}; frame-ancestors 'self'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     # Not no-referrer: a browser then sends "Origin: null" with our own forms.
@@ -177,7 +180,8 @@ def document(id: str) -> Response:
     """A note as it was filed, in a sandbox of the browser's: it comes from outside and is not trusted."""
     attachment = (ehr().records.read("DocumentReference", id).get("content") or [{}])[0].get("attachment", {})
     response = make_response(_content(attachment))
-    response.headers["Content-Type"] = attachment.get("contentType", "application/octet-stream")
+    content_type = str(attachment.get("contentType", ""))
+    response.headers["Content-Type"] = content_type if _MEDIA_TYPE.fullmatch(content_type) else _UNKNOWN_TYPE
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
     return response
 
@@ -224,8 +228,8 @@ def _file(desk: Desk) -> None:
 
 
 def _kept(order: dict[str, Any]) -> dict[str, Any]:
-    """A draft that the record held is now this order; any other gets an id of its own."""
-    if ehr().records.find(order["resourceType"], order["id"]):
+    """What was a draft in the record is now this order; any other gets an id of the record's."""
+    if ehr().records.find(order["resourceType"], str(order.get("id"))):
         return ehr().records.update(order)
     return ehr().records.create(order)
 
@@ -237,7 +241,10 @@ def _content(attachment: dict[str, Any]) -> bytes:
         data = ehr().records.read("Binary", url.removeprefix("Binary/")).get("data")
     if data is None:
         raise Unknown("the note's content is not kept here")
-    return b64decode(data)
+    try:
+        return b64decode(data, validate=True)
+    except ValueError:
+        raise Unknown("the note's content cannot be read") from None
 
 
 def _pretty(value: Any) -> str:

@@ -14,17 +14,17 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.errors import RequestError
+from cds.sandbox import scopes
 from cds.sandbox.clients import Client
 from cds.sandbox.ehr import chart
-from cds.sandbox.oauth import pkce, scopes
+from cds.sandbox.oauth import pkce
 from cds.sandbox.oauth.errors import OAuthError
 from cds.sandbox.oauth.grants import Grant, PendingRequest
 from cds.sandbox.oauth.launch import LaunchContext
+from cds.sandbox.oauth.parameters import check
 from cds.sandbox.oauth.server import server
 
 bp = Blueprint("oauth_authorize", __name__, template_folder="templates")
-
-MAX_PARAMETER = 4096
 
 
 @bp.route("/oauth/authorize", methods=["GET", "POST"])
@@ -66,8 +66,7 @@ def _trusted(parameters: MultiDict[str, str]) -> tuple[Client, str]:
 
 
 def _request(parameters: MultiDict[str, str], client: Client, redirect_uri: str) -> PendingRequest:
-    if any(len(values) > 1 or len(values[0]) > MAX_PARAMETER for values in parameters.listvalues()):
-        raise OAuthError("invalid_request", "a parameter is given twice, or is too long")
+    check(parameters)
     if parameters.get("response_type") != "code":
         raise OAuthError("unsupported_response_type", "response_type must be code")
     if parameters.get("aud", "").rstrip("/") != server().issuer:

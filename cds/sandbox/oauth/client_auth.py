@@ -18,9 +18,12 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from cds.errors import UpstreamError
+from cds.sandbox import bounded
 from cds.sandbox.clients import Client, Clients
 from cds.sandbox.handles import Clock, Handles
 from cds.sandbox.oauth.errors import InvalidClient, OAuthError
+from cds.sandbox.oauth.parameters import check
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_ASSERTION_S = 300
@@ -51,12 +54,11 @@ class ClientKeys:
 
     def _fetch(self, client: Client) -> KeySet:
         try:
-            response = self._http.get(client.jwks_url, follow_redirects=False)
-            response.raise_for_status()
-            if len(response.content) > MAX_JWKS_BYTES:
-                raise ValueError("too long")
-            return KeySet.import_key_set(response.json())
-        except (httpx.HTTPError, ValueError, TypeError, KeyError, JoseError):
+            with self._http.stream("GET", client.jwks_url, follow_redirects=False) as response:
+                response.raise_for_status()
+                published = json.loads(bounded.read(response, limit=MAX_JWKS_BYTES, seconds=5))
+            return KeySet.import_key_set(published)
+        except (httpx.HTTPError, UpstreamError, ValueError, TypeError, KeyError, JoseError):
             raise InvalidClient("the client's keys could not be fetched from its jwks_url") from None
 
 
@@ -78,6 +80,7 @@ class ClientAuthentication:
 
     def authenticate(self, request: Request) -> Client:
         """The client whose request this is, else :class:`InvalidClient`."""
+        check(request.form)
         assertion = request.form.get("client_assertion")
         if assertion is None:
             return self._by_secret(request)

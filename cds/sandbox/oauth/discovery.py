@@ -70,6 +70,7 @@ def _endpoints() -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "response_types_supported": ["code"],
+        "authorization_response_iss_parameter_supported": True,
         "scopes_supported": [
             *("openid", "fhirUser", "profile", "launch", "launch/patient", "launch/encounter"),
             *("online_access", "offline_access", "patient/*.cruds", "user/*.cruds", "system/*.cruds"),

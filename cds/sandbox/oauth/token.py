@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from cds.sandbox import scopes
 from cds.sandbox.clients import Client
-from cds.sandbox.oauth import id_token, pkce, scopes
+from cds.sandbox.oauth import id_token, pkce
 from cds.sandbox.oauth.errors import OAuthError, answer
 from cds.sandbox.oauth.grants import Grant
 from cds.sandbox.oauth.server import ACCESS_S, server

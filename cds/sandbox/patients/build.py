@@ -11,7 +11,7 @@ from cds.sandbox.patients.films import Film, Films
 from cds.sandbox.patients.people import Person
 from cds.sandbox.patients.sample import Resource, SamplePatient, transaction, uid
 from cds.sandbox.patients.text import note
-from cds.sandbox.radiograph import FIELD_CM
+from cds.sandbox.radiograph import FIELD_CM, VERSION
 
 ONSET_DAYS = 400
 """How long before today the problems on the lists began."""
@@ -56,7 +56,7 @@ def _shot(person: Person, film: Film, number: int, taken: datetime) -> Shot:
     return Shot(
         study_uid=uid(person.id, "study"),
         series_uid=uid(person.id, "series", number),
-        instance_uid=uid(person.id, "instance", number),
+        instance_uid=uid(person.id, "instance", number, VERSION),
         series_number=number,
         view="LL" if film.lateral else film.view,
         taken=taken + timedelta(minutes=number),

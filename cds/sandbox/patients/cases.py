@@ -288,7 +288,7 @@ NORMAL = Case(
     ),
     "A normal film and a note without a worry: nothing to say",
     ("171126009", "Tuberculosis screening"),
-    (Film(808),),
+    (Film(812),),
     (Note("normal-screening", PROGRESS_NOTE, "Pre-placement examination", NURSE),),
     IN_CLINIC,
     INTERNIST,

@@ -108,7 +108,10 @@ def patient(person: Person, story: str) -> Resource:
     return {
         "resourceType": "Patient",
         "id": person.id,
-        "text": {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(story)}</div>'},
+        "text": {
+            "status": "additional",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(story)}</div>',
+        },
         "identifier": [{"use": "usual", "type": mrn_type, "system": MRN_SYSTEM, "value": person.mrn}],
         "active": True,
         "name": [{"use": "official", "family": person.family, "given": person.given.split()}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,8 @@ IDENTIFYING = frozenset(
     """.split()  # noqa: SIM905 - read as a list of names
 )
 
+STORY = "A radiograph of your own"
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,9 +46,9 @@ def wrap_images(
 ) -> list[SamplePatient]:
     """A patient for each radiograph in ``directory``, by file name, at most ``limit``.
 
-    A picture becomes a DX image; a DICOM file stays as it is but for whom and which study it names. ``say`` is told
-    of each file that cannot be used and of how many were left. Raises :class:`ImagingError` where there is no such
-    directory or no radiograph in it.
+    A picture becomes a DX image; a DICOM file stays as it is but for whom and which study it names. ``say`` is
+    told of each file that cannot be used and of how many were left. Raises :class:`ImagingError` where there is no
+    such directory or no radiograph in it.
     """
     if not directory.is_dir():
         raise ImagingError(f"{directory} is not a directory of images")
@@ -70,10 +73,11 @@ def _wrap(path: Path, number: int, pacs_root: str, now: date) -> SamplePatient:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ImagingError("the file is larger than 256 MiB")
     person, data = _person(number), path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     shot = Shot(
-        study_uid=uid(person.id, path.name, "study"),
-        series_uid=uid(person.id, path.name, "series"),
-        instance_uid=uid(person.id, path.name, "instance"),
+        study_uid=uid(person.id, digest, "study"),
+        series_uid=uid(person.id, digest, "series"),
+        instance_uid=uid(person.id, digest, "instance"),
         series_number=1,
         view="PA",
         taken=datetime.combine(now, time(6, 30), UTC),
@@ -151,14 +155,14 @@ def _patient(person: Person, shot: Shot, dataset: Dataset, pacs_root: str) -> Sa
         shot.series_uid, shot.instance_uid, str(dataset.SOPClassUID), str(dataset.Modality), f"CHEST {shot.view}"
     )
     held = [
-        resources.patient(person),
+        resources.patient(person, STORY),
         resources.encounter(person, ("AMB", "ambulatory"), today, INTERNIST),
         resources.imaging_study(person, shot.study_uid, shot.taken.isoformat(), [image]),
     ]
     return SamplePatient(
         id=person.id,
         name=person.name,
-        story="A radiograph of your own",
+        story=STORY,
         bundle=transaction([*resources.shared(pacs_root), *held]),
         order=resources.chest_order(person, resources.CHEST_FILM, INTERNIST, resources.instant(today, 11)),
         instances=(_written(dataset),),

@@ -15,7 +15,7 @@ from cds.sandbox.radiograph.findings import Finding, apply, remodel
 from cds.sandbox.radiograph.lateral import render_lateral
 from cds.sandbox.radiograph.plate import FIELD_CM, Plate
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same arguments would give another film."""
 
 TRAINING_SEEDS = 1_000_000

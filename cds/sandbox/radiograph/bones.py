@@ -60,7 +60,7 @@ def _clavicles(body: Body, rng: np.random.Generator) -> Iterator[Path]:
     for side in SIDES:
         x = sign(side) * (1.7 + (body.half_width + 0.4) * out) + rotation * (1 - out)
         y = body.apex + 3.3 - body.lordosis - rise * out - 0.8 * np.sin(out * 2 * np.pi) * (0.7 + 0.3 * out)
-        radius = np.interp(out, [0, 0.12, 0.5, 1], [0.95, 0.68, 0.56, 0.75])
+        radius = np.interp(out, [0, 0.04, 0.12, 0.5, 0.95, 1], [0.3, 0.9, 0.68, 0.56, 0.72, 0.3])
         yield Path(np.stack([x, y], axis=1), radius)
 
 

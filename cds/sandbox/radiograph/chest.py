@@ -193,7 +193,7 @@ def vessel_tree(body: Body, side: Side, rng: np.random.Generator) -> Iterator[Pa
         start = (x - out * 1.2 + rng.normal(0, 0.2), y + rng.normal(0, 0.5) + 0.7 * angle)
         yield from _branch(_Twig(start, heading, radius * rng.uniform(0.75, 1.0), 7), out, rng)
     artery = [[x - out * 0.7, y - 1.6], [x, y], [x + out * 0.35, y + 2.2], [x + out * 0.1, y + 4.6]]
-    yield Path.of(artery, [0.35, 0.65, 0.55, 0.35])
+    yield Path.of(artery, [0.2, 0.6, 0.5, 0.1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,14 @@ async function send(form, button) {
   } catch {
     return showLost(form);
   }
-  desk.querySelector("button.primary, .order button")?.focus({ preventScroll: true });
+  desk.querySelector(".advice h2")?.focus({ preventScroll: true });
+  say([...desk.querySelectorAll(".problem, .card h3")]);
   lookForReports();
+}
+
+// For those who listen: what is new on the desk.
+function say(parts) {
+  document.getElementById("said").textContent = parts.map((one) => one.textContent.trim()).join(". ");
 }
 
 function showLost(form) {

@@ -1,0 +1,122 @@
+"""Dates as clinicians write them: found, understood, and written again a number of days later in the same form."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import regex
+
+MONTHS = tuple(calendar.month_name[i].lower() for i in range(1, 13))
+
+_NAME = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_DAY = r"(?P<day>[12]\d|3[01]|0?[1-9])(?P<ordinal>st|nd|rd|th)?"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_SHORT_YEAR = r"(?P<year>(?:19|20)\d\d|\d\d)"
+_EDGE = r"(?<![\w./-])"
+
+FORMS: tuple[regex.Pattern[str], ...] = tuple(
+    regex.compile(form, regex.IGNORECASE)
+    for form in (
+        # 2024-03-14, 2024/3/14, and the date of 2024-03-14T10:00
+        rf"{_EDGE}{_YEAR}(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})(?!\d)",
+        # 20240314 and the date of HL7's 20240314103000
+        r"(?<![\w.])(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?=\b|\d{4}\b|\d{6}\b)",
+        # 03/14/2024, 3-14-24, 14/03/2024
+        rf"{_EDGE}(?P<month>\d{{1,2}})(?P<sep>[-/])(?P<day>\d{{1,2}})(?P=sep){_SHORT_YEAR}(?![\d/])",
+        rf"{_EDGE}(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})\.{_YEAR}(?!\d)",
+        # March 14, 2024; Mar 14th '24
+        rf"\b{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
+        # 14 March 2024, 14-Mar-24, the 14th of March, 2024
+        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
+        # March 2024
+        rf"\b{_NAME},?[\s-]+(?:of\s+)?{_YEAR}(?!\d)",
+        # 03/2024
+        rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
+        # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
+        rf"\b(?-i:(?=[A-Z])){_NAME}[\s-]*{_DAY}(?!\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
+        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+(?-i:(?=[A-Z])){_NAME}(?!\w)",
+    )
+)
+"""Every written form with its parts as named groups, the most telling first."""
+
+DAY_OF_YEAR = regex.compile(
+    r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])(?![\d/%]|-\d)"
+)
+"""``3/14``: a date only where nothing says that it is a fraction, a score or a pressure."""
+
+
+def understood(match: regex.Match[str], *, year: int) -> date | None:
+    """The date that a match of one of the forms states; ``year`` where it states none. None: no such day."""
+    said = {k: v for k, v in match.groupdict().items() if v}
+    month, day = _month(said), int(said.get("day", 15))
+    if _day_first(match):
+        month, day = day, month
+    try:
+        return date(_year(said["year"]) if "year" in said else year, month, day)
+    except ValueError:
+        return None
+
+
+def shifted(text: str, days: int, *, year: int) -> str | None:
+    """``text``, one written date, ``days`` later and in the same form; None where it is no date."""
+    for form in (*FORMS, DAY_OF_YEAR):
+        match = form.fullmatch(text)
+        if match and (day := understood(match, year=year)):
+            return _rewritten(match, day + timedelta(days=days))
+    return None
+
+
+def _rewritten(match: regex.Match[str], day: date) -> str:
+    said = match.groupdict()
+    swapped = _day_first(match)
+    new = {
+        "year": f"{day.year}"[-len(said.get("year") or "") :],
+        "month": _padded(day.day if swapped else day.month, said.get("month")),
+        "day": _padded(day.month if swapped else day.day, said.get("day")),
+        "name": _named(day.month, said.get("name") or ""),
+        "ordinal": _ordinal(day.day),
+    }
+    text, start = match.string, match.start()
+    out, at = [], start
+    for group in sorted((g for g in new if said.get(g)), key=match.start):
+        out += [text[at : match.start(group)], new[group]]
+        at = match.end(group)
+    return "".join([*out, text[at : match.end()]])
+
+
+def _day_first(match: regex.Match[str]) -> bool:
+    """Whether ``14/03/2024`` was meant: month first, as in the United States, unless that cannot be."""
+    said = match.groupdict()
+    year_first = said.get("year") and match.start("year") == match.start()
+    return bool(said.get("month") and said.get("day") and not year_first and int(said["month"]) > 12)
+
+
+def _month(said: Mapping[str, str]) -> int:
+    if "name" in said:
+        return next(i for i, name in enumerate(MONTHS, 1) if name.startswith(said["name"][:3].lower()))
+    return int(said["month"])
+
+
+def _year(text: str) -> int:
+    """Two digits: the hundred years up to 2049."""
+    year = int(text)
+    return year if len(text) == 4 else year + (2000 if year < 50 else 1900)
+
+
+def _padded(number: int, like: str | None) -> str:
+    return f"{number:02d}" if like and like.startswith("0") else str(number).zfill(len(like) if like == "" else 1)
+
+
+def _named(month: int, like: str) -> str:
+    name = MONTHS[month - 1]
+    short = name if len(like) > 4 or like.lower() in MONTHS else name[:3]
+    return short.upper() if like.isupper() else short.capitalize() if like[:1].isupper() else short
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 10 <= day % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")

@@ -1,0 +1,27 @@
+"""Ages over 89 (Safe Harbor C); younger ages stay, they matter to the reading."""
+
+from __future__ import annotations
+
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
+
+_AGE = r"(?P<phi>9\d|1[01]\d)"
+_WORDS = (
+    r"(?P<phi>(?:ninety|one hundred)(?:[\s-]*(?:and[\s-]+)?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
+)
+_OLD = r"(?:[\s-]*(?:years?|yrs?|y)\.?[\s/.-]*(?:o\b|old\b|of age\b)|\s?y\.?o\b)"
+
+
+class AgeRecognizer(MarkedPatternRecognizer):
+    """``92-year-old``, ``aged 94``, ``in her nineties``; not ``99 F`` or ``for 95 years``."""
+
+    patterns = {  # noqa: RUF012
+        Category.AGE: compiled(
+            rf"\b(?:{_AGE}|{_WORDS}){_OLD}",
+            rf"\bage[ds]?(?:\s+is|\s+of)?[\s:=]*{_AGE}\b(?!\s*%)",
+            r"\bin (?:his|her|their) (?P<phi>(?:mid|late|early)?[\s-]*(?:nineties|90'?s|hundreds))",
+            rf"(?:^|\b(?:an?|this|is)\s+){_AGE}\s?(?:f|m|female|male|woman|man|lady|gentleman)\b"
+            r"(?=\s*(?:with|w/|who|presents?|presenting|here|c/o|admitted|s/p|brought|from|,))",
+            r"\b(?P<phi>centenarian|nonagenarian)\b",
+        )
+    }

@@ -1,0 +1,43 @@
+"""Ways to reach a person (Safe Harbor D, E, F, N, O)."""
+
+from __future__ import annotations
+
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
+
+_NUMBER = (
+    r"(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)\s?|\d{2,4}[\s.-])\d{3,4}[\s.-]?\d{3,4}"
+    r"(?:\s*(?:x|ext\.?|extension)\s*\d{1,6})?(?!\d)"
+)
+_UNIT = r"(?!\s*(?:mg|mcg|ml|cc|units?|g\b|kcal|cal|steps|cells|k\b|ng|pg|iu|mmol|meq|%))"
+
+
+class ContactRecognizer(MarkedPatternRecognizer):
+    """Phones, faxes and pagers; e-mail, web and network addresses."""
+
+    patterns = {  # noqa: RUF012
+        Category.FAX: compiled(
+            rf"\b(?:fax|facsimile)\b\W{{0,4}}(?:no\.?|number|to|at|is|:|#)*\s*(?P<phi>{_NUMBER})"
+        ),
+        Category.PHONE: compiled(
+            r"(?<![\w.-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}"
+            rf"(?:,?\s*(?:x|ext\.?|extension)\s*\d{{1,6}})?(?![\d-]){_UNIT}",
+            rf"(?<![\w./-])\d{{3}}-\d{{4}}(?![\d-]){_UNIT}",
+            r"(?<![\w.])\+\d{1,3}(?:[\s.-]?\(?\d{1,4}\)?){2,5}\b",
+            r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed)?|pager|beeper|pgr|contact|home|work|ph)\b\W{0,4}"
+            rf"(?:no\.?|number|at|on|is|:|#)*\s*(?P<phi>{_NUMBER}|\(?\d{{3}}\)?[\s.-]?\d{{3}}[\s.-]?\d{{4}})",
+            r"\b(?:pager|beeper|pgr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
+        ),
+        Category.EMAIL: compiled(r"[\w.+%'-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+        Category.URL: compiled(
+            r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
+            r"\bwww\.[^\s<>\"')\]]+",
+            r"(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
+        ),
+        Category.IP: compiled(
+            r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d)",
+            r"(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}(?![\w:])",
+            r"(?<![\w:])(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![\w:])",
+        ),
+    }
+    score = 0.85

@@ -1,0 +1,131 @@
+"""Names (Safe Harbor A) known by the words around them, and wherever else in the note they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import regex
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.pattern import TIMEOUT
+from cds.notes.deidentification.words import listed
+
+_NAME = r"(?:\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*|\p{Lu}\.?(?![\p{L}\d]))"
+_PARTICLE = r"(?:(?:de|la|del|della|van|von|der|den|bin|ibn|al|el|da|dos|di|le|st\.?)[ ]+){0,2}"
+FULL = rf"{_NAME}(?:[ ]+{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?)?"
+_REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]+{_NAME})?"
+_CREDENTIAL = (
+    r"(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
+    r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR|MA)\b"
+)
+_KIN = (
+    r"(?i:wife|husband|spouse|partner|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
+    r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
+    r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|roommate)"
+)
+_LABEL = (
+    r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
+    r"physician|primary care(?: physician| provider)?|resident|surgeon|author|signed|signature|cosigner|referring"
+    r"(?: physician| provider)?|emergency contact|next of kin|nok|proxy|hcp|poa|contact|guardian|interpreter|"
+    r"technologist|radiologist|reader|transcriptionist|cc|copy to|re|from|to|attn|dear|rn|nurse|subject|informant)"
+)
+_BY = (
+    r"(?i:(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
+    r"(?:co-?signed|dictated|transcribed|reviewed|read|interpreted|performed|reported|ordered|referred|seen|"
+    r"examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|obtained|provided|notified|"
+    r"prepared|written|entered|typed|completed|recorded|supervised|prescribed|administered|witnessed) by|"
+    r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
+    r"(?:reported|communicated|handed off|sign(?:ed)?[ -]?out|endorsed|called|paged|relayed|referred) to|"
+    r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per))"
+)
+_CUE = (
+    r"(?:is an? \d|is an? \w+ \d|,? an? \d|presents?\b|presented\b|was (?:seen|admitted|brought)|reports\b|"
+    r"denies\b|states\b|returns\b|complains\b)"
+)
+
+_TITLED = regex.compile(
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|DR|MR|MRS|MS)\b\.?[ ]+"
+    rf"(?P<phi>{FULL})"
+)
+"""After a title even a word such as Parkinson is somebody's name."""
+_IN_CONTEXT = tuple(
+    regex.compile(p)
+    for p in (
+        rf"\b{_LABEL}[ ]*[:=][ ]*(?:Dr\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
+        rf"\b{_BY}[ ]*:?[ ]*(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
+        rf"(?P<phi>{_REVERSED}|{FULL})",
+        rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
+        rf"\b{_KIN}[ ,(:]+(?i:(?:is |named |called |name is )?)(?P<phi>{FULL})",
+        rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
+    )
+)
+_WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
+_SURNAME_AFTER = regex.compile(rf"[ ]+(?:\p{{Lu}}\.?[ ]+)?{_PARTICLE}(?P<phi>\p{{Lu}}[\p{{L}}'\u2019-]+)")
+
+
+class NameRecognizer(EntityRecognizer):
+    """Titles, labels, credentials, kin, signatures, common given names; then every further mention."""
+
+    score: ClassVar[float] = 0.85
+    further: ClassVar[float] = 0.6
+
+    def __init__(self) -> None:
+        super().__init__(supported_entities=[str(Category.NAME)])
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
+        """Raise :class:`TimeoutError` where a pattern takes too long."""
+        found = [*self._titled(text), *self._in_context(text), *self._given(text)]
+        results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
+        return results + [RecognizerResult(Category.NAME, *s, self.further) for s in _further(text, found)]
+
+    def _titled(self, text: str) -> Iterator[tuple[int, int]]:
+        for match in _TITLED.finditer(text, timeout=TIMEOUT):
+            start, end = match.span("phi")
+            words = list(_WORD.finditer(match["phi"]))
+            # "Dr. Foley Radiology": what follows the first word must look like a name by itself.
+            plain = next((w for w in words[1:] if w[0].casefold() in listed("not_names")), None)
+            yield start, start + len(match["phi"][: plain.start()].rstrip()) if plain else end
+
+    def _in_context(self, text: str) -> Iterator[tuple[int, int]]:
+        for pattern in _IN_CONTEXT:
+            for match in pattern.finditer(text, timeout=TIMEOUT):
+                yield from _trimmed(match["phi"], match.start("phi"))
+
+    def _given(self, text: str) -> Iterator[tuple[int, int]]:
+        for match in _WORD.finditer(text, timeout=TIMEOUT):
+            if _bare(match[0]) not in listed("given_names"):
+                continue
+            after = _SURNAME_AFTER.match(text, match.end())
+            named = after and after["phi"].casefold() not in listed("not_names")
+            yield match.start(), (after.end() if after and named else match.end())
+
+
+def _bare(word: str) -> str:
+    """``word`` casefolded, without the ending of a possessive."""
+    return regex.sub(r"['\u2019]s$", "", word.casefold())
+
+
+def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
+    """The span of ``name`` without plain words at either end; none where nothing else is left."""
+    words = list(regex.finditer(r"[\p{L}'\u2019.-]+", name))
+    while words and words[-1][0].strip(".").casefold() in listed("not_names"):
+        words.pop()
+    while words and words[0][0].strip(".").casefold() in listed("not_names"):
+        words.pop(0)
+    if any(len(w[0].strip(".")) > 1 for w in words):
+        yield offset + words[0].start(), offset + words[-1].end()
+
+
+def _further(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Other mentions of the words of names found, unless the word is also a term or stands in lower case too."""
+    words = {w[0] for start, end in found for w in _WORD.finditer(text[start:end]) if len(w[0]) > 2}
+    plain = listed("not_names")
+    names = {_bare(w) for w in words} - plain
+    for match in _WORD.finditer(text, timeout=TIMEOUT):
+        if _bare(match[0]) in names:
+            yield match.span()

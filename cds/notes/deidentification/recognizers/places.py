@@ -1,0 +1,102 @@
+"""Where a person lives or is treated (Safe Harbor B): all that is finer than a state, and names of facilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import regex
+
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
+from cds.notes.deidentification.words import listed
+
+_CAP = r"\p{Lu}[\p{L}'\u2019.-]*"
+_STREET = (
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Circle|Cir|"
+    r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
+)
+_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|"
+    "OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
+)
+_SAFE_STATES = (
+    "AK|AZ|AR|CA|CO|DE|DC|FL|GA|IL|IA|KS|KY|MN|MO|NE|NV|NH|NJ|NM|NY|NC|ND|OH|RI|SC|SD|TN|TX|UT|VT|WV|WI|WY"
+)
+"""Those that after a capital word and a comma are no credential and no clinical abbreviation."""
+_STATE_NAMES = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|"
+    "Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|"
+    "Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|"
+    "Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|"
+    "Washington|West Virginia|Wisconsin|Wyoming"
+)
+_CITY = rf"{_CAP}(?:[ ]{_CAP}){{0,2}}"
+_FACILITY = (
+    r"(?:(?:Memorial|General|Regional|Community|University|Children['\u2019]s|Veterans|County|District)[ ])*"
+    r"(?:Hospital|Medical (?:Center|Centre|Group|Associates)|Health (?:Center|System|Care)|Healthcare|Clinic|"
+    r"Infirmary|Nursing Home|Rehabilitation(?: Center)?|Rehab(?: Center)?|Hospice|Manor|Surgery Center|"
+    r"Cancer (?:Center|Institute)|Heart (?:Center|Institute)|Pharmacy|Family Practice|Family Medicine|Urgent Care|"
+    r"Imaging(?: Center)?|Radiology (?:Group|Associates)|Assisted Living|Care Center|Health|School|High School|"
+    r"Elementary|University|College|Church|Dialysis(?: Center)?|VA(?: Medical Center)?|VAMC|HOSPITAL|"
+    r"MEDICAL CENTER|CLINIC)"
+)
+
+
+class PlaceRecognizer(MarkedPatternRecognizer):
+    """Streets, towns, ZIP codes; hospitals, practices, homes, schools. Case matters: names have capitals."""
+
+    patterns = {  # noqa: RUF012
+        Category.ADDRESS: (
+            regex.compile(
+                r"\b\d{1,6}[A-Za-z]?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
+                rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
+                rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
+                rf"(?:,?\s+{_CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b)?(?:,?\s+\d{{5}}(?:-\d{{4}})?)?"
+            ),
+            regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
+            regex.compile(rf"\b(?P<phi>{_CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?:{_STATES})\.?\s+(?P<phi>\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
+            regex.compile(rf"\b(?P<phi>{_CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
+            regex.compile(
+                r"\b(?i:lives?|living|resid(?:es?|ing|ent)|moved|relocated|travel(?:l?ed|s)?|flew|native|visiting|"
+                rf"grew up|born|raised|home)[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{_CITY})"
+            ),
+            regex.compile(r"(?i:\baddress)\s*:\s*(?P<phi>\d[^\n;]{5,80})"),
+        ),
+        Category.FACILITY: (
+            regex.compile(rf"\b(?P<phi>(?:{_CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{_CAP}[ ]{_FACILITY})\b"),
+            regex.compile(
+                rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{_CITY})"
+            ),
+            regex.compile(
+                r"\b(?i:works?|working|employed|worked|student|teaches|teacher)[ ](?i:at|for|by)[ ]"
+                rf"(?P<phi>{_CITY})"
+            ),
+        ),
+    }
+    score = 0.75
+
+    def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+        group = "phi" if "phi" in pattern.groupindex else 0
+        for match in pattern.finditer(text, timeout=TIMEOUT):
+            start = match.start(group) + _plain_words(match[group])
+            if named(text[start : match.end(group)]):
+                yield start, match.end(group)
+
+
+def _plain_words(text: str) -> int:
+    """How many characters at the start of ``text`` are words that name nothing ("The Emergency ")."""
+    at = 0
+    for word in regex.finditer(r"[\w'\u2019.-]+[ ]+", text):
+        if word.start() != at or word[0].strip().casefold() not in listed("not_names"):
+            break
+        at = word.end()
+    return at
+
+
+def named(text: str) -> bool:
+    """Whether anything in ``text`` is more than a plain word: "Pain Clinic" and "Nursing Home" name no place."""
+    plain = listed("not_names") | {"clinic", "hospital", "center", "health", "church", "school", "college"}
+    words = [w.casefold() for w in regex.findall(r"[\p{L}\d'\u2019-]+", text)]
+    return any(w not in plain and len(w) > 1 for w in words[:-1]) or (len(words) == 1 and words[0] not in plain)

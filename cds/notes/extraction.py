@@ -1,0 +1,86 @@
+"""From a document's bytes to its text, whatever the EHR says that it is."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+
+from cds.errors import NoteError
+from cds.notes.formats import ccda, html, pdf, plain, rtf
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_CHARS = 200_000
+
+_DECLARED = {
+    "text/plain": "plain",
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "text/rtf": "rtf",
+    "application/rtf": "rtf",
+    "application/pdf": "pdf",
+    "text/xml": "ccda",
+    "application/xml": "ccda",
+    "application/hl7-cda+xml": "ccda",
+    "application/hl7-sda+xml": "ccda",
+}
+_BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"GIF8")
+
+
+def extract(content: bytes, content_type: str) -> str:
+    """The text of a document, newlines normalised, at most ``MAX_CHARS`` of it.
+
+    What the bytes show themselves to be goes before ``content_type``, which EHRs often get wrong. Raises
+    :class:`NoteError` with the reason for what is too large, cannot be read, or holds no text.
+    """
+    if len(content) > MAX_BYTES:
+        raise NoteError(f"the document is larger than {MAX_BYTES} bytes")
+    text = _tidy(_read(content, content_type))
+    if not text:
+        raise NoteError("the document holds no text")
+    return text
+
+
+def _read(content: bytes, content_type: str, *, inside: bool = False) -> str:
+    declared = Message()
+    declared["Content-Type"] = content_type
+    charset = str(declared.get_content_charset() or "")
+    match _kind(content, declared.get_content_type() if content_type else ""):
+        case "pdf":
+            return pdf.text(content)
+        case "rtf":
+            return rtf.text(content)
+        case "html":
+            return html.text(content, charset)
+        case "plain":
+            return plain.text(content, charset)
+        case "ccda" if not inside:
+            read = ccda.read(content)
+            return read if isinstance(read, str) else _read(read.content, read.content_type, inside=True)
+    raise NoteError("the document is of a kind that is not read")
+
+
+def _kind(content: bytes, declared: str) -> str:
+    """``pdf``, ``rtf``, ``html``, ``ccda``, ``plain``, or empty for what is none of them."""
+    start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"%pdf-" in start:
+        return "pdf"
+    if start.startswith(b"{\\rtf"):
+        return "rtf"
+    if re.match(rb"<!doctype html|<html|(<\?xml[^>]*>\s*)?(<!doctype html|<html)", start):
+        return "html"
+    if start.startswith(b"<?xml") or b"<clinicaldocument" in start:
+        return "ccda"
+    if content.startswith(_BINARY):
+        return ""
+    # Declared as something that would have shown itself: only text is left.
+    kind = _DECLARED.get(declared, "plain" if declared.startswith("text/") or not declared else "")
+    return "plain" if kind in ("pdf", "rtf") and _is_text(content) else kind
+
+
+def _is_text(content: bytes) -> bool:
+    return b"\x00" not in content[:4096]
+
+
+def _tidy(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\xa0", " ")[:MAX_CHARS]
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t\f\v]+\n", "\n", text)).strip()

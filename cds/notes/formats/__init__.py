@@ -1,0 +1,1 @@
+"""A file per document format; each turns bytes into lines of text."""

@@ -1,0 +1,84 @@
+"""A date is shifted in the form in which it was written, and intervals stay."""
+
+from datetime import date
+
+import pytest
+
+from cds.notes.deidentification import Category, Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.dates import FORMS, shifted, understood
+
+WRITTEN = [
+    ("03/14/2024", "03/24/2024"),
+    ("3/14/24", "3/24/24"),
+    ("03-14-2024", "03-24-2024"),
+    ("14/03/2024", "24/03/2024"),
+    ("14.03.2024", "24.03.2024"),
+    ("2024-03-14", "2024-03-24"),
+    ("20240314", "20240324"),
+    ("March 14, 2024", "March 24, 2024"),
+    ("Mar 14 2024", "Mar 24 2024"),
+    ("MARCH 14th, 2024", "MARCH 24th, 2024"),
+    ("14 March 2024", "24 March 2024"),
+    ("14-Mar-24", "24-Mar-24"),
+    ("the 22nd of March, 2024", "the 1st of April, 2024"),
+    ("March 30", "April 9"),
+    ("March 2024", "March 2024"),
+    ("12/2023", "12/2023"),
+    ("12/25/2023", "1/4/2024"),
+    ("5/28", "6/7"),
+]
+
+
+@pytest.mark.parametrize(("written", "later"), WRITTEN)
+def test_ten_days_later_in_the_same_form(written: str, later: str) -> None:
+    bare, moved = written.removeprefix("the "), later.removeprefix("the ")
+    assert shifted(bare, 10, year=2023) == moved
+
+
+@pytest.mark.parametrize("text", ["13/45/2024", "02/30/2024", "2024-13-01", "pressure 120/80", "tomorrow"])
+def test_what_is_no_date_is_not_shifted(text: str) -> None:
+    assert shifted(text, 10, year=2023) is None
+
+
+@pytest.mark.parametrize("written", [w for w, _ in WRITTEN])
+def test_every_form_is_found_in_a_sentence(written: str) -> None:
+    text = f"He was seen on {written} for chest pain."
+    found = Deidentifier(bytes(32)).deidentify(text, KnownIdentifiers()).replaced
+    assert [(one.category, text[one.start : one.end]) for one in found] == [
+        (Category.DATE, written.removeprefix("the "))
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BP 120/80, then 110/70",
+        "strength 5/5 throughout",
+        "2/6 systolic murmur at the base",
+        "pain 7/10, now 3/10",
+        "reflexes 2/4 and symmetric",
+        "takes 1/2 tablet",
+        "smokes 1-2 packs, 10-12 drinks a week",
+        "Heart rate may 5 minutes later fall",
+        "furosemide may 40 mg",
+        "GCS 15/15, MMSE 28/30",
+        "visual acuity 20/20",
+        "at 10:30, in 2019, every 6-8 hours",
+        "HbA1c 7.1, WBC 12.4, EF 55-60%",
+    ],
+)
+def test_measurements_are_no_dates(text: str) -> None:
+    assert Deidentifier(bytes(32)).deidentify(text, KnownIdentifiers()).text == text
+
+
+def test_intervals_stay_across_forms_and_notes_of_a_patient() -> None:
+    deidentifier, known = Deidentifier(b"k" * 32), KnownIdentifiers(subject="Patient/1")
+    dates = []
+    for note in ("Admitted 02/27/2024.", "Seen March 3, 2024.", "Film 2024-03-09T08:00."):
+        text = deidentifier.deidentify(note, known).text
+        match = next(m for form in FORMS if (m := form.search(text)))
+        dates.append(understood(match, year=2024))
+    first, second, third = (day for day in dates if day)
+    assert (second - first).days == (date(2024, 3, 3) - date(2024, 2, 27)).days
+    assert (third - first).days == (date(2024, 3, 9) - date(2024, 2, 27)).days
+    assert first != date(2024, 2, 27)

@@ -1,0 +1,172 @@
+"""Each kind of identifier goes; what only looks like one stays."""
+
+import logging
+
+import pytest
+
+from cds.errors import NoteError
+from cds.notes.deidentification import Category, Deidentifier, KnownIdentifiers
+
+NOBODY = KnownIdentifiers()
+DEIDENTIFIER = Deidentifier(b"k" * 32)
+
+
+def found(text: str) -> list[tuple[Category, str]]:
+    """What is taken out of ``text``, with its category."""
+    return [(one.category, text[one.start : one.end]) for one in DEIDENTIFIER.deidentify(text, NOBODY).replaced]
+
+
+@pytest.mark.parametrize(
+    ("text", "phi"),
+    [
+        ("Seen by Dr. Okafor today.", "Okafor"),
+        ("Mr. José Núñez-Ortiz is well.", "José Núñez-Ortiz"),
+        ("Referred by Dr. Parkinson for tremor.", "Parkinson"),
+        ("Mrs. O'Malley, 54, has a cough.", "O'Malley"),
+        ("Patient: HALVORSEN, INGRID M", "HALVORSEN, INGRID M"),
+        ("Patient name: Ingrid Halvorsen", "Ingrid Halvorsen"),
+        ("Came with his wife Thandiwe.", "Thandiwe"),
+        ("accompanied by her daughter Ana", "Ana"),
+        ("Electronically signed by Femi Adeyemi, MD", "Femi Adeyemi"),
+        ("Kwame Asante, RN at the bedside", "Kwame Asante"),
+        ("Discussed with Priyanka Rao.", "Priyanka Rao"),
+        ("PCP: Lars van der Berg", "Lars van der Berg"),
+        ("Michael was comfortable overnight.", "Michael"),
+        ("Tobias Krane is a 44-year-old man.", "Tobias Krane"),
+        ("cc: Halvorsen", "Halvorsen"),
+    ],
+)
+def test_names_by_their_context(text: str, phi: str) -> None:
+    assert (Category.NAME, phi) in found(text)
+
+
+def test_a_name_once_known_is_found_wherever_it_stands() -> None:
+    text = "Signed by Femi Adeyemi, MD. Later Adeyemi called; Adeyemi's plan stands."
+    assert "Adeyemi" not in DEIDENTIFIER.deidentify(text, NOBODY).text
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "phi"),
+    [
+        ("MRN: 00482913", Category.RECORD, "00482913"),
+        ("MRN# A-448-812 noted", Category.RECORD, "A-448-812"),
+        ("Account number 77-20418", Category.RECORD, "77-20418"),
+        ("Encounter ID: E20418", Category.RECORD, "E20418"),
+        ("Accession no. CXR-24-00991", Category.RECORD, "CXR-24-00991"),
+        ("barcode 9981726354", Category.RECORD, "9981726354"),
+        ("SSN 078-05-1120", Category.SSN, "078-05-1120"),
+        ("last four SSN: 1120", Category.SSN, "1120"),
+        ("Medicare 1EG4-TE5-MK73", Category.HEALTH_PLAN, "1EG4-TE5-MK73"),
+        ("Member ID: XQJ882301", Category.HEALTH_PLAN, "XQJ882301"),
+        ("pacemaker serial no. PJN209331S", Category.DEVICE, "PJN209331S"),
+        ("DEA AB1234563", Category.LICENCE, "AB1234563"),
+        ("NPI: 1234567893", Category.LICENCE, "1234567893"),
+        ("driver's license D1234567", Category.LICENCE, "D1234567"),
+        ("VIN 1HGCM82633A004352", Category.VEHICLE, "1HGCM82633A004352"),
+        ("license plate 7ABC123", Category.VEHICLE, "7ABC123"),
+        ("call (617) 555-0187", Category.PHONE, "(617) 555-0187"),
+        ("call 617.555.0187 x22", Category.PHONE, "617.555.0187 x22"),
+        ("reach at +44 20 7946 0958", Category.PHONE, "+44 20 7946 0958"),
+        ("pager 30817", Category.PHONE, "30817"),
+        ("Fax: 617-555-0199", Category.FAX, "617-555-0199"),
+        ("write to j.doe@mail.example.org", Category.EMAIL, "j.doe@mail.example.org"),
+        ("see https://portal.example.org/p?id=4 today", Category.URL, "https://portal.example.org/p?id=4"),
+        ("from 10.12.0.7 at night", Category.IP, "10.12.0.7"),
+        ("lives at 14 Alder Street, Medford, MA 02155", Category.ADDRESS, "14 Alder Street, Medford, MA 02155"),
+        ("P.O. Box 1182", Category.ADDRESS, "P.O. Box 1182"),
+        ("ZIP 02155-1010", Category.ADDRESS, "02155-1010"),
+        ("She lives in Springfield alone", Category.ADDRESS, "Springfield"),
+        ("Transferred from Saint Brigid Medical Center", Category.FACILITY, "Saint Brigid Medical Center"),
+        ("seen at Harborview Clinic", Category.FACILITY, "Harborview Clinic"),
+        ("DOB: 3/4/61", Category.BIRTH_DATE, "3/4/61"),
+        ("born on March 4, 1961", Category.BIRTH_DATE, "March 4, 1961"),
+        ("a 92-year-old woman", Category.AGE, "92"),
+        ("94 yo M with cough", Category.AGE, "94"),
+        ("aged 101", Category.AGE, "101"),
+        ("ninety-one year old", Category.AGE, "ninety-one"),
+        ("in her nineties", Category.AGE, "nineties"),
+    ],
+)
+def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> None:
+    assert (category, phi) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Parkinson's disease, Foley catheter, Babinski negative, Kerley B lines",
+        "Swan-Ganz catheter; Hodgkin lymphoma; Crohn disease; Murphy sign absent",
+        "Lasix 40 mg, Tylenol 650 mg, Zosyn 3.375 g, vancomycin 1250 mg",
+        "T 98.6 F, HR 102, BP 148/92, RR 22, SpO2 91% on 2 L, weight 81.5 kg",
+        "WBC 17.4, Hgb 9.8, platelets 250000, Na 138, creatinine 1.2, BNP 2400",
+        "T 99 F and rising",
+        "Chest, PA and lateral. CT of the Chest. MRI Brain.",
+        "Seen by Cardiology. Discussed with Pulmonology. Follow up in Pain Clinic.",
+        "Transferred from Emergency Department to ICU.",
+        "Patient: Denies chest pain. Nurse: Alert and oriented.",
+        "FINDINGS: Heart size is normal. IMPRESSION: No acute disease.",
+        "63-year-old man, 7-month history, 20 pack-years, 2 x 3 cm, L4-L5, T12",
+        "Albuterol 2 puffs q4h prn; heparin 5000 units; 0.9% NS at 125 mL/hr",
+        "His wife called. Her mother had asthma. Brother well.",
+        "Gram stain, Glasgow coma scale 15, Apgar 9, Wells score 4.5",
+        "GFR 60-89, glucose 100-140 mg/dL, 500-1000 mL",
+        "No pneumothorax, effusion or consolidation. Right lower lobe clear.",
+    ],
+)
+def test_clinical_language_survives(text: str) -> None:
+    assert DEIDENTIFIER.deidentify(text, NOBODY).text == text
+
+
+def test_ages_over_89_are_told_as_one_and_younger_stay() -> None:
+    text = DEIDENTIFIER.deidentify("A 93-year-old, wife 88 years old", NOBODY).text
+    assert text == "A 90+-year-old, wife 88 years old"
+
+
+def test_the_same_in_the_same_out_and_another_key_or_patient_another_surrogate() -> None:
+    text, ours = "Seen by Dr. Okafor on 03/14/2024.", KnownIdentifiers(subject="Patient/1")
+    once = DEIDENTIFIER.deidentify(text, ours).text
+    assert Deidentifier(b"k" * 32).deidentify(text, ours).text == once
+    assert Deidentifier(b"x" * 32).deidentify(text, ours).text != once
+    assert DEIDENTIFIER.deidentify(text, KnownIdentifiers(subject="Patient/2")).text != once
+
+
+def test_one_person_has_one_surrogate_and_two_have_two() -> None:
+    replaced = DEIDENTIFIER.deidentify("Dr. Okafor and Dr. Lindqvist; Dr. OKAFOR agreed.", NOBODY).replaced
+    first, second, third = (one.surrogate for one in replaced)
+    assert first == third != second
+
+
+def test_spans_are_offsets_in_the_original_and_do_not_overlap() -> None:
+    text = "Dr. Okafor, MRN 00482913, phone 617-555-0187, seen 03/14/2024 at Harborview Clinic."
+    result = DEIDENTIFIER.deidentify(text, NOBODY)
+    rebuilt, at = "", 0
+    for one in result.replaced:
+        assert one.start >= at
+        rebuilt += text[at : one.start] + one.surrogate
+        at = one.end
+    assert rebuilt + text[at:] == result.text
+
+
+def test_nothing_identifying_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        DEIDENTIFIER.deidentify("Dr. Okafor, MRN 00482913", NOBODY)
+    assert "Okafor" not in caplog.text
+    assert "00482913" not in caplog.text
+
+
+def test_a_text_without_end_is_refused() -> None:
+    with pytest.raises(NoteError, match="longer than"):
+        DEIDENTIFIER.deidentify("x" * 300_000, NOBODY)
+
+
+@pytest.mark.parametrize("text", ["A" * 50_000, "A. " * 30_000, "1-" * 50_000, "Dr. A" * 20_000, "a@" * 50_000])
+def test_a_hostile_text_takes_seconds_at_most(text: str) -> None:
+    try:
+        DEIDENTIFIER.deidentify(text, NOBODY)
+    except NoteError as refused:
+        assert str(refused) == "the note could not be de-identified in time"
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Deidentifier(b"short")

@@ -1,0 +1,194 @@
+"""A document's text comes out whatever the EHR calls it; what is hostile is refused with a reason."""
+
+import base64
+import time
+import zlib
+
+import pytest
+
+from cds.errors import NoteError
+from cds.notes.extraction import MAX_BYTES, extract
+
+CDA = """<?xml version="1.0" encoding="UTF-8"?>
+<ClinicalDocument xmlns="urn:hl7-org:v3">
+ <recordTarget><patientRole><patient><name><given>Ada</given><family>Quill</family></name></patient></patientRole></recordTarget>
+ <component>{body}</component>
+</ClinicalDocument>"""
+NARRATIVE = """<structuredBody>
+ <component><section><title>HISTORY OF PRESENT ILLNESS</title>
+  <text><paragraph>Sudden <content styleCode="Bold">pleuritic</content> pain.</paragraph>
+   <table><thead><tr><th>Vital</th><th>Value</th></tr></thead><tbody><tr><td>SpO2</td><td>88 %</td></tr></tbody></table>
+   <list><item>cough</item><item>fever</item></list>first<br/>second</text>
+  <component><section><title>EXAM</title><text>Absent breath sounds.</text></section></component>
+ </section></component></structuredBody>"""
+
+
+def pdf(content: bytes, *, declared: str = "") -> bytes:
+    """A PDF of one page with a content stream, as small as one can be."""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), declared.encode(), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    out, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    xref = len(out)
+    rows = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + b"xref\n0 6\n0000000000 65535 f \n%strailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        rows,
+        xref,
+    )
+
+
+PAGE = pdf(b"BT /F1 12 Tf 72 700 Td (Right pneumothorax.) Tj 0 -20 Td (Chest tube placed.) Tj ET")
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        ("38 °C, né".encode(), "text/plain; charset=utf-8"),
+        ("38 °C, né".encode("latin-1"), "text/plain; charset=ISO-8859-1"),
+        ("38 °C, né".encode("utf-16"), "text/plain"),
+        ("38 °C, né".encode("cp1252"), "text/plain"),
+        ("38 °C, né".encode(), "text/plain; charset=no-such-charset"),
+        ("\ufeff38 °C, né".encode(), "text/plain; charset=us-ascii"),
+    ],
+)
+def test_plain_text_in_any_charset(content: bytes, content_type: str) -> None:
+    assert extract(content, content_type) == "38 °C, né"
+
+
+def test_html_keeps_lines_and_rows_and_drops_scripts() -> None:
+    page = b"""<html><head><title>t</title><style>p{color:red}</style></head><body><script>alert('no')</script>
+    <h1>Chest</h1><p>No <b>effusion</b>.</p><ul><li>cough</li><li>fever</li></ul>
+    <table><tr><td>HR</td><td>120</td></tr></table>a<br>b<!-- hidden --></body></html>"""
+    assert extract(page, "text/html").split("\n") == [
+        "Chest",
+        "No effusion.",
+        "cough",
+        "fever",
+        "HR | 120",
+        "a",
+        "b",
+    ]
+
+
+def test_html_in_the_declared_charset() -> None:
+    assert extract("<html><p>né".encode("latin-1"), "text/html; charset=iso-8859-1") == "né"
+    assert extract('<html><meta charset="windows-1252"><p>né'.encode("cp1252"), "text/html") == "né"
+
+
+def test_rtf() -> None:
+    rtf = rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\f0 Left \b effusion\b0 , 38 \'b0C.\par Second line.}"
+    assert extract(rtf, "application/rtf").split("\n") == ["Left effusion, 38 °C.", "Second line."]
+
+
+def test_pdf_text_layer() -> None:
+    assert extract(PAGE, "application/pdf").split("\n") == ["Right pneumothorax.", "Chest tube placed."]
+
+
+def test_ccda_gives_titles_and_narrative_without_the_header() -> None:
+    text = extract(CDA.format(body=NARRATIVE).encode(), "text/xml")
+    assert text.split("\n") == [
+        "HISTORY OF PRESENT ILLNESS",
+        "Sudden pleuritic pain.",
+        "Vital | Value",
+        "SpO2 | 88 %",
+        "cough",
+        "fever",
+        "first",
+        "second",
+        "",
+        "EXAM",
+        "Absent breath sounds.",
+    ]
+    assert "Quill" not in text
+
+
+def test_a_cda_document_may_hold_a_pdf() -> None:
+    held = base64.b64encode(PAGE).decode()
+    body = f'<nonXMLBody><text mediaType="application/pdf" representation="B64">{held}</text></nonXMLBody>'
+    assert "Right pneumothorax." in extract(CDA.format(body=body).encode(), "application/hl7-cda+xml")
+
+
+def test_a_cda_document_may_not_hold_another() -> None:
+    held = base64.b64encode(CDA.format(body=NARRATIVE).encode()).decode()
+    body = f'<nonXMLBody><text mediaType="text/xml" representation="B64">{held}</text></nonXMLBody>'
+    with pytest.raises(NoteError, match="kind that is not read"):
+        extract(CDA.format(body=body).encode(), "text/xml")
+
+
+@pytest.mark.parametrize(
+    "declared", ["text/plain", "application/octet-stream", "", "text/html", "application/pdf"]
+)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (PAGE, "Right pneumothorax."),
+        (rb"{\rtf1\ansi Left effusion.}", "Left effusion."),
+        (b"<!DOCTYPE html><p>Clear lungs.", "Clear lungs."),
+        (CDA.format(body=NARRATIVE).encode(), "Absent breath sounds."),
+    ],
+)
+def test_the_bytes_go_before_the_declared_type(content: bytes, said: str, declared: str) -> None:
+    assert said in extract(content, declared)
+
+
+def test_text_declared_as_pdf_or_rtf_is_text() -> None:
+    assert extract(b"Lungs clear.", "application/pdf") == "Lungs clear."
+    assert extract(b"Lungs clear.", "application/rtf") == "Lungs clear."
+
+
+LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<ClinicalDocument xmlns="urn:hl7-org:v3">&b;</ClinicalDocument>"""
+OUTSIDE = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a SYSTEM "file:///etc/passwd">]>
+<ClinicalDocument xmlns="urn:hl7-org:v3">&a;</ClinicalDocument>"""
+INFLATED = pdf(zlib.compress(b" " * 60_000_000), declared="/Filter/FlateDecode")
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "reason"),
+    [
+        (b"", "text/plain", "holds no text"),
+        (b" \n ", "text/plain", "holds no text"),
+        (b"x" * (MAX_BYTES + 1), "text/plain", "larger than"),
+        (b"\x89PNG\r\n\x1a\n", "text/plain", "kind that is not read"),
+        (b"anything", "image/png", "kind that is not read"),
+        (b"%PDF-1.4 broken", "application/pdf", "cannot be read"),
+        (pdf(b""), "application/pdf", "no text layer"),
+        (INFLATED, "application/pdf", "cannot be read|no text layer"),
+        (b"<?xml version='1.0'?><a><b></a>", "text/xml", "not well formed"),
+        (b"<?xml version='1.0'?><Bundle xmlns='http://hl7.org/fhir'/>", "text/xml", "not a CDA"),
+        (LAUGHS, "text/xml", "declares a document type"),
+        (OUTSIDE, "text/xml", "declares a document type"),
+        (b"{\\rtf1" + b"{" * 5000 + b"x", "text/rtf", "nested too deeply"),
+        (CDA.format(body="<nonXMLBody><text representation='B64'>!</text></nonXMLBody>").encode(), "", "base64"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(content: bytes, content_type: str, reason: str) -> None:
+    with pytest.raises(NoteError, match=reason):
+        extract(content, content_type)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>" + b"<div>" * 200_000 + b"deep",
+        CDA.format(body=f"<section><text>{'<list>' * 100_000}{'</list>' * 100_000}</text></section>").encode(),
+        b"{\\rtf1 " + b"\\par word \\'e9 " * 60_000 + b"}",
+        b"<html>" + b"<p>word" * 100_000,
+        pdf(b"BT /F1 1 Tf " + b"(word) Tj " * 60_000 + b"ET"),
+    ],
+    ids=["deep html", "deep cda", "long rtf", "long html", "long pdf"],
+)
+def test_hostile_documents_take_seconds_at_most(content: bytes) -> None:
+    started = time.process_time()
+    try:
+        assert extract(content, "")
+    except NoteError as refused:
+        assert str(refused)
+    assert time.process_time() - started < 5

@@ -1,0 +1,1 @@
+"""How ``models/clinical-note`` was made: ``python -m training.note --out models/clinical-note``."""
