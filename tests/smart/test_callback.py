@@ -11,8 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from cds.smart import SmartServices
-from cds.smart.launch import pending_launches
-from cds.smart.session import Sessions
+from cds.smart.session import Sealed, Sessions
 from tests.smart.conftest import BASE, JWKS, TOKEN, Browser, Ehr
 
 SignIn = Callable[[], TestResponse]
@@ -114,7 +113,7 @@ class TestState:
 
     def test_one_of_another_version_of_ours_is_over(self, services: SmartServices, browser: Browser) -> None:
         browser.launch()
-        pending_launches(services).put("state", {"fhir_server": BASE}, 60)
+        Sealed(services.valkey, services.keys.session, "launch").put("state", {"fhir_server": BASE}, 60)
         assert title(browser.callback({"state": "state", "code": "a-code"})) == "This sign-in is over"
 
 
