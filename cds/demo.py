@@ -7,6 +7,7 @@ printed beside what the record holds of it.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from cds.audit import chain
 from cds.databases import databases
@@ -38,6 +40,7 @@ from cds.store.database import Database
 
 TENANT = "sandbox"
 DELIVERED_WITHIN_S = 30
+PACS_CREDENTIALS = "SIGHTLINE_SANDBOX_PACS"
 
 Say = Callable[[str], None]
 
@@ -156,8 +159,13 @@ def _take_up_again(database: Database) -> None:
 
 def _register(parts: Sandbox, settings: Settings) -> Path:
     """Write the one registration that the service needs to trust the sandbox."""
+    entry = registration(parts)
+    if credentials := unquote(urlsplit(settings.sandbox_pacs_url).netloc.rpartition("@")[0]):
+        # A password stands in no file of ours: the service's processes inherit it.
+        os.environ[PACS_CREDENTIALS] = credentials
+        entry["pacs"][0]["auth"] = f"basic:{PACS_CREDENTIALS}"
     path = settings.data_dir / "registrations.json"
-    path.write_text(json.dumps([registration(parts)], indent=1))
+    path.write_text(json.dumps([entry], indent=1))
     return path
 
 

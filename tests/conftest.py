@@ -12,6 +12,8 @@ from cds.store.embedded.postgres import SUPERUSER
 from cds.store.migrate import upgrade
 from cds.store.valkey import Valkey
 
+pytest_plugins = ["tests.hospital", "tests.orthanc"]
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:

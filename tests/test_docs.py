@@ -10,7 +10,7 @@ import pytest
 
 from cds.cli import main
 from cds.settings import PACKAGE_ROOT
-from tests.whole.conftest import Hospital
+from tests.hospital import Hospital
 
 OPERATIONS = (PACKAGE_ROOT / "docs" / "operations.md").read_text()
 README = (PACKAGE_ROOT / "README.md").read_text()
@@ -24,7 +24,7 @@ def commands(group: click.Group, prefix: str = "cds") -> Iterator[str]:
             yield f"{prefix} {name}"
 
 
-@pytest.mark.parametrize("command", commands(main))
+@pytest.mark.parametrize("command", list(commands(main)))
 def test_every_command(command: str) -> None:
     assert f"`{command}" in OPERATIONS
 
@@ -39,7 +39,9 @@ def test_every_route(hospital: Hospital) -> None:
     assert routes == documented
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/operations.md", "docs/security.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/architecture.md", "docs/operations.md", "docs/security.md"]
+)
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
     text = (PACKAGE_ROOT / document).read_text()
     linked = re.findall(r"\]\(([^)#:]+)\)", text)

@@ -10,9 +10,10 @@ import pytest
 from cds.audit.verify import verify
 from cds.reporting.record import Record
 from cds.store import outbox
-from tests.whole.conftest import Hospital
+from tests.hospital import Hospital
 
 TENANT = "sandbox"
+
 
 def test_a_pneumothorax_is_a_critical_card_that_offers_stat(hospital: Hospital) -> None:
     exchange = hospital.sign("pneumothorax")

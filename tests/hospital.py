@@ -26,7 +26,6 @@ from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from tests.serving import listening
 
-
 MODELS = Path(os.environ.get("CDS_MODELS_DIR", PACKAGE_ROOT / "models"))
 
 

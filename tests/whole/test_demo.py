@@ -1,0 +1,132 @@
+"""``cds demo``, started as a person starts it: a process, its output, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds.settings import PACKAGE_ROOT
+from tests.hospital import MODELS, Hospital
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    ours = {
+        "CDS_DATA_DIR": str(home),
+        "CDS_PORT": str(free_port()),
+        "CDS_SANDBOX_PORT": str(free_port()),
+        "CDS_MODELS_DIR": str(MODELS),
+        "CDS_HOOK_BUDGET_MS": "20000",
+        "PYTHONPATH": str(PACKAGE_ROOT),
+    }
+    return inherited | ours | more
+
+
+def demo(*options: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cds.cli", "demo", *options]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=110, check=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path, hospital: Hospital) -> Path:
+    """A data directory in which the films are drawn already: that takes long and is tested elsewhere."""
+    shutil.copytree(hospital.settings.data_dir / "films", tmp_path / "sandbox" / "films")
+    return tmp_path
+
+
+def left_running(home: Path) -> list[str]:
+    """The command lines of processes that still speak of the data directory."""
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(home) in line]
+
+
+def check(happened: list[dict[str, Any]]) -> None:
+    assert len(happened) >= 8
+    for one in happened:
+        assert one["problem"] is None
+        assert one["scores"]
+        assert one["report"]
+        assert one["auditEvents"] > 0
+        assert one["coldMs"] > one["warmMs"] > 0
+
+
+def test_the_job_is_done_and_nothing_is_left_running(home: Path) -> None:
+    environ = environment(home)
+    done = demo("--once", "--json", str(home / "happened.json"), environ=environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(json.loads((home / "happened.json").read_text()))
+    assert "every report is in the EHR's record" in done.stdout
+    assert left_running(home) == []
+
+
+def test_killed_in_the_middle_it_starts_again_with_its_data(home: Path) -> None:
+    environ = environment(home)
+    command = [sys.executable, "-m", "cds.cli", "demo"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if "audit events" in line:
+                break
+        running.send_signal(signal.SIGKILL)
+    due = time.monotonic() + 30
+    while left_running(home) and time.monotonic() < due:
+        time.sleep(0.2)
+    assert left_running(home) == []
+    again = demo("--once", environ=environ)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.orthanc
+def test_a_real_pacs_in_the_place_of_the_sandboxs(home: Path, orthanc: str) -> None:
+    environ = environment(home, CDS_SANDBOX_PACS_URL=orthanc)
+    done = demo("--once", "--json", str(home / "happened.json"), environ=environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    happened = {one["patient"]: one for one in json.loads((home / "happened.json").read_text())}
+    check(list(happened.values()))
+    assert happened["pneumothorax"]["scores"]["pneumothorax"]["image"] is not None
+    assert "sesame" not in done.stdout + (home / "registrations.json").read_text()
+
+
+@pytest.mark.parametrize("setting", ["CDS_PORT", "CDS_SANDBOX_PORT"])
+def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environ = environment(tmp_path, **{setting: str(taken.getsockname()[1])})
+        refused = demo("--once", environ=environ)
+    assert refused.returncode == 2
+    assert setting in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--images", "/nowhere"], "not a directory"),
+        (["--bundle", "/nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_what_cannot_be_used_is_a_sentence(home: Path, options: list[str], said: str) -> None:
+    refused = demo("--once", *options, environ=environment(home))
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert left_running(home) == []
