@@ -43,7 +43,7 @@ from cds.findings import (
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.framing import frame
-from cds.imaging.pixels import read_radiograph
+from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
 from cds.notes.extraction import extract
@@ -132,15 +132,15 @@ class Prescreening:
     def _score_image(
         self, subject: Subject, study: StudyCandidate, passed_over: tuple[str, ...], watch: Stopwatch
     ) -> ImageReading:
-        with watch("fetch image"):
+        size = self._engine.image_bundle.input["height"]
+        with watch("find image"):
             pacs = subject.pacs(study.root)
             choice = choose(pacs.instances(study.study_uid))
-            data = pacs.instance(study.study_uid, choice.series_uid, choice.instance_uid)
-        with watch("decode image"):
-            radiograph = read_radiograph(data)
-            pixels = frame(radiograph.pixels, self._engine.image_bundle.input["height"])
+        with watch("fetch and decode image"):
+            # Twice what the model reads, so that a film decoded at a reduced resolution loses nothing by it.
+            film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, at_least=2 * size)
         with watch("score image"):
-            score = self._engine.score_image(pixels)
+            score = self._engine.score_image(frame(film.pixels, size))
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
