@@ -7,6 +7,8 @@ of HTML. The story of a request is :meth:`Prescreening.__call__`; read on from t
 from __future__ import annotations
 
 import hashlib
+import logging
+import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +30,7 @@ from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import StudyCandidate
 from cds.engine.bundles import Bundle
-from cds.errors import ImagingError, NoteError, SightlineError, UpstreamError
+from cds.errors import NoteError, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -36,6 +38,7 @@ from cds.findings import (
     ModelVersion,
     NoteReading,
     NoteSeen,
+    Part,
     PartScore,
     Prescreen,
     StudySeen,
@@ -54,6 +57,8 @@ from cds.stopwatch import Stopwatch
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -181,12 +186,7 @@ class Prescreening:
 
     # Both together.
 
-    def _made(
-        self,
-        subject: Subject,
-        image: ImageReading | Missing,
-        notes: NoteReading | Missing,
-    ) -> Prescreen:
+    def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
         findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
@@ -206,15 +206,21 @@ class Prescreening:
         )
 
 
-def _by(deadline: Deadline, due: Future[Reading], part: Any) -> Reading | Missing:
+def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missing:
+    """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
     except NotInTime:
         return Missing(part, f"the {part} was not scored in time; it will be there when you look again.")
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.")
-    except (UpstreamError, ImagingError, NoteError) as failure:
+    except SightlineError as failure:
         return Missing(part, f"the {part} could not be had: {failure}.")
+    except Exception as defect:
+        # Its message may quote the patient's data: the log gets its kind and place alone.
+        place = traceback.extract_tb(defect.__traceback__)[-1]
+        _log.error("the %s failed: %s at %s:%s", part, type(defect).__name__, place.name, place.lineno)
+        return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
 
 
 def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> list[Missing]:
