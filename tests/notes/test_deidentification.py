@@ -36,6 +36,10 @@ def found(text: str) -> list[tuple[Category, str]]:
         ("Michael was comfortable overnight.", "Michael"),
         ("Tobias Krane is a 44-year-old man.", "Tobias Krane"),
         ("cc: Halvorsen", "Halvorsen"),
+        ("Her daughter-in-law Renée Achterberg called.", "Renée Achterberg"),
+        ("brought in by M. Rourke of the ambulance", "M. Rourke"),
+        ("with her parents, Nils and Zahra", "Zahra"),
+        ('a tall man ("Toby") in pain', "Toby"),
     ],
 )
 def test_names_by_their_context(text: str, phi: str) -> None:
@@ -57,6 +61,7 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("Accession no. CXR-24-00991", Category.RECORD, "CXR-24-00991"),
         ("barcode 9981726354", Category.RECORD, "9981726354"),
         ("SSN 078-05-1120", Category.SSN, "078-05-1120"),
+        ("(617) 555-0162\n\nCC: cough", Category.PHONE, "(617) 555-0162"),
         ("last four SSN: 1120", Category.SSN, "1120"),
         ("Medicare 1EG4-TE5-MK73", Category.HEALTH_PLAN, "1EG4-TE5-MK73"),
         ("Member ID: XQJ882301", Category.HEALTH_PLAN, "XQJ882301"),
@@ -111,6 +116,7 @@ def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> Non
         "Albuterol 2 puffs q4h prn; heparin 5000 units; 0.9% NS at 125 mL/hr",
         "His wife called. Her mother had asthma. Brother well.",
         "Gram stain, Glasgow coma scale 15, Apgar 9, Wells score 4.5",
+        "Sputum grew S. pneumoniae and H. Influenzae; C. Diff negative",
         "GFR 60-89, glucose 100-140 mg/dL, 500-1000 mL",
         "No pneumothorax, effusion or consolidation. Right lower lobe clear.",
     ],

@@ -9,7 +9,7 @@ _NUMBER = (
     r"(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)\s?|\d{2,4}[\s.-])\d{3,4}[\s.-]?\d{3,4}"
     r"(?:\s*(?:x|ext\.?|extension)\s*\d{1,6})?(?!\d)"
 )
-_UNIT = r"(?!\s*(?:mg|mcg|ml|cc|units?|g\b|kcal|cal|steps|cells|k\b|ng|pg|iu|mmol|meq|%))"
+_UNIT = r"(?![ ]*(?:mg|mcg|ml|cc|units?|g|kcal|cal|steps|cells|k|ng|pg|iu|mmol|meq|%)(?![\w:]))"
 
 
 class ContactRecognizer(MarkedPatternRecognizer):

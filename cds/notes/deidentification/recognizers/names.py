@@ -21,9 +21,10 @@ _CREDENTIAL = (
     r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR)\b"
 )
 _KIN = (
-    r"(?i:wife|husband|spouse|partner|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
+    r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
     r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
-    r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|roommate)"
+    r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|aide|coworker|secretary|"
+    r"crew of|proxy)(?:-in-law)?)"
 )
 _LABEL = (
     r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
@@ -46,8 +47,8 @@ _CUE = (
 )
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|DR|MR|MRS|MS)\b\.?[ ]+"
-    rf"(?P<phi>{FULL})"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
 _IN_CONTEXT = tuple(
@@ -58,6 +59,9 @@ _IN_CONTEXT = tuple(
         rf"(?P<phi>{_REVERSED}|{FULL})",
         rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
         rf"\b{_KIN}[ ,(:]+(?i:(?:is |named |called |name is )?)(?P<phi>{FULL})",
+        rf"\b{_KIN}[ ,(:]+{_NAME}(?:[ ]{_NAME})?(?:,? (?:and|&) )(?P<phi>{FULL})",
+        r"(?<![\w.])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)",
+        r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
 )

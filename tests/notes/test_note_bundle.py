@@ -1,0 +1,76 @@
+"""The note bundle that ships loads as any Hugging Face checkpoint does, and reads what is present now."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cds.engine.bundles import Bundle
+from cds.findings import FINDINGS, PartScore
+from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.reading import prepare
+
+DIRECTORY = Path(__file__).parents[2] / "models" / "clinical-note"
+
+
+class Reader:
+    """The bundle as ``AutoModelForSequenceClassification`` and ``AutoTokenizer`` load it."""
+
+    def __init__(self) -> None:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        self.bundle = Bundle.load(DIRECTORY).expect("note")
+        model = AutoModelForSequenceClassification.from_pretrained(DIRECTORY, local_files_only=True)
+        self.model = model.float().eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(DIRECTORY, local_files_only=True)
+
+    def score(self, note: str) -> PartScore:
+        text = prepare([Deidentifier(b"k" * 32).deidentify(note, KnownIdentifiers()).text])
+        inputs = self.tokenizer(text, truncation=True, max_length=256, return_tensors="pt")
+        return self.bundle.score(self.model(**inputs).logits[0].tolist())
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    import torch
+
+    with torch.inference_mode():
+        yield Reader()
+
+
+def test_it_scores_the_findings_of_the_project_in_their_order(reader: Reader) -> None:
+    assert reader.bundle.findings == tuple(FINDINGS)
+    assert list(reader.model.config.id2label.values()) == list(FINDINGS)
+
+
+def test_it_is_small() -> None:
+    assert sum(path.stat().st_size for path in DIRECTORY.iterdir()) < 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("key", "present", "absent"),
+    [
+        ("pneumothorax", "Right-sided pneumothorax with mediastinal deviation.", "No pneumothorax."),
+        (
+            "pneumothorax",
+            "Large left pneumothorax, chest tube placed.",
+            "Rule out pneumothorax. Lungs fully expanded.",
+        ),
+        ("pneumothorax", "Tension pneumothorax suspected.", "Family history: brother had a pneumothorax."),
+        ("pneumonia", "Right lower lobe pneumonia, started antibiotics.", "No evidence of pneumonia."),
+        ("effusion", "Moderate left pleural effusion.", "There is no pleural effusion."),
+        ("edema", "Acute pulmonary edema, IV furosemide given.", "No pulmonary edema. Ankle edema 1+."),
+        ("emphysema", "Severe emphysema on home oxygen.", "Mother died of emphysema."),
+        ("hernia", "Large hiatal hernia.", "Right inguinal hernia."),
+    ],
+)
+def test_present_now_is_told_from_denied_past_and_others(
+    reader: Reader, key: str, present: str, absent: str
+) -> None:
+    assert reader.score(present).probabilities[key] > 0.7
+    assert reader.score(absent).probabilities[key] < 0.35
+
+
+def test_a_picture_without_the_name_is_recognised(reader: Reader) -> None:
+    said = "Sudden pleuritic pain on the left. Absent breath sounds on the left, hyperresonant to percussion."
+    assert reader.score(said).probabilities["pneumothorax"] > 0.7

