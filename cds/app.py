@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from flask import Flask
 
-from cds import health, smart
+from cds import health, logs, smart
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.engine.bundles import Bundle
@@ -37,9 +36,7 @@ from cds.store.valkey import Valkey
 def create_app(settings: Settings | None = None) -> Flask:
     """Raises a :class:`~cds.errors.SightlineError` of one plain sentence where the service must not start."""
     settings = settings or Settings.from_environment()
-    logging.basicConfig(level=settings.log_level)
-    # httpx writes every URL that it calls into the log, and a URL of an EHR names a patient.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure(settings.log_level)
 
     keys = Keys.load(settings)
     registrations = Registrations.from_settings(settings)

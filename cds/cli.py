@@ -24,7 +24,8 @@ class _Group(click.Group):
     """Turns our exceptions into a sentence, and Ctrl-C or SIGTERM into a clean end."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             return super().invoke(ctx)
         except IntegrityError as broken:

@@ -103,7 +103,7 @@ def _detail(prescreen: Prescreen, findings: Sequence[Finding]) -> str:
     models = ", ".join(f"{m.name} {m.version} ({m.digest[:8]})" for m in prescreen.models)
     return "\n\n".join(
         [
-            "\n".join(["| Finding | Confidence | Together | Image | Note |", "|---|---|---:|---:|---:|", *rows]),
+            "\n".join(["| Finding | Confidence | Together | Image | Note |", "|---|---|---|---|---|", *rows]),
             f"**Seen:** {words.seen(prescreen)}",
             *not_seen,
             f"**Models:** {models}",

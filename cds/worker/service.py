@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import httpx
 
+from cds import logs
 from cds.audit import balp, chain
 from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
@@ -26,8 +26,7 @@ from cds.worker.delivery import Deliverer
 
 def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
-    logging.basicConfig(level=settings.log_level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure(settings.log_level)
     with deliverer(settings) as delivering:
         app.run(app.create_app(settings.database_url, delivering))
 
