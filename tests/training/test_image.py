@@ -82,4 +82,5 @@ def test_the_script_makes_a_sealed_bundle(data: Path, tmp_path: Path) -> None:
     bundle = json.loads((out / "bundle.json").read_text())
     assert bundle["findings"] == list(KEYS)
     assert set(bundle["files"]) == {"card.md", "config.json", "model.safetensors"}
+    assert json.loads((out / "config.json").read_text())["dtype"] == "float32"
     assert "Not a medical device" in (out / "card.md").read_text()

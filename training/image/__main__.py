@@ -73,11 +73,13 @@ def _save(model: EfficientNetLiteForImageClassification, folder: Path) -> None:
     """Sixteen bits on disk; the configuration asks for the 32 that the model is run with."""
     half = copy.deepcopy(model).to(memory_format=torch.contiguous_format).half()
     half.save_pretrained(folder)
+    model.config.dtype = torch.float32
     model.config.save_pretrained(folder)
 
 
 def _loaded(folder: Path) -> EfficientNetLiteForImageClassification:
-    return EfficientNetLiteForImageClassification.from_pretrained(folder).to(memory_format=torch.channels_last)
+    model = EfficientNetLiteForImageClassification.from_pretrained(folder, dtype=torch.float32)
+    return model.to(memory_format=torch.channels_last)
 
 
 def _bundle(calibration: dict[str, dict[str, float]], validation: Scored) -> Bundle:

@@ -34,7 +34,7 @@ class Schedule:
 
     head: tuple[int, ...] = (160,)
     """The size in pixels of each epoch that fits the classifier alone."""
-    cycles: tuple[tuple[int, ...], ...] = ((160,) * 9 + (224,) * 3, (160,) * 6 + (224,) * 3)
+    cycles: tuple[tuple[int, ...], ...] = ((160,) * 9 + (224,) * 3, (160,) * 6 + (224,) * 3, (224,) * 4)
     """The same for the epochs that fit the layers too: small first, which is fast, then as in service. The rate
     rises and falls once in each cycle, and the next begins with the average that the one before has left."""
     batch: int = 32
