@@ -80,10 +80,10 @@ def serve(settings: Settings) -> None:
 @click.pass_obj
 def worker(settings: Settings) -> None:
     """Deliver what is in the outbox, until told to stop."""
-    from cds.databases import databases  # noqa: PLC0415
+    from cds.databases import reached  # noqa: PLC0415
     from cds.worker.service import run  # noqa: PLC0415
 
-    with databases(settings) as running:
+    with reached(settings) as running:
         run(running)
 
 
@@ -111,9 +111,9 @@ def db() -> None:
 @click.pass_obj
 def upgrade(settings: Settings) -> None:
     """Bring the schema up to date, as the owner (CDS_DATABASE_ADMIN_URL)."""
-    from cds.databases import databases  # noqa: PLC0415
+    from cds.databases import reached  # noqa: PLC0415
 
-    with databases(settings) as running:
+    with reached(settings) as running:
         for name in _upgrade(running) or ["nothing to do"]:
             click.echo(name)
 
@@ -145,11 +145,11 @@ def audit() -> None:
 def verify(settings: Settings, tenant: str, as_json: bool) -> None:
     """Check TENANT's chain from its first event to its last."""
     from cds.audit.verify import verify as verify_chain  # noqa: PLC0415
-    from cds.databases import databases  # noqa: PLC0415
+    from cds.databases import reached  # noqa: PLC0415
     from cds.store.database import Database  # noqa: PLC0415
 
     with (
-        databases(settings) as running,
+        reached(settings) as running,
         closing(Database(running.database_url)) as database,
         database.transaction(tenant) as connection,
     ):

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from cds.errors import ConfigurationError
 from cds.settings import Settings
-from cds.store.embedded.postgres import EmbeddedPostgres
-from cds.store.embedded.valkey import EmbeddedValkey
+from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
+from cds.store.embedded.server import EmbeddedServer
 
 
 @contextmanager
 def databases(settings: Settings) -> Iterator[Settings]:
-    """The settings with the address of every database that they did not name; those run while this is open."""
+    """The settings with the address of every database that they did not name; those run while this is open.
+
+    Raises :class:`ConfigurationError` where another process runs them already.
+    """
+    with ExitStack() as running:
+        yield _named(settings, running.enter_context)
+
+
+@contextmanager
+def reached(settings: Settings) -> Iterator[Settings]:
+    """The same for a command beside a service: its embedded databases are used if they run, else started."""
+    with ExitStack() as running:
+        yield _named(settings, lambda server: server if server.running() else running.enter_context(server))
+
+
+def _named(settings: Settings, run: Callable[[EmbeddedServer], EmbeddedServer]) -> Settings:
     if settings.production and not (settings.database_url and settings.redis_url):
         raise ConfigurationError("CDS_ENV=production needs CDS_DATABASE_URL and CDS_REDIS_URL")
-    with ExitStack() as running:
-        if not settings.database_url:
-            postgres = running.enter_context(EmbeddedPostgres(settings.data_dir))
-            settings = replace(settings, database_url=postgres.app_url, database_admin_url=postgres.admin_url)
-        if not settings.redis_url:
-            valkey = running.enter_context(EmbeddedValkey(settings.data_dir))
-            settings = replace(settings, redis_url=valkey.url)
-        yield settings
+    if not settings.database_url:
+        postgres = EmbeddedPostgres(settings.data_dir)
+        run(postgres)
+        settings = replace(settings, database_url=postgres.app_url, database_admin_url=postgres.admin_url)
+    if not settings.redis_url:
+        valkey = EmbeddedValkey(settings.data_dir)
+        run(valkey)
+        settings = replace(settings, redis_url=valkey.url)
+    return settings

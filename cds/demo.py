@@ -151,7 +151,7 @@ class Demo:
 
 
 def _take_up_again(database: Database) -> None:
-    """What a run before this one left: reports on their way go on, scores are made anew to show what that takes."""
+    """Reports that an earlier run left on their way go on; scores are made anew, to show what that takes."""
     with database.transaction(TENANT) as connection:
         outbox.hurry(connection, TENANT)
         scores.forget(connection, TENANT)

@@ -7,6 +7,8 @@ of HTML. The story of a request is :meth:`Prescreening.__call__`; read on from t
 from __future__ import annotations
 
 import hashlib
+import logging
+import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +30,7 @@ from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import StudyCandidate
 from cds.engine.bundles import Bundle
-from cds.errors import ImagingError, NoteError, SightlineError, UpstreamError
+from cds.errors import NoteError, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -36,6 +38,7 @@ from cds.findings import (
     ModelVersion,
     NoteReading,
     NoteSeen,
+    Part,
     PartScore,
     Prescreen,
     StudySeen,
@@ -43,7 +46,7 @@ from cds.findings import (
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.framing import frame
-from cds.imaging.pixels import read_radiograph
+from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
 from cds.notes.extraction import extract
@@ -54,6 +57,8 @@ from cds.stopwatch import Stopwatch
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -132,15 +137,15 @@ class Prescreening:
     def _score_image(
         self, subject: Subject, study: StudyCandidate, passed_over: tuple[str, ...], watch: Stopwatch
     ) -> ImageReading:
-        with watch("fetch image"):
+        size = self._engine.image_bundle.input["height"]
+        with watch("find image"):
             pacs = subject.pacs(study.root)
             choice = choose(pacs.instances(study.study_uid))
-            data = pacs.instance(study.study_uid, choice.series_uid, choice.instance_uid)
-        with watch("decode image"):
-            radiograph = read_radiograph(data)
-            pixels = frame(radiograph.pixels, self._engine.image_bundle.input["height"])
+        with watch("fetch and decode image"):
+            # Twice what the model reads, so that a film decoded at a reduced resolution loses nothing by it.
+            film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, at_least=2 * size)
         with watch("score image"):
-            score = self._engine.score_image(pixels)
+            score = self._engine.score_image(frame(film.pixels, size))
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -181,12 +186,7 @@ class Prescreening:
 
     # Both together.
 
-    def _made(
-        self,
-        subject: Subject,
-        image: ImageReading | Missing,
-        notes: NoteReading | Missing,
-    ) -> Prescreen:
+    def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
         findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
@@ -206,15 +206,21 @@ class Prescreening:
         )
 
 
-def _by(deadline: Deadline, due: Future[Reading], part: Any) -> Reading | Missing:
+def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missing:
+    """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
     except NotInTime:
         return Missing(part, f"the {part} was not scored in time; it will be there when you look again.")
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.")
-    except (UpstreamError, ImagingError, NoteError) as failure:
+    except SightlineError as failure:
         return Missing(part, f"the {part} could not be had: {failure}.")
+    except Exception as defect:
+        # Its message may quote the patient's data: the log gets its kind and place alone.
+        place = traceback.extract_tb(defect.__traceback__)[-1]
+        _log.error("the %s failed: %s at %s:%s", part, type(defect).__name__, place.name, place.lineno)
+        return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
 
 
 def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> list[Missing]:

@@ -50,6 +50,15 @@ class Hospital:
         return next(patient for id, patient in self.patients.items() if id.startswith(name))
 
 
+AWAY = "http://127.0.0.1:9/fhir"
+"""A FHIR server that is registered and does not answer: nothing listens on the discard port."""
+
+
+def away(entry: dict[str, Any]) -> dict[str, Any]:
+    """Another EHR of the same keys, whose FHIR server is away."""
+    return entry | {"issuer": AWAY, "fhirServers": [AWAY]}
+
+
 @pytest.fixture(scope="session")
 def hospital(
     tmp_path_factory: pytest.TempPathFactory,
@@ -62,7 +71,7 @@ def hospital(
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
         registrations = home / "registrations.json"
-        registrations.write_text(json.dumps([registration(sandbox)]))
+        registrations.write_text(json.dumps([registration(sandbox), away(registration(sandbox))]))
         settings = Settings(
             data_dir=home,
             public_url=service.base_url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,16 +32,29 @@ class Trail:
         self._on_behalf = on_behalf
         self._lock = threading.Lock()
         self._events: list[Event] = []
+        self._late: Callable[[Event], None] | None = None
 
     def add(self, event: Event) -> None:
         with self._lock:
-            self._events.append(event)
+            late = self._late
+            if late is None:
+                self._events.append(event)
+        if late:
+            late(event)
 
     def take(self) -> list[Event]:
         """All events so far, once."""
         with self._lock:
             taken, self._events = self._events, []
         return taken
+
+    def hand_over(self, late: Callable[[Event], None]) -> None:
+        """The request is answered: what work goes on for it is told to ``late``, one event at a time."""
+        with self._lock:
+            self._late = late
+            rest, self._events = self._events, []
+        for event in rest:
+            late(event)
 
     def fhir_read(self, base: str, patient: str, url: str, status: int | None) -> None:
         """We read or searched ``url`` below the server ``base``; ``status`` is None where nothing came back."""

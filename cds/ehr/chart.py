@@ -58,7 +58,6 @@ class Chart:
         self._patient = executor.submit(self._ask_patient)
         self._studies = executor.submit(self._ask_studies)
         self._documents = executor.submit(self._ask_documents)
-        self._related = executor.submit(self._ask_related)
 
     def patient(self) -> Resource:
         """The Patient; :class:`~cds.errors.Missing` where the EHR knows of none."""
@@ -92,7 +91,9 @@ class Chart:
 
         For de-identification, as far as they are to be had: what cannot be read is left out.
         """
-        chart = [_settled(self._studies), _settled(self._documents), _settled(self._related)]
+        # Relatives only here: who does not read notes need not know them.
+        related = self._executor.submit(self._ask_related)
+        chart = [_settled(self._studies), _settled(self._documents), _settled(related)]
         held = [resource for found in chart for resource in (*found.matches, *found.included)]
         known = [resource for resource in held if _type(resource) in PEOPLE]
         named = [name for resource in held for name in _people_named_by(resource)]

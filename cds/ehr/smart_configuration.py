@@ -34,10 +34,13 @@ class SmartConfiguration:
         Raises :class:`BadAnswer` where there is none, :class:`NotAllowed` on a host that is not registered.
         """
         words = name.replace("_", " ")
-        given = string(self.document, name)
-        if not given:
-            raise BadAnswer(f"the SMART configuration names no {words}")
-        url = urljoin(f"{self.base}/", given)
+        try:
+            url = urljoin(f"{self.base}/", string(self.document, name))
+            named = url != f"{self.base}/" and not httpx.URL(url).fragment
+        except (ValueError, httpx.InvalidURL):
+            named = False
+        if not named:
+            raise BadAnswer(f"the SMART configuration names no usable {words}")
         if not self.registration.allows_oauth(url):
             raise NotAllowed(f"the {words} is not on a host registered for this EHR")
         return url

@@ -23,7 +23,9 @@ class LocalEngine:
 
     def __init__(self, image: Bundle, note: Bundle, *, device: str = "auto", threads: int = 0) -> None:
         import torch  # noqa: PLC0415 (seconds; only who scores pays)
+        from transformers.utils import logging  # noqa: PLC0415
 
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         if threads:
             torch.set_num_threads(threads)
         self._torch = torch

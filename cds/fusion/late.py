@@ -15,9 +15,6 @@ from cds.engine.bundles import Bundle, Thresholds, sigmoid
 from cds.errors import ModelError
 from cds.findings import Finding, Level, ModelVersion, PartScore
 
-_EDGE = 1e-4
-"""Probabilities are kept this far from 0 and 1, so that one part can never silence the other."""
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -29,12 +26,30 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a part's probability counts for at most: no part may silence the other.
+
+    The lower limit of the note is the higher one, for a note that does not speak of a finding is weak evidence
+    against it.
+    """
+
+    lowest: float
+    highest: float
+
+    def log_odds(self, probability: float) -> float:
+        p = min(max(probability, self.lowest), self.highest)
+        return math.log(p / (1 - p))
+
+
+@dataclass(frozen=True, slots=True)
 class LateFusion:
     """The fusion of one bundle."""
 
     version: ModelVersion
     weights: Mapping[str, Weights]
     thresholds: Mapping[str, Thresholds]
+    image_limits: Limits
+    note_limits: Limits
     disagreement: float
     """From this difference between the parts on, a person must look."""
 
@@ -44,12 +59,15 @@ class LateFusion:
         manifest: Mapping[str, Any] = bundle.expect("fusion").manifest
         try:
             weights = {key: Weights(**w) for key, w in manifest["weights"].items()}
+            image_limits, note_limits = (Limits(*manifest["limits"][part]) for part in ("image", "note"))
             disagreement = float(manifest["disagreement"])
         except (KeyError, TypeError, ValueError) as wrong:
             raise ModelError(f"fusion bundle {bundle.directory.name} lacks or misspells {wrong}") from None
         if set(weights) != set(bundle.findings) or any(min(w.image, w.note) < 0 for w in weights.values()):
             raise ModelError(f"fusion bundle {bundle.directory.name}: weights missing or below zero")
-        return cls(bundle.version, weights, bundle.thresholds, disagreement)
+        if not all(0 < limits.lowest < limits.highest < 1 for limits in (image_limits, note_limits)):
+            raise ModelError(f"fusion bundle {bundle.directory.name}: limits must lie between 0 and 1")
+        return cls(bundle.version, weights, bundle.thresholds, image_limits, note_limits, disagreement)
 
     def fuse(self, image: PartScore | None, note: PartScore | None) -> tuple[Finding, ...]:
         """Every finding that a part speaks of, worst first; empty where both parts are missing."""
@@ -72,7 +90,9 @@ class LateFusion:
             present = image if image is not None else note
             return 0.0 if present is None else present
         w = self.weights[key]
-        fused = sigmoid(w.image * _logit(image) + w.note * _logit(note) + w.intercept)
+        fused = sigmoid(
+            w.image * self.image_limits.log_odds(image) + w.note * self.note_limits.log_odds(note) + w.intercept
+        )
         # A reassuring note can never hide what the image shows clearly on its own.
         return max(fused, image) if image >= self.thresholds[key].high else fused
 
@@ -88,8 +108,3 @@ class LateFusion:
 def _rank(finding: Finding) -> tuple[int, bool, float]:
     order = (Level.LOW, Level.REVIEW, Level.HIGH)
     return order.index(finding.level), finding.type.time_critical, finding.probability
-
-
-def _logit(probability: float) -> float:
-    p = min(max(probability, _EDGE), 1 - _EDGE)
-    return math.log(p / (1 - p))

@@ -65,6 +65,8 @@ class OrderSign:
             trail.hook_refused(client.registration.issuer, hook.service.id, str(refusal))
             self._record.audit(client.tenant, trail)
             raise
+        finally:
+            trail.hand_over(lambda event: self._record.event(client.tenant, event))
 
     def _answer(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> Answer:
         trail.hook_called(client.registration.issuer, hook.service.id, f"Patient/{hook.patient_id}")

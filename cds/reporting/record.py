@@ -126,7 +126,7 @@ class Record:
                     uuid=UUID(card["uuid"]),
                     service=service,
                     topic=card["source"]["topic"]["code"],
-                    body=card,
+                    body=_of_card(card),
                     prescreen=UUID(prescreen.id),
                 )
             chain.append_many(connection, tenant, trail.take())
@@ -195,6 +195,12 @@ class Record:
         with self._database.transaction(tenant) as connection:
             scores.put(connection, tenant, key, kind, _json(reading))
         return reading
+
+
+def _of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What feedback refers to later. A suggestion's resource is the EHR's own order and may name the patient."""
+    suggestions = [{"uuid": s["uuid"], "label": s["label"]} for s in card.get("suggestions", ())]
+    return {"summary": card["summary"], "indicator": card["indicator"], "suggestions": suggestions}
 
 
 def _json(value: Any) -> dict[str, Any]:

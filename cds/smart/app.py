@@ -10,16 +10,18 @@ from cds.audit import balp
 from cds.errors import SightlineError, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit
+from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
 from cds.smart.headers import Headers
 from cds.smart.image import RadiographImage
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import Launch
-from cds.smart.pages import PatientPage, SignedIn
+from cds.smart.pages import PatientPage
 from cds.smart.refusals import Refusal, SystemAway
 from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
+from cds.smart.signed_in import SignedIn
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +32,11 @@ def blueprint(services: SmartServices) -> Blueprint:
         "smart", __name__, template_folder="templates", static_folder="static", static_url_path="/smart/static"
     )
     cookies = Cookies(services.settings, services.registrations)
+    requests = AuthorizationRequests(services, cookies)
     sessions = Sessions(services.valkey, services.keys.session)
     signed_in = SignedIn(services, cookies, sessions)
-    app.add_url_rule("/smart/launch", "launch", Launch(services, cookies))
-    app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, sessions))
+    app.add_url_rule("/smart/launch", "launch", Launch(services, requests))
+    app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
     app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
     app.add_url_rule("/smart/image", "image", RadiographImage(services, signed_in))
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))

@@ -6,7 +6,6 @@ whose words are not repeated; and only then the code goes to the token endpoint 
 
 from __future__ import annotations
 
-import hmac
 import time
 from typing import Any
 
@@ -20,8 +19,8 @@ from cds.ehr.token_endpoint import TokenAnswer, request_token
 from cds.errors import Forbidden, Refused
 from cds.registration import Registration
 from cds.smart import audit, id_token
+from cds.smart.authorization import AuthorizationRequests, Pending
 from cds.smart.cookies import LAUNCH, SESSION, Cookies
-from cds.smart.launch import PendingLaunch, digest, pending_launches
 from cds.smart.query import parameter
 from cds.smart.refusals import (
     ConsentDenied,
@@ -38,14 +37,16 @@ from cds.smart.session import LONGEST_S, Session, Sessions
 class Callback:
     """``GET /smart/callback?state=…&code=…``"""
 
-    def __init__(self, services: SmartServices, cookies: Cookies, sessions: Sessions) -> None:
+    def __init__(
+        self, services: SmartServices, cookies: Cookies, requests: AuthorizationRequests, sessions: Sessions
+    ) -> None:
         self._services = services
         self._cookies = cookies
+        self._requests = requests
         self._sessions = sessions
-        self._pending = pending_launches(services)
 
     def __call__(self) -> Response:
-        pending = self._taken(parameter("state"))
+        pending = self._requests.take(parameter("state"))
         g.registration = registration = self._registration(pending)
         self._check_browser(pending)
         configuration = SmartConfiguration(registration, pending.fhir_server, pending.configuration)
@@ -53,26 +54,20 @@ class Callback:
         session = self._session(configuration, pending, code)
         return self._signed_in(registration, session)
 
-    def _taken(self, state: str) -> PendingLaunch:
-        held = self._pending.take(state) if state else None
-        if held is None:
-            raise StateExpired("the state is unknown, used or too old")
-        return PendingLaunch(**held)
-
-    def _registration(self, pending: PendingLaunch) -> Registration:
+    def _registration(self, pending: Pending) -> Registration:
         registration = self._services.registrations.by_fhir_server(pending.fhir_server)
         if registration is None:
             raise UnregisteredEhr("the EHR is no longer registered")
         return registration
 
-    def _check_browser(self, pending: PendingLaunch) -> None:
+    def _check_browser(self, pending: Pending) -> None:
         secret = self._cookies.secret(LAUNCH)
         if secret is None:
             raise CookieMissing("the browser sent no launch cookie")
-        if not hmac.compare_digest(digest(secret), pending.browser):
+        if not pending.begun_by(secret):
             raise StateExpired("the launch was begun in another browser")
 
-    def _session(self, configuration: SmartConfiguration, pending: PendingLaunch, code: str) -> Session:
+    def _session(self, configuration: SmartConfiguration, pending: Pending, code: str) -> Session:
         services = self._services
         grant = {
             "grant_type": "authorization_code",

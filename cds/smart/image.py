@@ -13,11 +13,11 @@ from cds.errors import SightlineError
 from cds.imaging.grayscale import Grey
 from cds.imaging.retrieval import retrieve
 from cds.smart import audit
-from cds.smart.pages import SignedIn
 from cds.smart.query import parameter
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
 from cds.smart.shown import shown
+from cds.smart.signed_in import SignedIn
 
 LONGER_SIDE = 1024
 """Pixels; enough to see what is meant, not to read the film by."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from flask import g, render_template
+from flask import render_template
 
 from cds.audit import balp
 from cds.ehr.bearer import Bearer
@@ -16,31 +16,13 @@ from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
 from cds.smart import audit
-from cds.smart.cookies import SESSION, Cookies
 from cds.smart.patient import PatientBanner
 from cds.smart.refusals import SessionExpired
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
-from cds.smart.session import Session, Sessions
+from cds.smart.session import Session
 from cds.smart.shown import shown
-
-
-class SignedIn:
-    """Whoever has a session, with the EHR's registration; what every page begins with."""
-
-    def __init__(self, services: SmartServices, cookies: Cookies, sessions: Sessions) -> None:
-        self._services = services
-        self._cookies = cookies
-        self._sessions = sessions
-
-    def __call__(self) -> tuple[Session, Registration]:
-        """Raises :class:`SessionExpired`."""
-        session = self._sessions.get(self._cookies.secret(SESSION))
-        registration = self._services.registrations.by_fhir_server(session.fhir_server)
-        if registration is None:
-            raise SessionExpired("the EHR is no longer registered")
-        g.registration, g.session = registration, session
-        return session, registration
+from cds.smart.signed_in import SignedIn
 
 
 @dataclass(frozen=True, slots=True)

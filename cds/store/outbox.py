@@ -144,7 +144,7 @@ def undelivered(connection: Connection, tenant: str) -> int:
 
 
 def hurry(connection: Connection, tenant: str) -> None:
-    """Make every delivery that waits due now. For when no worker can be at one: a lease is then a dead worker's."""
+    """Make every delivery that waits due now: for when no worker runs, and a lease is a dead one's."""
     waiting = connection.execute(
         "UPDATE outbox SET next_attempt_at = now() WHERE tenant = %s AND next_attempt_at > now() RETURNING id",
         (tenant,),

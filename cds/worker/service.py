@@ -49,7 +49,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
 
 
 class _Audited:
-    """A delivery that the EHR took is a PatientCreate there, written in the transaction that marks it delivered."""
+    """A delivery that the EHR took is a PatientCreate, written in the transaction that marks it delivered."""
 
     def __init__(self, us: Party) -> None:
         self._us = us

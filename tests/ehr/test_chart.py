@@ -98,9 +98,9 @@ def chart_of(client_of: ClientOf, executor: Executor) -> Callable[..., Chart]:
 ChartOf = Callable[..., Chart]
 
 
-def test_four_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
+def test_three_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
     ehr = Ehr(PATIENT, study("s1"), study("s2", "2024-05-02"), ENDPOINT, note("n1"))
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(3, timeout=5)
 
     def slow(request: httpx.Request) -> httpx.Response:
         together.wait()
@@ -111,7 +111,16 @@ def test_four_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
     assert [study["id"] for study in chart.studies()] == ["s2", "s1"]
     assert chart.endpoints() == [ENDPOINT]
     assert [document["id"] for document in chart.documents()] == ["n1"]
-    assert sorted(ehr.asked) == ["DocumentReference", "ImagingStudy", "Patient/p1", "RelatedPerson"]
+    assert sorted(ehr.asked) == ["DocumentReference", "ImagingStudy", "Patient/p1"]
+
+
+def test_relatives_are_asked_for_only_where_notes_are_read(chart_of: ChartOf) -> None:
+    ehr = Ehr(PATIENT, note("n1"))
+    chart = chart_of(ehr)
+    chart.documents()
+    assert "RelatedPerson" not in ehr.asked
+    chart.people()
+    assert "RelatedPerson" in ehr.asked
 
 
 def test_what_is_asked_for_is_what_the_prefetch_templates_ask_for(chart_of: ChartOf) -> None:

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from cds.engine.bundles import Thresholds
 from cds.findings import Level, ModelVersion, PartScore
-from cds.fusion.late import LateFusion, Weights
+from cds.fusion.late import LateFusion, Limits, Weights
 
 FUSION = LateFusion(
     version=ModelVersion("fusion", "late-fusion", "1.0.0", "0" * 64),
     weights={key: Weights(0.8, 0.5, -0.2) for key in ("pneumothorax", "effusion")},
     thresholds={key: Thresholds(0.85, (0.4, 0.85)) for key in ("pneumothorax", "effusion")},
+    image_limits=Limits(0.01, 0.99),
+    note_limits=Limits(0.05, 0.99),
     disagreement=0.6,
 )
 MODEL = ModelVersion("image", "m", "1", "1" * 64)
@@ -72,3 +74,9 @@ def test_the_worst_stands_first_and_time_critical_before_equal() -> None:
 @pytest.mark.parametrize(("p", "level"), [(0.1, Level.LOW), (0.5, Level.REVIEW), (0.85, Level.HIGH)])
 def test_levels_follow_the_thresholds(p: float, level: Level) -> None:
     assert FUSION.fuse(score(effusion=p), None)[0].level is level
+
+
+def test_a_note_that_says_nothing_does_not_silence_a_likely_finding() -> None:
+    (finding,) = FUSION.fuse(score(effusion=0.8), score(effusion=0.001))
+    assert finding.level is Level.REVIEW
+    assert finding.probability > 0.3

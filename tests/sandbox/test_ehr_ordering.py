@@ -16,7 +16,8 @@ from cds.errors import RequestError
 from cds.registration import Registration
 from cds.sandbox.app import Sandbox
 from cds.sandbox.ehr import orders, prefetch, suggestions
-from cds.sandbox.ehr.ordering import CdsClient, HookExchange, accepted, overridden
+from cds.sandbox.ehr.feedback import accepted, overridden
+from cds.sandbox.ehr.ordering import CdsClient, HookExchange
 from cds.sandbox.ehr.registration import registration
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER
@@ -274,6 +275,7 @@ class TestActions:
             {"type": "rename"},
             {"type": "create"},
             {"type": "create", "resource": "text"},
+            {"type": "create", "resource": {"resourceType": "Patient", "id": "p1"}},
             {"type": "update", "resource": {"resourceType": "ServiceRequest", "id": "of-another"}},
             {"type": "delete", "resourceId": "ServiceRequest/of-another"},
         ],

@@ -241,6 +241,7 @@ def handle(keys: Keys) -> Callable[..., str]:
 
 def serving(services: SmartServices) -> Flask:
     app = Flask("test")
+    app.testing = True  # what is not answered on purpose ends the test
     app.register_blueprint(blueprint(services))
     return app
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from werkzeug.test import TestResponse
 
-from cds.smart.launch import LAUNCH_S
+from cds.smart import SmartServices
+from cds.smart.session import Sealed, Sessions
 from tests.smart.conftest import BASE, JWKS, TOKEN, Browser, Ehr
 
 SignIn = Callable[[], TestResponse]
@@ -110,8 +111,10 @@ class TestState:
         assert browser.callback({"state": state, "code": "a-code"}).status_code == 400
         assert ehr.called == []
 
-    def test_its_time_is_limited(self) -> None:
-        assert LAUNCH_S <= 600
+    def test_one_of_another_version_of_ours_is_over(self, services: SmartServices, browser: Browser) -> None:
+        browser.launch()
+        Sealed(services.valkey, services.keys.session, "launch").put("state", {"fhir_server": BASE}, 60)
+        assert title(browser.callback({"state": "state", "code": "a-code"})) == "This sign-in is over"
 
 
 class TestAnswersOfTheAuthorizationServer:
@@ -172,8 +175,14 @@ class TestAnswersOfTheAuthorizationServer:
         ehr.configuration["token_endpoint"] = "https://auth.ehr.example/swapped"
         assert browser.callback(answer).status_code == 303
 
-    def test_a_token_endpoint_elsewhere_gets_neither_code_nor_assertion(self, browser: Browser, ehr: Ehr) -> None:
-        ehr.configuration["token_endpoint"] = "https://evil.example/token"
+    @pytest.mark.parametrize(
+        "endpoint",
+        ["https://evil.example/token", "http://auth.ehr.example/token", "https://[::1", f"{TOKEN}#x", None, 5],
+    )
+    def test_a_token_endpoint_elsewhere_gets_neither_code_nor_assertion(
+        self, endpoint: Any, browser: Browser, ehr: Ehr
+    ) -> None:
+        ehr.configuration["token_endpoint"] = endpoint
         answer = ehr.authorize(browser.launch().headers["Location"])
         assert browser.callback(answer).status_code == 502
 
@@ -243,13 +252,14 @@ def test_a_refusal_is_in_the_audit_trail_without_what_was_sent(browser: Browser,
     ("expires_in", "ends"), [(None, 3600), (60, 60), (86400, 3600), ("60", 3600), (True, 3600)]
 )
 def test_a_session_lives_no_longer_than_its_token(
-    expires_in: Any, ends: float, sign_in: SignIn, browser: Browser, ehr: Ehr, monkeypatch: pytest.MonkeyPatch
+    expires_in: Any, ends: float, sign_in: SignIn, browser: Browser, ehr: Ehr, services: SmartServices
 ) -> None:
     ehr.context["expires_in"] = expires_in
     sign_in()
-    begun = time.time()
-    monkeypatch.setattr("cds.smart.session.time.time", lambda: begun + ends - 5)
-    assert browser.get("/smart/").status_code == 200
+    cookie = browser.client.get_cookie("__Host-sightline-session", "cds.example")
+    assert cookie
+    session = Sessions(services.valkey, services.keys.session).get(cookie.value.partition(".")[0])
+    assert session.expires == pytest.approx(time.time() + ends, abs=5)
 
 
 def test_a_new_launch_ends_the_session_before(sign_in: SignIn, browser: Browser) -> None:

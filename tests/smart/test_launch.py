@@ -137,6 +137,12 @@ ENDPOINTS = {
     "a user name": "https://auth.ehr.example@evil.example/authorize",
     "another scheme": "javascript:alert(1)",
     "without a scheme": "//evil.example/authorize",
+    "a broken address": "https://[::1",
+    "a broken port": "https://auth.ehr.example:x/authorize",
+    "a control character": "https://auth.ehr.example/\x01",
+    "a backslash": "https://auth.ehr.example\\@evil.example/",
+    "a fragment (RFC 6749, 3.1)": "https://auth.ehr.example/authorize#evil",
+    "without end": "https://auth.ehr.example/" + "a" * 70_000,
     "none": None,
     "no string": ["https://auth.ehr.example/authorize"],
 }

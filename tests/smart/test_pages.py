@@ -101,7 +101,7 @@ def test_what_a_note_or_a_name_holds_is_text(page: Page, kept: Kept, ehr: Ehr) -
     evil = "<script>alert(1)</script>"
     named = PATIENT | {"name": [{"family": evil}], "gender": evil}
     ehr.answers[f"{BASE}/Patient/p1"] = lambda request: httpx.Response(200, json=named)
-    study = StudySeen(evil, "1.2", "1.2", evil, evil, None, evil, (evil,))
+    study = StudySeen(evil, "1.2", "1.2", evil, evil, None, evil, PACS, (evil,))
     kept.all[:] = [prescreen(study=study)]
     shown = page().text
     assert "&lt;script&gt;" in shown

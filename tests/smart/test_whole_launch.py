@@ -1,12 +1,14 @@
-"""From the sandbox EHR to the patient's page, its authorization server, FHIR server and PACS over real sockets."""
+"""From the sandbox EHR to the patient's page and the audit trail, over real sockets, PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,37 +16,61 @@ from flask import Flask
 from playwright.sync_api import Page, expect, sync_playwright
 
 from cds import app_context
+from cds.audit.trail import OnBehalf, Trail, party
+from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
+from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
+from cds.reporting.record import Record
 from cds.sandbox.app import Sandbox, create_app
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.oauth import AuthorizationServer
 from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
 from cds.settings import Settings
-from cds.smart import SmartServices, blueprint
+from cds.smart import SmartServices
+from cds.store.database import Database
 from cds.store.valkey import Valkey
 from tests.prescreens import prescreen
 from tests.serving import listening
-from tests.smart.conftest import PATIENT, Kept, film
+from tests.smart.conftest import PATIENT, film, serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass
 class Hospital:
-    """The sandbox, our app beside it, and what went to the audit trail."""
+    """The sandbox, and what our app beside it keeps."""
 
     sandbox: Sandbox
-    oauth: Any
+    oauth: AuthorizationServer
     keys: Keys
-    kept: Kept = field(default_factory=Kept)
-    events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    database: Database
+    tenant: str
+
+    @property
+    def registration(self) -> Registration:
+        return Registration.from_json(registration(self.sandbox, tenant=self.tenant))
+
+    def prescreened(self) -> Prescreen:
+        """What was seen of the patient, and recorded."""
+        study = replace(prescreen().study, root=self.sandbox.dicomweb_root)  # type: ignore[type-var]
+        seen = prescreen(tenant=self.tenant, fhir_server=self.sandbox.fhir_base, study=study)
+        return Record(self.database).write(seen, Trail(party("http://cds.test"), OnBehalf()))
+
+    def events(self) -> list[dict[str, Any]]:
+        """The audit trail, whose chain holds."""
+        with self.database.transaction(self.tenant) as connection:
+            assert verify(connection, self.tenant).broken is None
+            rows = connection.execute("SELECT body FROM audit_event ORDER BY seq").fetchall()
+        return [json.loads(body) for (body,) in rows]
 
     def launch_url(self, handle: str = "", patient: str = "p1") -> str:
         """Where the EHR sends the browser when a clinician clicks a card's link."""
         context = LaunchContext(user="Practitioner/u1", patient=patient, app_context=handle)
         client = self.oauth.clients.get("sightline")
+        assert client
         return launch_url(client, self.oauth.issuer, self.oauth.launches.issue(Launch(client.id, context)))
 
     def card(self) -> str:
@@ -52,7 +78,9 @@ class Hospital:
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory, keys: Keys, valkey: Valkey) -> Iterator[Hospital]:
+def hospital(
+    tmp_path_factory: pytest.TempPathFactory, keys: Keys, valkey: Valkey, database: Database
+) -> Iterator[Hospital]:
     home = tmp_path_factory.mktemp("hospital")
     with listening() as ehr, listening() as service, httpx.Client(trust_env=False) as http:
         ehr.app = create_app(home, ehr.base_url, service_url=service.base_url)
@@ -60,37 +88,28 @@ def hospital(tmp_path_factory: pytest.TempPathFactory, keys: Keys, valkey: Valke
         for resource in (PATIENT, {"resourceType": "Practitioner", "id": "u1", "name": [{"family": "Grey"}]}):
             sandbox.records.update(dict(resource))
         sandbox.pacs.store([film()])
-        hospital = Hospital(sandbox, ehr.app.extensions["sandbox-oauth"], keys)
-        known = Registrations([Registration.from_json(registration(sandbox))])
-        service.app = app(hospital, Settings(public_url=service.base_url), known, http, valkey)
+        hospital = Hospital(sandbox, ehr.app.extensions["sandbox-oauth"], keys, database, f"tenant-{uuid4()}")
+        hospital.prescreened()
+        service.app = app(hospital, Settings(public_url=service.base_url), http, valkey)
         yield hospital
         sandbox.records.close()
         sandbox.archive.close()
 
 
-def app(hospital: Hospital, settings: Settings, known: Registrations, http: httpx.Client, valkey: Valkey) -> Flask:
-    pacs = PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0)
-    services = SmartServices(
-        settings=settings,
-        keys=hospital.keys,
-        registrations=known,
-        http=http,
-        valkey=valkey,
-        prescreens=hospital.kept,
-        open_pacs=lambda ehr, seen: pacs.opener(ehr, seen.fhir_server)(ehr.pacs[0].root),
-        on_event=lambda tenant, event: hospital.events.append((tenant, event)),
+def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valkey) -> Flask:
+    record = Record(hospital.database)
+    return serving(
+        SmartServices(
+            settings=settings,
+            keys=hospital.keys,
+            registrations=Registrations([hospital.registration]),
+            http=http,
+            valkey=valkey,
+            prescreens=record,
+            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0).of_study,
+            on_event=record.event,
+        )
     )
-    app = Flask("app")
-    app.register_blueprint(blueprint(services))
-    return app
-
-
-@pytest.fixture(autouse=True)
-def one_prescreen(hospital: Hospital) -> None:
-    """The patient was prescreened once, and nothing else happened."""
-    seen = prescreen(tenant="sandbox", fhir_server=hospital.sandbox.fhir_base)
-    hospital.kept.all[:] = [seen]
-    hospital.events.clear()
 
 
 @pytest.fixture
@@ -100,6 +119,7 @@ def browser() -> Iterator[httpx.Client]:
 
 
 def test_a_card_opens_its_prescreen(hospital: Hospital, browser: httpx.Client) -> None:
+    before = len(hospital.events())
     page = browser.get(hospital.launch_url(hospital.card()))
     assert page.status_code == 200
     assert page.url.path == "/smart/"
@@ -112,9 +132,9 @@ def test_a_card_opens_its_prescreen(hospital: Hospital, browser: httpx.Client) -
     assert "Pneumothorax: high probability" in page.text
     image = browser.get(page.url.join("/smart/image"), params={"prescreen": prescreen().id})
     assert image.content.startswith(b"\x89PNG")
-    (_, login), *views = hospital.events
-    assert login["agent"][2]["who"]["identifier"]["value"] == "u1"
-    assert len(views) == 3
+    events = hospital.events()[before:]
+    assert [event["subtype"][0]["code"] for event in events] == ["ITI-71", "read", "read", "read"]
+    assert all(event["agent"][2]["who"]["identifier"]["value"] == "u1" for event in events)
 
 
 def test_a_launch_handle_is_good_once(hospital: Hospital, browser: httpx.Client) -> None:

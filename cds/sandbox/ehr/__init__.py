@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from cds.sandbox.ehr import page
-from cds.sandbox.ehr.page import EXTENSION, Ehr
+from cds.sandbox.ehr import page, signing  # noqa: F401 - they put their routes on the blueprint
+from cds.sandbox.ehr.blueprint import EXTENSION, Ehr, bp
 
 __all__ = ["EXTENSION", "Ehr", "init_app"]
 
@@ -13,4 +13,4 @@ __all__ = ["EXTENSION", "Ehr", "init_app"]
 def init_app(app: Flask, ehr: Ehr) -> None:
     """Serve the page at ``/``."""
     app.extensions[EXTENSION] = ehr
-    app.register_blueprint(page.bp)
+    app.register_blueprint(bp)

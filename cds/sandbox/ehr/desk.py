@@ -9,8 +9,10 @@ from typing import Any
 
 from cds.errors import RequestError, UpstreamError
 from cds.sandbox.ehr import cards, orders, suggestions
+from cds.sandbox.ehr.answers import Answer
 from cds.sandbox.ehr.cards import Card
-from cds.sandbox.ehr.ordering import Answer, CdsClient, HookExchange, accepted, overridden
+from cds.sandbox.ehr.feedback import accepted, overridden
+from cds.sandbox.ehr.ordering import CdsClient, HookExchange
 
 Json = dict[str, Any]
 

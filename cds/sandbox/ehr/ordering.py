@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import orjson
@@ -18,6 +16,7 @@ from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamEr
 from cds.sandbox import bounded
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.ehr import prefetch
+from cds.sandbox.ehr.answers import Answer, problem_of
 from cds.sandbox.handles import Handles
 from cds.sandbox.keys import SandboxKeys
 
@@ -32,23 +31,8 @@ READ_SCOPES = tuple(
         *("DiagnosticReport", "Observation", "Condition", "Practitioner", "Endpoint"),
     )
 )
-_STEP = re.compile(r"([A-Za-z0-9_-]+)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
 
-Outcome = Literal["accepted", "overridden"]
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back from one POST."""
-
-    status: int
-    body: Any
-    """The parsed JSON, or None where there was none to parse."""
-    ms: float
-    """From the first byte sent to the last received, in milliseconds."""
-    steps: Mapping[str, float] = field(default_factory=dict)
-    """Where the service says its time went (``Server-Timing``): milliseconds by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +124,7 @@ class CdsClient:
         finally:
             # "Passing the Access Token to the CDS Service": it ends with the call, not with its minute.
             self._tokens.revoke(token)
-        return HookExchange(url, shown, answer, _problem(answer))
+        return HookExchange(url, shown, answer, problem_of(answer))
 
     def feedback(self, entries: Sequence[Json], *, service: str = "imaging-prescreen") -> Answer:
         """Tell the service what became of its cards (§ Feedback); raises :class:`UpstreamError`."""
@@ -206,8 +190,7 @@ class CdsClient:
             raise Unreachable("the service did not answer in time") from None
         except httpx.HTTPError as error:
             raise Unreachable(f"the service could not be reached ({type(error).__name__})") from None
-        ms = (time.perf_counter() - started) * 1000
-        return Answer(response.status_code, _json(raw), ms, _steps(response.headers.get("Server-Timing", "")))
+        return Answer.of(response, raw, (time.perf_counter() - started) * 1000)
 
     def _jwt(self, url: str) -> str:
         """§ Trusting CDS Clients: ``aud`` is the exact URL called, the key the registered one."""
@@ -221,70 +204,3 @@ def order_context(patient: str, orders: Sequence[Json], *, user: str, encounter:
     drafts = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in orders]}
     context = {"userId": user, "patientId": patient, "draftOrders": drafts}
     return {**context, "encounterId": encounter} if encounter else context
-
-
-def accepted(card: str, suggestions: Sequence[str]) -> Json:
-    """A feedback entry: these suggestions of the card were taken up."""
-    return {**_entry(card, "accepted"), "acceptedSuggestions": [{"id": id} for id in suggestions]}
-
-
-def overridden(card: str, *, reason: Mapping[str, Any] | None = None, comment: str = "") -> Json:
-    """A feedback entry: the clinician went on otherwise, and may have said why."""
-    entry = _entry(card, "overridden")
-    said: Json = {}
-    if reason:
-        said["reason"] = {name: reason[name] for name in ("code", "system") if name in reason}
-    if comment:
-        said["userComment"] = comment
-    return {**entry, "overrideReason": said} if said else entry
-
-
-def _entry(card: str, outcome: Outcome) -> Json:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"card": card, "outcome": outcome, "outcomeTimestamp": now}
-
-
-def _steps(header: str) -> dict[str, float]:
-    """W3C Server Timing: ``read;dur=12.5, score;dur=80``."""
-    return {name: float(ms) for name, ms in _STEP.findall(header[:4096])}
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _problem(answer: Answer) -> str:
-    """Why an answer holds no cards, in words for the clinician; empty where it does."""
-    if answer.status == 200:
-        body = answer.body
-        good = isinstance(body, dict) and isinstance(body.get("cards"), list)
-        if good and all(isinstance(card, dict) for card in body["cards"]):
-            return ""
-        return "The service answered 200, but not with cards."
-    said = _diagnostics(answer.body)
-    meaning = _MEANING.get(
-        answer.status, "The service failed." if answer.status >= 500 else "The service refused."
-    )
-    return f"{meaning} (HTTP {answer.status}{': ' + said if said else ''})"
-
-
-_MEANING = {
-    401: "The service does not accept who we are: is this EHR registered with it?",
-    403: "The service knows us and does not let us do this.",
-    404: "The service has no decision support of this name.",
-    412: "The service could not get the data that it needs.",
-    429: "The service has too much to do; try again in a moment.",
-    503: "The service is not available at the moment.",
-}
-
-
-def _diagnostics(body: Any) -> str:
-    """What an OperationOutcome says."""
-    try:
-        issue = body["issue"][0]
-        return str(issue.get("diagnostics") or issue.get("details", {}).get("text") or "")[:500]
-    except (TypeError, KeyError, IndexError, AttributeError):
-        return ""

@@ -10,6 +10,9 @@ from cds.errors import RequestError
 
 Json = dict[str, Any]
 
+ORDERS = frozenset({"MedicationRequest", "NutritionOrder", "ServiceRequest", "VisionPrescription"})
+"""What ``order-sign`` is about in FHIR R4: a suggestion may add these to the desk, and nothing else."""
+
 
 def apply(orders: Iterable[Json], actions: Iterable[Mapping[str, Any]]) -> list[Json]:
     """The draft orders after ``actions``, all of them or (:class:`RequestError`) none."""
@@ -21,7 +24,7 @@ def apply(orders: Iterable[Json], actions: Iterable[Mapping[str, Any]]) -> list[
 
 def _applied(drafts: list[Json], action: Mapping[str, Any]) -> list[Json]:
     match action:
-        case {"type": "create", "resource": {"resourceType": str()} as resource}:
+        case {"type": "create", "resource": {"resourceType": str(of_type)} as resource} if of_type in ORDERS:
             return [*drafts, {**resource, "id": resource.get("id") or f"draft-{uuid.uuid4()}"}]
         case {"type": "update", "resource": {"resourceType": str(of_type), "id": str(id)} as resource}:
             place = _place(drafts, f"{of_type}/{id}")
@@ -29,7 +32,7 @@ def _applied(drafts: list[Json], action: Mapping[str, Any]) -> list[Json]:
         case {"type": "delete", "resourceId": str(reference)}:
             place = _place(drafts, reference)
             return [*drafts[:place], *drafts[place + 1 :]]
-    raise RequestError("the suggestion has an action that CDS Hooks 2.0 does not describe")
+    raise RequestError("the suggestion has an action that cannot be carried out on orders")
 
 
 def _place(drafts: list[Json], reference: str) -> int:

@@ -25,7 +25,7 @@ ACCESS_S = 3600
 REFRESH_S = 12 * 3600
 
 
-@dataclass(frozen=True)
+@dataclass
 class AuthorizationServer:
     """Who may be granted what, and what has been. ``issuer`` is the FHIR base, here and in every token."""
 
@@ -51,8 +51,7 @@ class AuthorizationServer:
 
     def __post_init__(self) -> None:
         audiences = tuple(self.endpoint(name) for name in ("token", "introspect", "revoke"))
-        authentication = ClientAuthentication(self.clients, ClientKeys(self.http), audiences)
-        object.__setattr__(self, "authentication", authentication)
+        self.authentication = ClientAuthentication(self.clients, ClientKeys(self.http), audiences)
 
     def endpoint(self, name: str) -> str:
         """The absolute URL of ``authorize``, ``token``, ``introspect``, ``revoke`` or ``jwks``."""

@@ -57,8 +57,8 @@ def _client_credentials(client: Client) -> dict[str, Any]:
     """Backend Services: ``system/`` scopes for a client that holds a key; no refresh token, five minutes."""
     if not (client.jwks or client.jwks_url):
         raise OAuthError("unauthorized_client", "Backend Services need a client with registered keys")
-    asked = scopes.only(request.form.get("scope", "").split(), "system")
-    granted = scopes.grant(" ".join(s for s in asked if s.startswith("system/")), client.scopes)
+    asked = (scope for scope in request.form.get("scope", "").split() if scope.startswith("system/"))
+    granted = scopes.grant(" ".join(asked), client.scopes)
     if not granted:
         raise OAuthError("invalid_scope", "no system/ scope that is registered for this client was asked for")
     access_token = server().tokens.issue(

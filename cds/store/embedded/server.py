@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cds.errors import ConfigurationError
 from cds.store.embedded.account import Account
 from cds.store.embedded.home import Home
 
@@ -63,6 +64,13 @@ class EmbeddedServer(ABC):
                 self.stop()
                 raise
         return self.url
+
+    def running(self) -> bool:
+        """Whether it answers now, whichever process started it."""
+        try:
+            return self._answers()
+        except ConfigurationError:
+            return False
 
     def stop(self) -> None:
         """Stop the server, wait for its end, and free its home. In a forked child: nothing."""

@@ -1,0 +1,71 @@
+"""The events of one request: each is written once, whenever it happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
+
+from cds.audit.balp import User
+from cds.audit.trail import OnBehalf, Trail, party
+from tests.prescreens import prescreen
+
+BASE = "https://ehr.example/fhir"
+
+
+@pytest.fixture
+def trail() -> Trail:
+    return Trail(party("https://cds.example"), OnBehalf(User(BASE, "Practitioner/p"), "jti-1", "hook-1"))
+
+
+def profile(event: dict[str, Any]) -> str:
+    return str(event["meta"]["profile"][0].rpartition(".")[2])
+
+
+def test_a_read_and_a_search_are_told_apart(trail: Trail) -> None:
+    trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
+    trail.fhir_read(BASE, "Patient/1", f"{BASE}/ImagingStudy?patient=1", 200)
+    assert [profile(event) for event in trail.take()] == ["PatientRead", "PatientQuery"]
+
+
+@pytest.mark.parametrize(("status", "why"), [(403, "answered 403"), (None, "no answer")])
+def test_a_read_that_failed_says_so(trail: Trail, status: int | None, why: str) -> None:
+    trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", status)
+    (event,) = trail.take()
+    assert (event["outcome"], event["outcomeDesc"]) == ("4", why)
+
+
+def test_an_inference_names_inputs_models_and_the_report(trail: Trail) -> None:
+    trail.inferred(prescreen(), "r1")
+    inference, created = trail.take()
+    named = {entity["what"].get("reference") for entity in inference["entity"]}
+    assert {"Patient/p1", "ImagingStudy/s1", "DocumentReference/d1", "DiagnosticReport/r1"} <= named
+    assert sum(agent.get("name", "").startswith("chest-radiograph") for agent in inference["agent"]) == 1
+    assert profile(created) == "PatientCreate"
+
+
+def test_every_event_is_valid_and_carries_user_and_hook(trail: Trail) -> None:
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
+    trail.hook_refused(BASE, "imaging-prescreen", "why")
+    trail.feedback_given(BASE, "imaging-prescreen")
+    trail.inferred(prescreen(), "r1")
+    for event in trail.take():
+        AuditEvent.model_validate(event)
+        assert "hook-1" in str(event)
+        assert "Practitioner/p" in str(event)
+
+
+def test_events_are_taken_once(trail: Trail) -> None:
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
+    assert len(trail.take()) == 1
+    assert trail.take() == []
+
+
+def test_what_comes_after_the_answer_is_not_lost(trail: Trail) -> None:
+    late: list[dict[str, Any]] = []
+    trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
+    trail.hand_over(late.append)
+    trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
+    assert len(late) == 2
+    assert trail.take() == []
