@@ -251,7 +251,7 @@ class Writer:
         past = 0 if finding.get("chronic") else 12
         kind = r.choices(
             ("negated", "clears", "elsewhere", "resolved", "family", "hypothetical", "uncertain"),
-            (32, 18, 14, past, 10, 12, 6),
+            (30, 16, 22, past, 12, 12, 6),
         )[0]
         if kind == "uncertain":
             draft.undecided.add(key)
