@@ -123,6 +123,8 @@ class Missing:
 
     part: Part
     reason: str
+    fault: bool = True
+    """Whether something went wrong, or there simply is nothing."""
 
 
 class Level(StrEnum):

@@ -213,7 +213,7 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
     except NotInTime:
         return Missing(part, f"the {part} was not scored in time; it will be there when you look again.")
     except NothingThere as nothing:
-        return Missing(part, f"{nothing}.")
+        return Missing(part, f"{nothing}.", fault=False)
     except SightlineError as failure:
         return Missing(part, f"the {part} could not be had: {failure}.")
     except Exception as defect:

@@ -29,11 +29,11 @@ OVERRIDE_REASONS = [
 
 
 def cards(prescreen: Prescreen, orders: Sequence[Mapping[str, Any]], base_url: str, handle: str) -> list[Card]:
-    """At most one card: the worst finding, or what could not be seen where nothing else can be said."""
+    """At most one card: the worst finding, or what went wrong where nothing at all could be seen."""
     findings = words.worth_saying(prescreen)
     if findings:
         return [_finding_card(prescreen, findings, orders, base_url, handle)]
-    if prescreen.missing and not prescreen.findings:
+    if not prescreen.findings and any(missing.fault for missing in prescreen.missing):
         return [_nothing_seen_card(prescreen, base_url)]
     return []
 
@@ -68,7 +68,7 @@ def _finding_card(
 
 
 def _nothing_seen_card(prescreen: Prescreen, base_url: str) -> Card:
-    reasons = [missing.reason for missing in prescreen.missing]
+    reasons = [missing.reason for missing in sorted(prescreen.missing, key=lambda m: not m.fault)]
     return {
         "uuid": str(uuid.uuid4()),
         "summary": _cut("No imaging prescreen: " + reasons[0]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds.findings import Finding, Level
+from cds.findings import Finding, Level, Missing
 from cds.hooks.cards import cards
 from tests.prescreens import EFFUSION, MASS, PACS_DOWN, PNEUMOTHORAX, prescreen
 
@@ -42,9 +42,7 @@ def test_summary_says_what_and_how_sure_in_under_140_characters() -> None:
 
 
 def test_a_long_reason_is_cut() -> None:
-    (only,) = cards(
-        prescreen(findings=(), missing=(PACS_DOWN.__class__("image", "x" * 500),)), [], "https://cds.example", "h"
-    )
+    (only,) = cards(prescreen(findings=(), missing=(Missing("image", "x" * 500),)), [], "https://cds.example", "h")
     assert len(only["summary"]) < 140
 
 
@@ -78,6 +76,11 @@ def test_no_suggestion_for_what_is_not_time_critical() -> None:
 def test_the_smart_link_carries_only_the_handle() -> None:
     (link,) = card(PNEUMOTHORAX)["links"]
     assert (link["type"], link["appContext"]) == ("smart", "handle")
+
+
+def test_a_patient_without_images_and_notes_is_no_card() -> None:
+    nothing = tuple(Missing(part, "there is none.", fault=False) for part in ("image", "note"))
+    assert cards(prescreen(findings=(), missing=nothing), [ORDER], "https://cds.example", "handle") == []
 
 
 def test_nothing_could_be_seen_is_said_once() -> None:
