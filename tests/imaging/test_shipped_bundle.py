@@ -38,7 +38,7 @@ def model() -> Any:
 
 def probabilities(model: Any, described: dict[str, Any], seed: int, **findings: float) -> dict[str, float]:
     """Calibrated, of a synthetic film that went through a DICOM file, as in service."""
-    film = render(seed, size=(512, 512), findings=findings)
+    film = render(seed, size=(512, 512), findings=findings, sides={"pneumothorax": "left"}, sex="M")
     pixels = read_radiograph(make_file(film, stored=12, WindowCenter=2048, WindowWidth=4096)).pixels
     spec = described["input"]
     framed = (frame(pixels, spec["width"]) - spec["mean"][0]) / spec["std"][0]
@@ -65,16 +65,18 @@ def test_it_speaks_of_known_findings_with_a_calibration_and_a_baseline_each(desc
         assert described["thresholds"][key] == {"high": 0.85, "review": [0.35, 0.85]}
 
 
-@pytest.mark.parametrize("key", ["pneumothorax", "effusion", "pneumonia"])
+@pytest.mark.parametrize(
+    ("key", "margin"), [("pneumothorax", 0.4), ("effusion", 0.4), ("edema", 0.4), ("pneumonia", 0.1)]
+)
 def test_a_film_with_a_finding_scores_above_the_same_chest_without(
-    model: Any, described: dict[str, Any], key: str
+    model: Any, described: dict[str, Any], key: str, margin: float
 ) -> None:
     with_it, without = (probabilities(model, described, 4711, **given)[key] for given in ({key: 0.85}, {}))
-    assert with_it > without + 0.2
+    assert with_it > without + margin
 
 
-def test_a_large_pneumothorax_of_the_generator_is_high_and_a_normal_film_is_not(
+def test_what_the_first_sample_patient_shows_is_high_and_a_normal_film_has_nothing_to_review(
     model: Any, described: dict[str, Any]
 ) -> None:
-    assert probabilities(model, described, 815, pneumothorax=0.85)["pneumothorax"] >= 0.85
-    assert max(probabilities(model, described, 816).values()) < 0.85
+    assert probabilities(model, described, 101, pneumothorax=0.7)["pneumothorax"] >= 0.85
+    assert max(probabilities(model, described, 303).values()) < 0.35
