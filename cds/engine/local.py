@@ -75,7 +75,9 @@ class LocalEngine:
 
         import cds.engine.architectures  # noqa: F401, PLC0415 (registers ours beside Hugging Face's)
 
-        return self._ready(AutoModelForImageClassification, self.image_bundle)
+        model = self._ready(AutoModelForImageClassification, self.image_bundle)
+        # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
+        return model.to(memory_format=self._torch.channels_last)
 
     def _load_note(self) -> tuple[torch.nn.Module, Any]:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: PLC0415

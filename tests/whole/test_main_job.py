@@ -26,20 +26,18 @@ def test_a_pneumothorax_is_a_critical_card_that_offers_stat(hospital: Hospital) 
     assert action["resource"]["priority"] == "stat"
 
 
-def test_every_sample_patient_is_scored_in_the_right_direction(hospital: Hospital) -> None:
-    wrong = []
+def test_every_film_is_scored_in_the_right_direction(hospital: Hospital) -> None:
+    """A film that shows a finding scores at least twice as high for it as any that does not."""
+    image: dict[str, dict[str, float]] = {}
     for patient in hospital.patients.values():
-        exchange = hospital.sign(patient.id)
-        assert exchange.problem == "", patient.id
-        prescreen = Record(hospital.database).latest(
-            TENANT, exchange.request["fhirServer"], f"Patient/{patient.id}"
-        )
-        assert prescreen is not None
-        image = {finding.key: finding.image for finding in prescreen.findings if finding.image is not None}
-        for key, expected in patient.expected.items():
-            if key in image and (image[key] >= 0.5) != (expected == "high"):
-                wrong.append((patient.id, key, expected, image[key]))
-    assert wrong == []
+        if patient.instances and patient.fault is None:
+            hospital.sign(patient.id)
+            image[patient.id] = {f.key: f.image for f in latest(hospital, patient.id).findings}
+    shown = {(id, key) for id in image for key, said in hospital.patients[id].expected.items() if said == "high"}
+    for id, key in shown:
+        others = [image[other][key] for other in image if (other, key) not in shown]
+        assert image[id][key] > 2 * max(others), (id, key)
+        assert image[id][key] > 0.3, (id, key)
 
 
 def test_the_same_order_signed_again_is_the_same_prescreen(hospital: Hospital) -> None:

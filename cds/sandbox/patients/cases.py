@@ -129,7 +129,7 @@ WORRYING_NOTE = Case(
     (Note("worrying-progress", PROGRESS_NOTE, "Urgent care follow-up", EMERGENCY),),
     IN_CLINIC,
     EMERGENCY,
-    {"pneumothorax": "low", "effusion": "low"},
+    {"pneumothorax": "low", "effusion": "low", "pneumonia": "low"},
     film_days_ago=1,
 )
 
@@ -154,7 +154,7 @@ REASSURING_NOTE = Case(
     (Note("reassuring-preop", CONSULT_NOTE, "Pre-operative clearance", INTERNIST),),
     IN_CLINIC,
     INTERNIST,
-    {"cardiomegaly": "high", "pneumothorax": "low"},
+    {"edema": "high", "pneumothorax": "low"},
     problem=("40930008", "Hypothyroidism"),
 )
 
