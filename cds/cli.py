@@ -54,7 +54,7 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def serve(settings: Settings) -> None:
     """Run the service. Without CDS_DATABASE_URL: with embedded databases, migrations and the worker."""
-    from cds.databases import databases  # noqa: PLC0415
+    from cds.databases import databases, upgrade  # noqa: PLC0415
     from cds.processes import Processes  # noqa: PLC0415
     from cds.serving import (  # noqa: PLC0415
         GUNICORN,
@@ -69,7 +69,7 @@ def serve(settings: Settings) -> None:
     if settings.production:
         os.execve(sys.executable, python(*GUNICORN), environment(settings))  # noqa: S606 (gunicorn is pid 1)
     with databases(settings) as running, Processes(logs(settings)) as processes:
-        _upgrade(running)
+        upgrade(running)
         web = start_web(processes, running)
         start_worker(processes, running)
         wait_for_web(processes, web, running)
@@ -108,14 +108,14 @@ def db() -> None:
     """The database."""
 
 
-@db.command()
+@db.command("upgrade")
 @click.pass_obj
-def upgrade(settings: Settings) -> None:
+def db_upgrade(settings: Settings) -> None:
     """Bring the schema up to date, as the owner (CDS_DATABASE_ADMIN_URL)."""
-    from cds.databases import reached  # noqa: PLC0415
+    from cds.databases import reached, upgrade  # noqa: PLC0415
 
     with reached(settings) as running:
-        for name in _upgrade(running) or ["nothing to do"]:
+        for name in upgrade(running) or ["nothing to do"]:
             click.echo(name)
 
 
@@ -159,13 +159,6 @@ def verify(settings: Settings, tenant: str, as_json: bool) -> None:
     if verification.broken:
         raise IntegrityError(f"{tenant}: {verification.count} events hold, then {verification.broken}")
     click.echo(json.dumps(held) if as_json else f"{tenant}: {verification.count} events, unbroken")
-
-
-def _upgrade(settings: Settings) -> list[str]:
-    from cds.store import migrate  # noqa: PLC0415
-
-    owner = settings.database_admin_url or settings.database_url
-    return migrate.upgrade(owner, migrate.role_of(settings.database_url))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cds.errors import ConfigurationError
 from cds.settings import Settings
+from cds.store import migrate
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
 from cds.store.embedded.server import EmbeddedServer
 
@@ -27,6 +28,12 @@ def reached(settings: Settings) -> Iterator[Settings]:
     """The same for a command beside a service: its embedded databases are used if they run, else started."""
     with ExitStack() as running:
         yield _named(settings, lambda server: server if server.running() else running.enter_context(server))
+
+
+def upgrade(settings: Settings) -> list[str]:
+    """Bring the schema up to date as the owner of the tables; the names of the steps that were lacking."""
+    owner = settings.database_admin_url or settings.database_url
+    return migrate.upgrade(owner, migrate.role_of(settings.database_url))
 
 
 def _named(settings: Settings, run: Callable[[EmbeddedServer], EmbeddedServer]) -> Settings:

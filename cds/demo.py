@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cds.audit import chain
-from cds.databases import databases
-from cds.errors import SightlineError
+from cds.databases import databases, upgrade
+from cds.errors import ConfigurationError, SightlineError
 from cds.findings import Prescreen
 from cds.processes import Processes, free_port
 from cds.reporting.record import Record
@@ -35,7 +35,7 @@ from cds.sandbox.patients.loader import load
 from cds.sandbox.patients.wrap import wrap_images
 from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
 from cds.settings import Settings
-from cds.store import migrate, outbox, scores
+from cds.store import outbox, scores
 from cds.store.database import Database
 
 TENANT = "sandbox"
@@ -75,56 +75,55 @@ class Demo:
         """Raise :class:`~cds.errors.SightlineError` where something could not start, or did not happen."""
         free_port(self._settings.host, self._settings.port, "CDS_PORT")
         free_port(self._settings.host, self._settings.sandbox_port, "CDS_SANDBOX_PORT")
+        parts, desk = self._sandbox()
+        yours = self._yours(parts)
         with ExitStack() as running:
             settings = running.enter_context(databases(self._settings))
             self._tell(f"PostgreSQL and Valkey run in {settings.data_dir}")
-            parts, desk = self._sandbox(settings)
             settings = replace(settings, registrations_file=_register(parts, settings))
-            migrate.upgrade(settings.database_admin_url, migrate.role_of(settings.database_url))
+            upgrade(settings)
             database = running.enter_context(closing(Database(settings.database_url)))
             _take_up_again(database)
             processes = running.enter_context(Processes(logs(settings)))
-            patients = self._start(processes, settings, parts)
+            patients = self._start(processes, settings, parts, yours)
             outcomes = self._sign_all(desk, patients, database)
             self._wait_for_delivery(database)
-            if json_file:
-                json_file.write_text(json.dumps([as_json(o) for o in outcomes], indent=1) + "\n")
+            _write(json_file, outcomes)
             _check(outcomes)
             if not once:
                 self._say(_where_to_click(self._base_url, settings))
                 processes.watch()
 
-    def _sandbox(self, settings: Settings) -> tuple[Sandbox, Ehr]:
+    def _sandbox(self) -> tuple[Sandbox, Ehr]:
         """The sandbox's parts, for us to act as the EHR; its server is a process of its own."""
         app = create_app(
-            settings.data_dir / "sandbox",
+            self._settings.data_dir / "sandbox",
             self._base_url,
-            pacs_url=settings.sandbox_pacs_url,
-            service_url=settings.base_url,
+            pacs_url=self._settings.sandbox_pacs_url,
+            service_url=self._settings.base_url,
         )
         return app.extensions["sandbox"], app.extensions[EXTENSION]
 
-    def _start(self, processes: Processes, settings: Settings, parts: Sandbox) -> list[SamplePatient]:
+    def _yours(self, parts: Sandbox) -> list[SamplePatient]:
+        """The patients of your images and of your bundles; what cannot be used is said before anything starts."""
+        today = date.today()
+        images = wrap_images(self._images, parts.pacs_root, today, say=self._tell) if self._images else []
+        return images + [load_bundle(path, parts.pacs_root, today) for path in self._bundles]
+
+    def _start(
+        self, processes: Processes, settings: Settings, parts: Sandbox, yours: list[SamplePatient]
+    ) -> list[SamplePatient]:
         """Everything at once: the models load while the patients are drawn."""
         web = start_web(processes, settings)
         sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
         start_worker(processes, settings)
         self._tell("service, worker, sandbox EHR and PACS are starting")
-        patients = self._patients(parts)
+        patients = sample_patients(parts.pacs_root, date.today(), Films(parts.home / "films")) + yours
+        load(patients, parts.records, parts.pacs, parts.archive)
         self._tell(f"the sandbox holds {len(patients)} patients")
         processes.wait(sandbox, lambda: answers(f"{self._base_url}/fhir/metadata"), within_s=60)
         wait_for_web(processes, web, settings)
         self._tell("the models are loaded; the EHR signs an order for each patient")
-        return patients
-
-    def _patients(self, parts: Sandbox) -> list[SamplePatient]:
-        """The sample patients, those of your images and of your bundles, in the sandbox's EHR and PACS."""
-        today = date.today()
-        patients = sample_patients(parts.pacs_root, today, Films(parts.home / "films"))
-        if self._images:
-            patients += wrap_images(self._images, parts.pacs_root, today, say=self._tell)
-        patients += [load_bundle(path, parts.pacs_root, today) for path in self._bundles]
-        load(patients, parts.records, parts.pacs, parts.archive)
         return patients
 
     def _sign_all(self, desk: Ehr, patients: Sequence[SamplePatient], database: Database) -> list[Outcome]:
@@ -244,6 +243,15 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 def _ms(exchange: HookExchange) -> str:
     return f"{exchange.answer.ms:.0f} ms" if exchange.answer else "no answer"
+
+
+def _write(json_file: Path | None, outcomes: Sequence[Outcome]) -> None:
+    if json_file is None:
+        return
+    try:
+        json_file.write_text(json.dumps([as_json(o) for o in outcomes], indent=1) + "\n")
+    except OSError as error:
+        raise ConfigurationError(f"{json_file} cannot be written: {error.strerror}") from None
 
 
 def _check(outcomes: Sequence[Outcome]) -> None:

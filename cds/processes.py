@@ -23,6 +23,8 @@ from cds.errors import ConfigurationError, SightlineError
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_S = 10.0
+_LETTING_GO_S = 5.0
+"""So long what was killed a moment ago may need to let go of its port."""
 
 
 class ProcessFailed(SightlineError):
@@ -98,18 +100,28 @@ class Processes:
 
 def free_port(host: str, port: int, setting: str) -> None:
     """Raise :class:`ConfigurationError` naming ``setting`` where something listens there already."""
+    due = time.monotonic() + _LETTING_GO_S
+    while not _is_free(host, port):
+        if time.monotonic() > due:
+            raise ConfigurationError(
+                f"port {port} on {host} is taken; choose another with {setting}, such as {setting}={port + 100}"
+            )
+        time.sleep(0.1)
+
+
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError:
-            raise ConfigurationError(
-                f"port {port} on {host} is taken; choose another with {setting}, such as {setting}={port + 100}"
-            ) from None
+            return False
+    return True
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # SIGKILL: the databases die with the parent too, and whatever is still to be done is in the outbox.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _stop(popen: subprocess.Popen[bytes]) -> None:

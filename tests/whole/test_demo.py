@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,14 @@ def home(tmp_path: Path, hospital: Hospital) -> Path:
 
 
 def left_running(home: Path) -> list[str]:
-    """The command lines of processes that still speak of the data directory."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(home) in line]
+    """The processes that still have the data directory in their command line or environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            if str(home).encode() in known:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def check(happened: list[dict[str, Any]]) -> None:
