@@ -19,12 +19,10 @@ from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
 from cds.hooks.jwks import Jwks
 from cds.hooks.order_sign import OrderSign
-from cds.keys import Keys
 from cds.notes.deidentification import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
-from cds.production import refuse_unsafe
-from cds.registration import Registrations
+from cds.production import checked
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.smart import SmartServices
@@ -38,9 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     logs.configure(settings.log_level)
 
-    keys = Keys.load(settings)
-    registrations = Registrations.from_settings(settings)
-    refuse_unsafe(settings, keys, registrations)
+    keys, registrations = checked(settings)
 
     database = Database(settings.database_url, max_size=settings.web_threads + 4)
     if missing := migrate.pending(settings.database_url):

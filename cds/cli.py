@@ -56,6 +56,7 @@ def serve(settings: Settings) -> None:
     """Run the service. Without CDS_DATABASE_URL: with embedded databases, migrations and the worker."""
     from cds.databases import databases, upgrade  # noqa: PLC0415
     from cds.processes import Processes  # noqa: PLC0415
+    from cds.production import checked  # noqa: PLC0415
     from cds.serving import (  # noqa: PLC0415
         GUNICORN,
         environment,
@@ -66,6 +67,7 @@ def serve(settings: Settings) -> None:
         wait_for_web,
     )
 
+    checked(settings)
     if settings.production:
         os.execve(sys.executable, python(*GUNICORN), environment(settings))  # noqa: S606 (gunicorn is pid 1)
     with databases(settings) as running, Processes(logs(settings)) as processes:

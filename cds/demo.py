@@ -73,6 +73,7 @@ class Demo:
 
     def run(self, *, once: bool, json_file: Path | None) -> None:
         """Raise :class:`~cds.errors.SightlineError` where something could not start, or did not happen."""
+        self._settings.home()
         free_port(self._settings.host, self._settings.port, "CDS_PORT")
         free_port(self._settings.host, self._settings.sandbox_port, "CDS_SANDBOX_PORT")
         parts, desk = self._sandbox()

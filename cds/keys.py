@@ -46,7 +46,7 @@ class Keys:
         if not path.exists():
             if settings.keys_file or settings.production:
                 raise ConfigurationError(f"CDS_KEYS_FILE {path} does not exist; `cds keys new {path}` makes one")
-            write_new(path, development=True)
+            write_new(settings.home() / "keys.json", development=True)
         keys = cls._read(path)
         if settings.production and keys.development:
             raise ConfigurationError("CDS_KEYS_FILE holds development keys; make your own with `cds keys new`")

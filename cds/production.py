@@ -14,6 +14,14 @@ from cds.settings import Settings
 SANDBOX_TENANT = "sandbox"
 
 
+def checked(settings: Settings) -> tuple[Keys, Registrations]:
+    """Our keys and the EHRs that we know; raises :class:`ConfigurationError` where we must not start with them."""
+    keys = Keys.load(settings)
+    registrations = Registrations.from_settings(settings)
+    refuse_unsafe(settings, keys, registrations)
+    return keys, registrations
+
+
 def refuse_unsafe(settings: Settings, keys: Keys, registrations: Registrations) -> None:
     """Raise :class:`ConfigurationError` listing every development shortcut that is still there."""
     if not settings.production:

@@ -6,6 +6,7 @@ A field ``name`` is read from ``CDS_NAME``. ``deploy/sightline.env`` explains ea
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -84,6 +85,15 @@ class Settings:
         """The same settings for a process that we start."""
         values = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {f"CDS_{name.upper()}": str(value) for name, value in values if value not in ("", None)}
+
+    def home(self) -> Path:
+        """The data directory, made if it is not there; :class:`ConfigurationError` where it is of no use."""
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.data_dir):
+                return self.data_dir
+        except OSError as error:
+            raise ConfigurationError(f"CDS_DATA_DIR {self.data_dir} cannot be used: {error.strerror}") from None
 
     @property
     def base_url(self) -> str:

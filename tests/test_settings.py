@@ -44,3 +44,9 @@ def test_the_base_url_has_no_slash_at_its_end() -> None:
 def test_what_is_passed_on_is_what_was_read() -> None:
     settings = Settings(port=9, redis_url="redis://x", registrations_file=Path("/r.json"))
     assert Settings.from_environment(settings.as_environment()) == settings
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="CDS_DATA_DIR"):
+        Settings(data_dir=tmp_path / "file" / "inside").home()

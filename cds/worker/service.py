@@ -13,9 +13,7 @@ from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.write_back import Delivered
-from cds.keys import Keys
-from cds.production import refuse_unsafe
-from cds.registration import Registrations
+from cds.production import checked
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.store.database import Connection, Database
@@ -34,9 +32,7 @@ def run(settings: Settings) -> None:
 @contextmanager
 def deliverer(settings: Settings) -> Iterator[Deliverer]:
     """What delivers, with its own connections."""
-    keys = Keys.load(settings)
-    registrations = Registrations.from_settings(settings)
-    refuse_unsafe(settings, keys, registrations)
+    keys, registrations = checked(settings)
     timeout_s = settings.upstream_timeout_ms / 1000
     with (
         closing(Database(settings.database_url)) as database,

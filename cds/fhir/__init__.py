@@ -1,1 +1,0 @@
-"""Our own FHIR R4 endpoint."""

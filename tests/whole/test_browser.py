@@ -1,0 +1,68 @@
+"""The whole way in a browser: an order, a card, the app beside it, and what the clinician does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.hospital import Hospital
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        yield page
+        browser.close()
+    assert said == []
+
+
+def feedback(hospital: Hospital) -> int:
+    with hospital.database.transaction("sandbox") as connection:
+        found = connection.execute("SELECT count(*) FROM feedback").fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) -> None:
+    told_before = feedback(hospital)
+    page.goto(hospital.sandbox.base_url)
+    page.get_by_text("Tobias Wrenfield").click()
+    page.get_by_role("button", name="Sign order").click()
+
+    card = page.locator("article, .card").filter(has_text="Pneumothorax").first
+    expect(card).to_contain_text("critical")
+    expect(card).to_contain_text("Not a medical device")
+
+    card.get_by_role("button", name="See the image, the notes and the reasons", exact=True).click()
+    app = page.frame_locator("iframe")
+    expect(app.get_by_role("heading", name="Pneumothorax: high probability")).to_be_visible()
+    expect(app.get_by_text("Tobias Wrenfield")).to_be_visible()
+    image = app.locator("img").first
+    expect(image).to_be_visible()
+    assert image.evaluate("image => image.complete || image.decode().then(() => true)")
+    assert image.evaluate("image => image.naturalWidth") > 500
+    page.get_by_role("button", name="Close").click()
+
+    page.get_by_role("button", name="Change the order's priority to STAT").click()
+    expect(page.get_by_label("Priority")).to_have_value("stat")
+    assert feedback(hospital) == told_before + 1
+
+
+def test_every_sample_patient_can_be_signed(page: Page, hospital: Hospital) -> None:
+    for patient in hospital.patients.values():
+        page.goto(f"{hospital.sandbox.base_url}/patients/{patient.id}")
+        page.get_by_role("button", name="Sign order").or_(page.get_by_role("button", name="Ask again")).click()
+        expect(page.get_by_text("Decision support")).to_be_visible()
+        expect(page.get_by_text("Does not conform")).to_have_count(0)
