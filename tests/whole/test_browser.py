@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Response, expect, sync_playwright
 
 from tests.hospital import Hospital
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+
+def is_fault(message: ConsoleMessage) -> bool:
+    """An error of the page's own; what did not load is looked at by its address."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
+def is_missing(response: Response) -> bool:
+    """Whether something is not there that should be; of one patient the PACS has to fail."""
+    return response.status >= 400 and "pacs-down" not in response.url
 
 
 @pytest.fixture
@@ -22,7 +32,8 @@ def page() -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         said: list[str] = []
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: said.append(message.text) if is_fault(message) else None)
+        page.on("response", lambda response: said.append(response.url) if is_missing(response) else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         yield page
         browser.close()
