@@ -129,7 +129,9 @@ class Prescreening:
         if not selection.candidates:
             raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
-        key = _digest(subject.fhir_server, _resource(chart, study), self._engine.image_bundle.version.digest)
+        key = _digest(
+            subject.fhir_server, study, _resource(chart, study), self._engine.image_bundle.version.digest
+        )
         return self._record.image_reading(subject.tenant, key) or self._record.keep_image_reading(
             subject.tenant, key, self._score_image(subject, study, selection.passed_over, watch)
         )
@@ -235,8 +237,9 @@ def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersio
     return (*parts, fusion) if len(parts) == 2 else tuple(parts)
 
 
-def _resource(chart: Chart, study: StudyCandidate) -> dict[str, Any]:
-    return next(s for s in chart.studies() if study.reference == f"ImagingStudy/{s.get('id')}")
+def _resource(chart: Chart, study: StudyCandidate) -> dict[str, Any] | None:
+    """The study as the EHR tells of it: when that changes, so may the images."""
+    return next((s for s in chart.studies() if study.reference == f"ImagingStudy/{s.get('id')}"), None)
 
 
 def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
