@@ -25,10 +25,11 @@ from cds.processes import Processes, free_port
 from cds.reporting.record import Record
 from cds.reporting.resources import report_id
 from cds.reporting.words import part, percent, worth_saying
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.bundles import load_bundle
 from cds.sandbox.patients.loader import load

@@ -14,11 +14,11 @@ import pytest
 from flask import Flask
 
 from cds.app import create_app
-from cds.sandbox.app import Sandbox
 from cds.sandbox.app import create_app as create_sandbox
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
 from cds.settings import PACKAGE_ROOT, Settings

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from flask import Flask, current_app
+from flask import Flask
 
-from cds.sandbox import ehr, oauth
+from cds.sandbox import dicomweb, ehr, fhir, oauth
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.archive import DicomArchive
 from cds.sandbox.clients import Client, Clients, sightline
@@ -17,43 +16,12 @@ from cds.sandbox.ehr.films import Films
 from cds.sandbox.ehr.ordering import CdsClient
 from cds.sandbox.keys import SandboxKeys
 from cds.sandbox.oauth import AuthorizationServer
-from cds.sandbox.pacs import OwnPacs, Pacs, StowPacs
+from cds.sandbox.pacs import OwnPacs, StowPacs
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.records import Records
 
 DEFAULT_SERVICE_URL = "http://127.0.0.1:8480"
 MAX_BODY_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Sandbox:
-    """The parts that its routes share; see :func:`sandbox`."""
-
-    home: Path
-    base_url: str
-    keys: SandboxKeys
-    tokens: AccessTokens
-    records: Records
-    archive: DicomArchive
-    pacs: Pacs
-    """Where images are stored: our own archive, or the real PACS."""
-    pacs_root: str
-    """The DICOMweb root for FHIR Endpoints to name; no user name or password is in it."""
-
-    @property
-    def fhir_base(self) -> str:
-        """The FHIR server's base URL: the issuer, and the audience of tokens for it."""
-        return f"{self.base_url}/fhir"
-
-    @property
-    def dicomweb_root(self) -> str:
-        """The PACS's own DICOMweb root: the audience of tokens for it."""
-        return f"{self.base_url}/dicom-web"
-
-
-def sandbox() -> Sandbox:
-    """The sandbox that serves the current request."""
-    parts: Sandbox = current_app.extensions["sandbox"]
-    return parts
 
 
 def create_app(
@@ -86,8 +54,6 @@ def create_app(
     app = Flask("cds.sandbox")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["sandbox"] = parts
-
-    from cds.sandbox import dicomweb, fhir  # noqa: PLC0415 - their chapters ask this module for the parts
 
     app.register_blueprint(fhir.blueprint(), url_prefix="/fhir")
     if not pacs_url:

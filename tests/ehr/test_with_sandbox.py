@@ -26,8 +26,9 @@ from cds.ehr.write_back import SCOPES, deliver
 from cds.errors import Missing, Refused
 from cds.keys import Keys
 from cds.registration import Registration
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.clients import Client
+from cds.sandbox.parts import Sandbox
 from cds.settings import Settings
 
 TODAY = date(2024, 6, 1)

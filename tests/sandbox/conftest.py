@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.oauth.launch import Launch, LaunchContext
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.records import Records
 from tests.sandbox.smart_app import SmartApp, answered, registered
 

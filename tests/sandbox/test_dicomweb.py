@@ -16,8 +16,9 @@ from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 from cds.errors import ImagingError
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.dicomweb.negotiation import parts
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import BASE, Bearer
 from tests.sandbox.dicom import DX, J2K, UNCOMPRESSED, instance, ramp
 

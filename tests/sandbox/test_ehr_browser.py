@@ -14,8 +14,9 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import add_people
 from tests.sandbox.hook_service import HookService
 

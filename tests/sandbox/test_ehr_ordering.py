@@ -14,11 +14,11 @@ from flask import Flask, jsonify
 
 from cds.errors import RequestError
 from cds.registration import Registration
-from cds.sandbox.app import Sandbox
 from cds.sandbox.ehr import orders, prefetch, suggestions
 from cds.sandbox.ehr.feedback import accepted, overridden
 from cds.sandbox.ehr.ordering import CdsClient, HookExchange
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER
 

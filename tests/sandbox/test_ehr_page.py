@@ -14,9 +14,9 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds.sandbox.app import Sandbox
 from cds.sandbox.ehr import cards, orders
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.dicom import instance
 from tests.sandbox.hook_service import HookService
 from tests.sandbox.smart_app import BASE, ISSUER

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds.sandbox.app import Sandbox
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import BASE, Bearer
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "name": [{"family": "Chalmers", "given": ["Peter"]}]}

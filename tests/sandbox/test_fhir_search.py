@@ -11,7 +11,7 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from cds.sandbox.app import Sandbox
+from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import BASE, Bearer
 
 LOINC = "http://loinc.org"

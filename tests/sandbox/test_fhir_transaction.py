@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds.errors import PreconditionFailed, RequestError
-from cds.sandbox.app import Sandbox
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.query import parse
 from tests.sandbox.conftest import Bearer
 

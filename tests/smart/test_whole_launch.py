@@ -24,10 +24,11 @@ from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
 from cds.reporting.record import Record
-from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.oauth import AuthorizationServer
 from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
+from cds.sandbox.parts import Sandbox
 from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store.database import Database

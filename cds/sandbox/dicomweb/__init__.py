@@ -6,10 +6,10 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from cds.errors import ImagingError, RequestError, Unauthenticated
-from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import authenticate, challenge
 from cds.sandbox.dicomweb import frames, qido, rendered, stow, wado
 from cds.sandbox.dicomweb.authorization import check_scope, check_study
+from cds.sandbox.parts import sandbox
 
 _STUDY = "/studies/<study>"
 _SERIES = f"{_STUDY}/series/<series>"

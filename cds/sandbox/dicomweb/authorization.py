@@ -7,9 +7,9 @@ from typing import Literal
 from werkzeug.exceptions import ServiceUnavailable, default_exceptions
 
 from cds.errors import Forbidden, Unknown
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import UID
 from cds.sandbox.bearer import access
+from cds.sandbox.parts import sandbox
 from cds.sandbox.query import parse
 
 

@@ -10,10 +10,10 @@ from pydicom.encaps import get_frame
 from werkzeug.exceptions import NotAcceptable
 
 from cds.errors import ImagingError, RequestError, Unknown
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import quietly
 from cds.sandbox.dicomweb.negotiation import accepted, multipart
 from cds.sandbox.dicomweb.wado import instances
+from cds.sandbox.parts import sandbox
 
 _RAW = "application/octet-stream"
 _MAX_FRAMES = 100

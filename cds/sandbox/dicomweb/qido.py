@@ -9,11 +9,11 @@ from typing import Any, Literal
 from flask import Response, request
 
 from cds.errors import RequestError
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import Instance
 from cds.sandbox.dicomweb.authorization import check_fault, visible
 from cds.sandbox.dicomweb.matching import element_matches, tag_of
 from cds.sandbox.dicomweb.negotiation import check_json_accepted, dicom_json
+from cds.sandbox.parts import sandbox
 
 Level = Literal["study", "series", "instance"]
 

@@ -15,10 +15,10 @@ from pydicom.pixels.utils import pixel_array
 from werkzeug.exceptions import NotAcceptable
 
 from cds.errors import ImagingError, RequestError, Unknown
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import quietly
 from cds.sandbox.dicomweb.negotiation import accepted
 from cds.sandbox.dicomweb.wado import instances
+from cds.sandbox.parts import sandbox
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/*": "JPEG", "*/*": "JPEG"}
 _MAX_SIDE, _MAX_PIXELS = 4096, 64 * 1024 * 1024

@@ -8,9 +8,9 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from cds.errors import ImagingError
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import Instance, identify
 from cds.sandbox.dicomweb.negotiation import DICOM, check_json_accepted, dicom_json, parts
+from cds.sandbox.parts import sandbox
 
 _MAX_BODY_BYTES = 256 * 1024 * 1024
 _CANNOT_UNDERSTAND, _DOES_NOT_MATCH = 0xC000, 0xA900

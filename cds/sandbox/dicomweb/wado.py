@@ -9,9 +9,9 @@ from flask import Response
 from werkzeug.exceptions import NotAcceptable
 
 from cds.errors import Unknown
-from cds.sandbox.app import sandbox
 from cds.sandbox.archive import Instance
 from cds.sandbox.dicomweb.negotiation import DICOM, accepted, check_json_accepted, dicom_json, multipart
+from cds.sandbox.parts import sandbox
 
 
 def retrieve(study: str, series: str | None = None, instance: str | None = None) -> Response:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cds.sandbox.keys import public_jwks
-
-if TYPE_CHECKING:
-    from cds.sandbox.app import Sandbox
+from cds.sandbox.parts import Sandbox
 
 
 def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:

@@ -7,10 +7,10 @@ from orjson import JSONEncodeError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from cds.errors import RequestError
-from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import authenticate
 from cds.sandbox.fhir import capability, create, read, search, transaction, update
 from cds.sandbox.fhir.representation import failure, http_failure
+from cds.sandbox.parts import sandbox
 
 
 def blueprint() -> Blueprint:

@@ -6,10 +6,10 @@ from typing import Any
 
 from cds.errors import Forbidden
 from cds.sandbox.access import Interaction
-from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import access
 from cds.sandbox.index import Word, rows
 from cds.sandbox.parameters import elements
+from cds.sandbox.parts import sandbox
 from cds.sandbox.query import Match, parse
 
 SHARED = frozenset(

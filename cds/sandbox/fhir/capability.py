@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Response
 
-from cds.sandbox.app import sandbox
 from cds.sandbox.fhir.representation import FHIR_JSON, fhir_json
 from cds.sandbox.parameters import BY_TYPE, parameters
+from cds.sandbox.parts import sandbox
 
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"

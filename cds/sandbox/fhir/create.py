@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Response, request
 
-from cds.sandbox.app import sandbox
 from cds.sandbox.bundles import matching
 from cds.sandbox.fhir.authorization import permit, require
 from cds.sandbox.fhir.representation import JSON_TYPES, check_type, resource_in_body, written
 from cds.sandbox.fhir.validation import check
+from cds.sandbox.parts import sandbox
 
 
 def create(of_type: str) -> Response:

@@ -9,7 +9,6 @@ from typing import Any
 from flask import Response, request
 
 from cds.errors import RequestError
-from cds.sandbox.app import sandbox
 from cds.sandbox.fhir.authorization import permit, require
 from cds.sandbox.fhir.representation import (
     FHIR_JSON,
@@ -20,6 +19,7 @@ from cds.sandbox.fhir.representation import (
     one_resource,
     stamp,
 )
+from cds.sandbox.parts import sandbox
 
 
 def read(of_type: str, id: str) -> Response:

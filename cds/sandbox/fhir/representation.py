@@ -11,10 +11,10 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException, NotAcceptable, UnsupportedMediaType
 
 from cds.errors import RequestError, Unauthenticated, Unknown
-from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import challenge
 from cds.sandbox.bundles import ID
 from cds.sandbox.outcome import of_error, outcome
+from cds.sandbox.parts import sandbox
 from cds.sandbox.resource_types import RESOURCE_TYPES
 
 FHIR_JSON = "application/fhir+json"

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
-from cds.sandbox.app import sandbox
 from cds.sandbox.bearer import access
 from cds.sandbox.fhir.authorization import compartment_matches, permit, require
 from cds.sandbox.fhir.representation import check_accept, check_type, fhir_json, preference
+from cds.sandbox.parts import sandbox
 from cds.sandbox.query import Query, parse
 from cds.sandbox.records import Found
 

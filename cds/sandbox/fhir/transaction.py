@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from cds.sandbox.app import sandbox
 from cds.sandbox.bundles import Rules
 from cds.sandbox.fhir.authorization import permit
 from cds.sandbox.fhir.representation import body, fhir_json
 from cds.sandbox.fhir.validation import check
+from cds.sandbox.parts import sandbox
 
 
 def transaction() -> Response:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Response, request
 
 from cds.errors import RequestError
-from cds.sandbox.app import sandbox
 from cds.sandbox.bundles import check_version
 from cds.sandbox.fhir.authorization import permit, require
 from cds.sandbox.fhir.representation import check_id, check_type, resource_in_body, written
 from cds.sandbox.fhir.validation import check
+from cds.sandbox.parts import sandbox
 
 
 def update(of_type: str, id: str) -> Response:
