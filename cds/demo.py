@@ -264,7 +264,11 @@ def _check(outcomes: Sequence[Outcome]) -> None:
 
 def _where_to_click(base_url: str, settings: Settings) -> str:
     return f"""
-The sandbox EHR      {base_url}/   choose a patient, sign an order, see the cards, open the app
-The service          {settings.base_url}/cds-services
+The sandbox EHR      {base_url}/
+                     choose a patient, sign an order, see the cards, open the app
+The service          {settings.base_url}/cds-services             what an EHR discovers
+                     {settings.base_url}/.well-known/jwks.json    the keys that we sign with
+                     {settings.base_url}/readyz                   whether it is well
+The audit trail      CDS_DATA_DIR={settings.data_dir} cds audit verify {TENANT}
 Logs and data        {settings.data_dir}
 Ctrl-C stops everything and keeps the data."""
