@@ -81,7 +81,7 @@ class Demo:
         yours = self._yours(parts)
         with ExitStack() as running:
             settings = running.enter_context(databases(self._settings))
-            self._tell(f"PostgreSQL and Valkey run in {settings.data_dir}")
+            self._tell("PostgreSQL and Valkey are ready")
             settings = replace(settings, registrations_file=_register(parts, settings))
             upgrade(settings)
             database = running.enter_context(closing(Database(settings.database_url)))
