@@ -19,13 +19,15 @@ check: $(VENV)/.development
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-# --no-deps: the lock names every package, so pip has nothing to work out.
+# --no-deps: the lock names every package, so pip has nothing to work out. All but what torch needs of an
+# accelerator, which depends on the build of torch that this machine gets; torch itself pins that.
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Sightline needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Installing into $(VENV): about two minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps -r requirements.lock
+	$(PIP) install --quiet --constraint requirements.lock torch
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
