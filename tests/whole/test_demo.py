@@ -21,6 +21,10 @@ from cds.settings import PACKAGE_ROOT
 from tests.hospital import MODELS, Hospital
 
 
+# Each starts a dozen processes, which takes its time on a machine that has other work to do.
+pytestmark = pytest.mark.timeout(300)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -43,7 +47,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def demo(*options: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cds.cli", "demo", *options]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture
