@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -42,11 +43,17 @@ class Trail:
         if late:
             late(event)
 
-    def take(self) -> list[Event]:
-        """All events so far, once."""
+    @contextmanager
+    def taken(self) -> Iterator[list[Event]]:
+        """All events so far, to be written within this context; where that fails they are back in the trail."""
         with self._lock:
-            taken, self._events = self._events, []
-        return taken
+            events, self._events = self._events, []
+        try:
+            yield events
+        except BaseException:
+            with self._lock:
+                self._events = events + self._events
+            raise
 
     def hand_over(self, late: Callable[[Event], None]) -> None:
         """The request is answered: what work goes on for it is told to ``late``, one event at a time."""
@@ -79,21 +86,19 @@ class Trail:
     def feedback_given(self, caller: str, service: str) -> None:
         self.add(balp.hook_call(self._exchange(Party(caller, caller), self._us), f"{service}/feedback"))
 
-    def inferred(self, prescreen: Prescreen, report: str | None) -> None:
-        """Models looked at the prescreen's inputs, and a report was created of it."""
+    def inference(self, prescreen: Prescreen, report: str | None) -> list[Event]:
+        """That models looked at the inputs and that a report was created: for the report's own transaction."""
         exchange = self._exchange(self._us, self._us)
         study = [prescreen.study.reference] if prescreen.study else []
-        self.add(
-            balp.inference(
-                exchange,
-                prescreen.patient,
-                inputs=[*study, *(note.reference for note in prescreen.notes)],
-                outputs=[f"DiagnosticReport/{report}"] if report else [],
-                models=prescreen.models,
-            )
+        outputs = [f"DiagnosticReport/{report}"] if report else []
+        looked = balp.inference(
+            exchange,
+            prescreen.patient,
+            inputs=[*study, *(note.reference for note in prescreen.notes)],
+            outputs=outputs,
+            models=prescreen.models,
         )
-        if report:
-            self.add(balp.patient_create(exchange, prescreen.patient, f"DiagnosticReport/{report}"))
+        return [looked, *(balp.patient_create(exchange, prescreen.patient, output) for output in outputs)]
 
     def _exchange(self, client: Party, server: Party) -> Exchange:
         behalf = self._on_behalf

@@ -98,7 +98,7 @@ class Record:
         Two requests at once may make the same prescreen; the second finds it kept and writes nothing.
         """
         tenant = prescreen.tenant
-        with self._database.transaction(tenant) as connection:
+        with trail.taken() as events, self._database.transaction(tenant) as connection:
             new = prescreens.put(
                 connection,
                 tenant,
@@ -110,15 +110,17 @@ class Record:
             )
             if new:
                 self._write_results(connection, prescreen)
-                trail.inferred(prescreen, report_id(prescreen))
-                chain.append_many(connection, tenant, trail.take())
+                made = trail.inference(prescreen, report_id(prescreen))
+                chain.append_many(connection, tenant, [*events, *made])
+            else:
+                chain.append_many(connection, tenant, events)
         return prescreen
 
     def answered(
         self, tenant: str, service: str, prescreen: Prescreen, given: Iterable[Mapping[str, Any]], trail: Trail
     ) -> None:
         """Keep the cards of an answer, for the feedback that may come, and the audit of the call."""
-        with self._database.transaction(tenant) as connection:
+        with trail.taken() as events, self._database.transaction(tenant) as connection:
             for card in given:
                 cards.put(
                     connection,
@@ -129,11 +131,11 @@ class Record:
                     body=_of_card(card),
                     prescreen=UUID(prescreen.id),
                 )
-            chain.append_many(connection, tenant, trail.take())
+            chain.append_many(connection, tenant, events)
 
     def feedback(self, tenant: str, service: str, told: Iterable[Told], trail: Trail) -> None:
         """Keep what became of cards, each told once; :class:`~cds.errors.Unknown` for a card that is not ours."""
-        with self._database.transaction(tenant) as connection:
+        with trail.taken() as events, self._database.transaction(tenant) as connection:
             for entry in told:
                 cards.feedback(
                     connection,
@@ -144,7 +146,7 @@ class Record:
                     outcome_timestamp=entry.timestamp,
                     body=entry.body,
                 )
-            chain.append_many(connection, tenant, trail.take())
+            chain.append_many(connection, tenant, events)
 
     def token_requested(self, request: TokenRequested) -> None:
         """We asked an EHR for a token of our own (ITI-71)."""
@@ -157,9 +159,8 @@ class Record:
 
     def audit(self, tenant: str, trail: Trail) -> None:
         """Write the events gathered so far."""
-        if events := trail.take():
-            with self._database.transaction(tenant) as connection:
-                chain.append_many(connection, tenant, events)
+        with trail.taken() as events, self._database.transaction(tenant) as connection:
+            chain.append_many(connection, tenant, events)
 
     def event(self, tenant: str, event: Mapping[str, Any]) -> None:
         """Write one AuditEvent by itself."""

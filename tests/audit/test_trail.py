@@ -9,6 +9,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 
 from cds.audit.balp import User
 from cds.audit.trail import OnBehalf, Trail, party
+from cds.errors import Unreachable
 from tests.prescreens import prescreen
 
 BASE = "https://ehr.example/fhir"
@@ -19,6 +20,11 @@ def trail() -> Trail:
     return Trail(party("https://cds.example"), OnBehalf(User(BASE, "Practitioner/p"), "jti-1", "hook-1"))
 
 
+def take(trail: Trail) -> list[dict[str, Any]]:
+    with trail.taken() as events:
+        return events
+
+
 def profile(event: dict[str, Any]) -> str:
     return str(event["meta"]["profile"][0].rpartition(".")[2])
 
@@ -26,19 +32,18 @@ def profile(event: dict[str, Any]) -> str:
 def test_a_read_and_a_search_are_told_apart(trail: Trail) -> None:
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/ImagingStudy?patient=1", 200)
-    assert [profile(event) for event in trail.take()] == ["PatientRead", "PatientQuery"]
+    assert [profile(event) for event in take(trail)] == ["PatientRead", "PatientQuery"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(403, "answered 403"), (None, "no answer")])
 def test_a_read_that_failed_says_so(trail: Trail, status: int | None, why: str) -> None:
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", status)
-    (event,) = trail.take()
+    (event,) = take(trail)
     assert (event["outcome"], event["outcomeDesc"]) == ("4", why)
 
 
 def test_an_inference_names_inputs_models_and_the_report(trail: Trail) -> None:
-    trail.inferred(prescreen(), "r1")
-    inference, created = trail.take()
+    inference, created = trail.inference(prescreen(), "r1")
     named = {entity["what"].get("reference") for entity in inference["entity"]}
     assert {"Patient/p1", "ImagingStudy/s1", "DocumentReference/d1", "DiagnosticReport/r1"} <= named
     assert sum(agent.get("name", "").startswith("chest-radiograph") for agent in inference["agent"]) == 1
@@ -49,8 +54,7 @@ def test_every_event_is_valid_and_carries_user_and_hook(trail: Trail) -> None:
     trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
     trail.hook_refused(BASE, "imaging-prescreen", "why")
     trail.feedback_given(BASE, "imaging-prescreen")
-    trail.inferred(prescreen(), "r1")
-    for event in trail.take():
+    for event in [*take(trail), *trail.inference(prescreen(), "r1")]:
         AuditEvent.model_validate(event)
         assert "hook-1" in str(event)
         assert "Practitioner/p" in str(event)
@@ -58,8 +62,18 @@ def test_every_event_is_valid_and_carries_user_and_hook(trail: Trail) -> None:
 
 def test_events_are_taken_once(trail: Trail) -> None:
     trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
-    assert len(trail.take()) == 1
-    assert trail.take() == []
+    assert len(take(trail)) == 1
+    assert take(trail) == []
+
+
+def test_events_that_could_not_be_written_are_not_lost(trail: Trail) -> None:
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
+    failing = trail.taken()
+    failing.__enter__()
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/2")
+    with pytest.raises(Unreachable):
+        failing.__exit__(Unreachable, Unreachable("the database is away"), None)
+    assert [str(event).count("Patient/1") for event in take(trail)] == [1, 0]
 
 
 def test_what_comes_after_the_answer_is_not_lost(trail: Trail) -> None:
@@ -68,4 +82,4 @@ def test_what_comes_after_the_answer_is_not_lost(trail: Trail) -> None:
     trail.hand_over(late.append)
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
     assert len(late) == 2
-    assert trail.take() == []
+    assert take(trail) == []

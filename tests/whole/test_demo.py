@@ -20,7 +20,6 @@ import pytest
 from cds.settings import PACKAGE_ROOT
 from tests.hospital import MODELS, Hospital
 
-
 # Each starts a dozen processes, which takes its time on a machine that has other work to do.
 pytestmark = pytest.mark.timeout(300)
 
