@@ -158,9 +158,11 @@ class Record:
         self.event(request.tenant, event)
 
     def audit(self, tenant: str, trail: Trail) -> None:
-        """Write the events gathered so far."""
-        with trail.taken() as events, self._database.transaction(tenant) as connection:
-            chain.append_many(connection, tenant, events)
+        """Write the events gathered so far, if any."""
+        with trail.taken() as events:
+            if events:
+                with self._database.transaction(tenant) as connection:
+                    chain.append_many(connection, tenant, events)
 
     def event(self, tenant: str, event: Mapping[str, Any]) -> None:
         """Write one AuditEvent by itself."""
