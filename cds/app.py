@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -14,11 +15,20 @@ from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
 from cds.errors import ConfigurationError
 from cds.fusion.late import LateFusion
+from cds.hooks import discovery
 from cds.hooks import views as hooks
+from cds.hooks.call import Answer, Answering, Call
 from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
+from cds.hooks.encounter_start import EncounterStart
 from cds.hooks.jwks import Jwks
+from cds.hooks.known import KnownFindings
+from cds.hooks.order_advice import OrderAdvice
+from cds.hooks.order_select import OrderSelect
 from cds.hooks.order_sign import OrderSign
+from cds.hooks.patient_view import PatientView
+from cds.hooks.telling import Telling
+from cds.hooks.work_ahead import WorkAhead
 from cds.notes.deidentification import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
@@ -55,16 +65,24 @@ def create_app(settings: Settings | None = None) -> Flask:
         threads=settings.torch_threads,
     )
     fusion = LateFusion.from_bundle(Bundle.load(settings.models_dir / settings.fusion_bundle))
-    parts = ThreadPoolExecutor(2 * settings.web_threads, "part")
+    # Two parts for each call, and for each that works ahead.
+    parts = ThreadPoolExecutor(4 * settings.web_threads, "part")
     requests = ThreadPoolExecutor(4 * settings.web_threads, "request")
     prescreen = Prescreening(engine, fusion, Deidentifier(keys.pseudonym), record, parts)
     engine.warm_up()
 
     us = party(settings.base_url)
     charts = Charts(http, pacs, requests, settings.note_lookback_days, settings.max_notes)
-    order_sign = OrderSign(
-        prescreen, charts, record, us=us, handle_key=keys.handle, budget_ms=settings.hook_budget_ms
-    )
+    telling = Telling(record, us.address, keys.handle)
+    advice = OrderAdvice(prescreen, charts, telling)
+    ahead = WorkAhead(prescreen, charts, record, ThreadPoolExecutor(settings.web_threads, "ahead"))
+    known = KnownFindings(telling)
+    services: dict[str, Callable[[Call], Answer]] = {
+        discovery.IMAGING_PRESCREEN.id: OrderSign(advice),
+        discovery.IMAGING_ORDER_SELECT.id: OrderSelect(advice),
+        discovery.IMAGING_PATIENT_VIEW.id: PatientView(ahead, known),
+        discovery.IMAGING_ENCOUNTER_START.id: EncounterStart(ahead, known),
+    }
 
     app = Flask("cds")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -73,7 +91,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         hooks.blueprint(
             us=us,
             clients=ClientAuthentication(registrations, Jwks(http), valkey),
-            answers={"imaging-prescreen": order_sign},
+            answers={
+                id: Answering(answer, record, us=us, budget_ms=settings.hook_budget_ms)
+                for id, answer in services.items()
+            },
             registrations=registrations,
             record=record,
         )

@@ -63,6 +63,10 @@ class Trail:
         for event in rest:
             late(event)
 
+    def beside(self) -> Trail:
+        """An empty trail of the same request, for work that outlives it and has transactions of its own."""
+        return Trail(self._us, self._on_behalf)
+
     def fhir_read(self, base: str, patient: str, url: str, status: int | None) -> None:
         """We read or searched ``url`` below the server ``base``; ``status`` is None where nothing came back."""
         exchange = self._exchange(client=self._us, server=Party(base, base))

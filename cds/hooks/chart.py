@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import httpx
 
-from cds.audit.trail import Trail
-from cds.deadline import Deadline
 from cds.ehr.bearer import Bearer
 from cds.ehr.chart import Chart
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.prefetch import Prefetched
-from cds.errors import Forbidden, NotAllowed, Refused
+from cds.errors import Forbidden, NotAllowed, PreconditionFailed, Refused, UpstreamError
+from cds.hooks.call import Call
 from cds.hooks.client_auth import Client
 from cds.hooks.request import HookRequest
 from cds.pacs import PacsAccess
@@ -39,13 +38,17 @@ class Charts:
     lookback_days: int
     max_documents: int
 
-    def open(self, client: Client, hook: HookRequest, deadline: Deadline, trail: Trail) -> tuple[Subject, Chart]:
-        """Raises :class:`Forbidden` for a FHIR server, or a token, that is not this client's or this patient's."""
-        base = self._base(client, hook)
+    def open(self, call: Call) -> tuple[Subject, Chart]:
+        """The chart, its patient at hand; :class:`PreconditionFailed` where the patient cannot be had.
+
+        Raises :class:`Forbidden` for a FHIR server, or a token, that is not this client's or this patient's.
+        """
+        client, hook, deadline, trail = call.client, call.hook, call.deadline, call.trail
+        base = fhir_base(client, hook)
         subject = Subject(
             tenant=client.tenant,
             fhir_server=base,
-            patient_id=hook.patient_id,
+            patient_id=hook.context.patient_id,
             pacs=self.pacs.opener(client.registration, base),
         )
         fhir = FhirClient(
@@ -58,26 +61,32 @@ class Charts:
         )
         chart = Chart(
             fhir,
-            hook.patient_id,
+            hook.context.patient_id,
             self.executor,
             prefetched=Prefetched(hook.prefetch),
             lookback_days=self.lookback_days,
             max_documents=self.max_documents,
         )
+        try:
+            chart.patient()
+        except UpstreamError as lacking:
+            raise PreconditionFailed(f"the patient cannot be had: {lacking}") from None
         return subject, chart
 
-    def _base(self, client: Client, hook: HookRequest) -> str:
-        if hook.fhir_server is None:
-            return client.registration.fhir_servers[0]
-        try:
-            return client.registration.fhir_server(hook.fhir_server)
-        except NotAllowed:
-            raise Forbidden("fhirServer is not registered for this client") from None
+
+def fhir_base(client: Client, hook: HookRequest) -> str:
+    """The FHIR server that the call is about; :class:`Forbidden` for one that is not this client's."""
+    if hook.fhir_server is None:
+        return client.registration.fhir_servers[0]
+    try:
+        return client.registration.fhir_server(hook.fhir_server)
+    except NotAllowed:
+        raise Forbidden("fhirServer is not registered for this client") from None
 
 
 def _auth(hook: HookRequest, base: str) -> httpx.Auth:
     if hook.authorization is None:
         return NoToken()
-    if hook.authorization.patient not in (None, hook.patient_id):
+    if hook.authorization.patient not in (None, hook.context.patient_id):
         raise Forbidden("fhirAuthorization is for another patient than the context")
     return Bearer(hook.authorization.access_token, base)

@@ -34,19 +34,61 @@ class Service:
         }
 
 
+_USAGE_REQUIREMENTS = (
+    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
+    "fhirAuthorization; a DICOMweb root that is registered with this service."
+)
+_NATURE = "Preliminary, for information, never a diagnosis."
+
 IMAGING_PRESCREEN = Service(
     id="imaging-prescreen",
     hook="order-sign",
     title="Imaging prescreen",
     description=(
         "Looks at the patient's latest chest imaging and clinical notes when an order is signed, and says what "
-        "demonstration models find in them. Preliminary, for information, never a diagnosis."
+        f"demonstration models find in them. {_NATURE}"
     ),
-    usage_requirements=(
-        "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
-        "fhirAuthorization; a DICOMweb root that is registered with this service."
-    ),
+    usage_requirements=_USAGE_REQUIREMENTS,
     prefetch=TEMPLATES,
 )
 
-SERVICES: Mapping[str, Service] = {service.id: service for service in (IMAGING_PRESCREEN,)}
+IMAGING_ORDER_SELECT = Service(
+    id="imaging-order-select",
+    hook="order-select",
+    title="Imaging prescreen of selected orders",
+    description=(
+        "Says what imaging-prescreen would say at signing as soon as an order is selected, about the selected "
+        f"orders alone. {_NATURE}"
+    ),
+    usage_requirements=_USAGE_REQUIREMENTS,
+    prefetch=TEMPLATES,
+)
+
+IMAGING_PATIENT_VIEW = Service(
+    id="imaging-patient-view",
+    hook="patient-view",
+    title="Outstanding imaging findings",
+    description=(
+        "Names the findings of high probability on the patient's latest chest imaging and clinical notes when "
+        f"the chart is opened, and looks at what is new ahead of an order. {_NATURE}"
+    ),
+    usage_requirements=_USAGE_REQUIREMENTS,
+    prefetch=TEMPLATES,
+)
+
+IMAGING_ENCOUNTER_START = Service(
+    id="imaging-encounter-start",
+    hook="encounter-start",
+    title="Critical imaging findings",
+    description=(
+        "Looks at the patient's latest chest imaging and clinical notes ahead of an order when an encounter "
+        f"starts; speaks only of a time-critical finding that is known already. {_NATURE}"
+    ),
+    usage_requirements=_USAGE_REQUIREMENTS,
+    prefetch=TEMPLATES,
+)
+
+SERVICES: Mapping[str, Service] = {
+    service.id: service
+    for service in (IMAGING_PRESCREEN, IMAGING_ORDER_SELECT, IMAGING_PATIENT_VIEW, IMAGING_ENCOUNTER_START)
+}

@@ -14,10 +14,10 @@ from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
 from cds.errors import RequestError, Unauthenticated, Unknown, UpstreamError
 from cds.hooks import feedback
+from cds.hooks.call import Answer
 from cds.hooks.client_auth import Client, ClientAuthentication
 from cds.hooks.discovery import SERVICES, Service
 from cds.hooks.operation_outcome import operation_outcome
-from cds.hooks.order_sign import Answer
 from cds.hooks.request import HookRequest, parse
 from cds.registration import Registrations
 from cds.reporting.record import Record

@@ -88,9 +88,13 @@ class Record:
 
     def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
         """The last prescreen of ``Patient/{id}``."""
+        return next(iter(self.recent(tenant, fhir_server, patient, 1)), None)
+
+    def recent(self, tenant: str, fhir_server: str, patient: str, limit: int) -> list[Prescreen]:
+        """The last prescreens of ``Patient/{id}``, the latest first."""
         with self._database.transaction(tenant) as connection:
-            bodies = prescreens.of_patient(connection, tenant, fhir_server, patient, limit=1)
-        return _PRESCREEN.validate_python(bodies[0]) if bodies else None
+            bodies = prescreens.of_patient(connection, tenant, fhir_server, patient, limit)
+        return [_PRESCREEN.validate_python(body) for body in bodies]
 
     def write(self, prescreen: Prescreen, trail: Trail) -> Prescreen:
         """Report, observations, provenance, audit and outbox in one transaction: all of it, or nothing.

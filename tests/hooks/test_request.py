@@ -55,12 +55,10 @@ def changed(path: str, value: Any) -> bytes:
 
 def test_a_whole_request() -> None:
     request = parse(IMAGING_PRESCREEN, json.dumps(REQUEST).encode())
-    assert (request.patient_id, request.encounter_id, request.user) == ("p1", "e1", "Practitioner/example")
+    context = request.context
+    assert (context.patient_id, context.encounter_id, context.user) == ("p1", "e1", "Practitioner/example")
+    assert context.draft_orders == (ORDER, PILL)
     assert request.prefetch == {"patient": None}
-
-
-def test_only_service_requests_are_ours() -> None:
-    assert parse(IMAGING_PRESCREEN, json.dumps(REQUEST).encode()).orders == (ORDER,)
 
 
 def test_the_token_is_in_no_representation_of_the_request() -> None:

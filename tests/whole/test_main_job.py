@@ -159,7 +159,12 @@ class TestRefusals:
 
 def test_discovery_is_open(hospital: Hospital) -> None:
     services = hospital.app.test_client().get("/cds-services").get_json()["services"]
-    assert [(s["id"], s["hook"]) for s in services] == [("imaging-prescreen", "order-sign")]
+    assert {s["id"]: s["hook"] for s in services} == {
+        "imaging-prescreen": "order-sign",
+        "imaging-order-select": "order-select",
+        "imaging-patient-view": "patient-view",
+        "imaging-encounter-start": "encounter-start",
+    }
 
 
 def test_a_registered_origin_may_call_from_a_browser(hospital: Hospital) -> None:

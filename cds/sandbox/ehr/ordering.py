@@ -1,4 +1,4 @@
-"""The CDS client: what an EHR sends to a decision support service when an order is signed (CDS Hooks 2.0)."""
+"""The CDS client: what an EHR sends to a decision support service, at signing above all (CDS Hooks 2.0)."""
 
 from __future__ import annotations
 
@@ -110,9 +110,13 @@ class CdsClient:
 
         Never raises for what the service does: the exchange says what went wrong.
         """
-        url = f"{self.service_url}/cds-services/{service}"
         context = order_context(patient, orders, user=user, encounter=encounter)
-        body = self._hook_request(context)
+        return self.call("order-sign", context, service=service, prefetched=prefetched)
+
+    def call(self, hook: str, context: Json, *, service: str, prefetched: bool = True) -> HookExchange:
+        """Call ``service``, which answers ``hook``, with a token of its own; never raises either."""
+        url = f"{self.service_url}/cds-services/{service}"
+        body = self._hook_request(hook, context)
         token = body["fhirAuthorization"]["access_token"]
         if prefetched and (filled := self._prefetch(service, context, token)):
             body["prefetch"] = filled
@@ -131,7 +135,7 @@ class CdsClient:
         url = f"{self.service_url}/cds-services/{service}/feedback"
         return self._send("POST", url, {"feedback": list(entries)})
 
-    def _hook_request(self, context: Json) -> Json:
+    def _hook_request(self, hook: str, context: Json) -> Json:
         patient, user = context["patientId"], context["userId"]
         token = self._tokens.issue(
             subject=user.partition("/")[2],
@@ -143,7 +147,7 @@ class CdsClient:
             fhir_user=f"{self.issuer}/{user}",
         )
         return {
-            "hook": "order-sign",
+            "hook": hook,
             "hookInstance": str(uuid.uuid4()),
             "fhirServer": self.issuer,
             "fhirAuthorization": {

@@ -1,0 +1,134 @@
+"""What patient-view and encounter-start say of a patient who was prescreened before."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from cds.audit.trail import OnBehalf, Trail, party
+from cds.deadline import Deadline
+from cds.findings import Finding, Level, Missing, Prescreen
+from cds.hooks.call import Call
+from cds.hooks.client_auth import Client
+from cds.hooks.context import Context
+from cds.hooks.discovery import IMAGING_PATIENT_VIEW
+from cds.hooks.encounter_start import is_critical
+from cds.hooks.known import KnownFindings
+from cds.hooks.patient_view import is_high
+from cds.hooks.request import HookRequest
+from cds.hooks.telling import Telling
+from cds.registration import Registration
+from cds.reporting.record import Record
+from cds.store.database import Database
+from tests.prescreens import EFFUSION, MASS, PACS_DOWN, PNEUMOTHORAX, prescreen
+
+BASE = "https://ehr.example/fhir"
+US = party("https://cds.example")
+HIGH_EFFUSION = Finding("effusion", 0.9, Level.HIGH, image=0.9)
+UNCERTAIN_PNEUMOTHORAX = Finding("pneumothorax", 0.5, Level.REVIEW, image=0.5)
+
+Recorded = Callable[..., Prescreen]
+
+
+@pytest.fixture
+def record(database: Database) -> Record:
+    return Record(database)
+
+
+@pytest.fixture
+def call(tenant: str) -> Call:
+    client = Client(Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,)), "jti-1")
+    context = Context("Practitioner/example", "p1", None)
+    hook = HookRequest(IMAGING_PATIENT_VIEW, str(uuid.uuid4()), context, BASE, None, {})
+    return Call(client, hook, Deadline.after(1000), Trail(US, OnBehalf()))
+
+
+@pytest.fixture
+def known(record: Record) -> KnownFindings:
+    return KnownFindings(Telling(record, US.address, b"k" * 32))
+
+
+@pytest.fixture
+def recorded(record: Record, tenant: str) -> Recorded:
+    """Records a prescreen of the patient, as an earlier call would have."""
+
+    def write(**changes: object) -> Prescreen:
+        id = str(uuid.uuid4())
+        return record.write(prescreen(id=id, key=id, tenant=tenant, **changes), Trail(US, OnBehalf()))
+
+    return write
+
+
+@pytest.mark.parametrize("worth_a_card", [is_high, is_critical])
+def test_of_a_stranger_nothing_is_known(
+    worth_a_card: Callable[[Finding], bool], known: KnownFindings, call: Call
+) -> None:
+    assert known(call, worth_a_card) == []
+
+
+@pytest.mark.parametrize(
+    ("finding", "at_view", "at_start"),
+    [
+        (PNEUMOTHORAX, ["critical"], ["critical"]),
+        (HIGH_EFFUSION, ["warning"], []),
+        (UNCERTAIN_PNEUMOTHORAX, [], []),
+        (EFFUSION, [], []),
+        (MASS, [], []),
+    ],
+    ids=["high and time-critical", "high", "uncertain, would be time-critical", "uncertain", "low"],
+)
+def test_which_findings_are_worth_a_card(
+    finding: Finding,
+    at_view: list[str],
+    at_start: list[str],
+    known: KnownFindings,
+    call: Call,
+    recorded: Recorded,
+) -> None:
+    recorded(findings=(finding,))
+    assert [card["indicator"] for card in known(call, is_high)] == at_view
+    assert [card["indicator"] for card in known(call, is_critical)] == at_start
+
+
+def test_a_card_tells_of_nothing_but_what_is_outstanding(
+    known: KnownFindings, call: Call, recorded: Recorded
+) -> None:
+    recorded(findings=(PNEUMOTHORAX, HIGH_EFFUSION, EFFUSION))
+    (card,) = known(call, is_critical)
+    assert "effusion" not in card["detail"]
+    assert "more" not in card["summary"]
+    assert "suggestions" not in card
+
+
+def test_what_a_later_look_no_longer_finds_is_not_outstanding(
+    known: KnownFindings, call: Call, recorded: Recorded
+) -> None:
+    recorded(findings=(PNEUMOTHORAX,))
+    recorded(findings=(MASS,))
+    assert known(call, is_high) == []
+
+
+def test_a_later_look_without_the_image_disproves_nothing(
+    known: KnownFindings, call: Call, recorded: Recorded
+) -> None:
+    recorded(findings=(PNEUMOTHORAX,))
+    recorded(findings=(MASS,), study=None, missing=(PACS_DOWN,))
+    assert len(known(call, is_high)) == 1
+
+
+def test_one_note_among_several_that_cannot_be_read_is_no_reason_to_look_further_back(
+    known: KnownFindings, call: Call, recorded: Recorded
+) -> None:
+    recorded(findings=(PNEUMOTHORAX,))
+    recorded(findings=(MASS,), missing=(Missing("note", "1 of the notes could not be read."),))
+    assert known(call, is_high) == []
+
+
+def test_where_no_look_saw_everything_the_latest_stands(
+    known: KnownFindings, call: Call, recorded: Recorded
+) -> None:
+    recorded(findings=(MASS,), study=None, missing=(PACS_DOWN,))
+    recorded(findings=(PNEUMOTHORAX,), study=None, missing=(PACS_DOWN,))
+    assert len(known(call, is_high)) == 1
