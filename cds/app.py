@@ -17,6 +17,7 @@ from cds.fusion.late import LateFusion
 from cds.hooks import views as hooks
 from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
+from cds.hooks.door import Door
 from cds.hooks.jwks import Jwks
 from cds.hooks.order_sign import OrderSign
 from cds.notes.deidentification import Deidentifier
@@ -72,7 +73,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         hooks.blueprint(
             us=us,
-            clients=ClientAuthentication(registrations, Jwks(http), valkey),
+            door=Door(
+                us,
+                ClientAuthentication(registrations, Jwks(http), valkey),
+                valkey,
+                record,
+                rate_per_minute=settings.hook_rate_per_minute,
+            ),
             answers={"imaging-prescreen": order_sign},
             registrations=registrations,
             record=record,
