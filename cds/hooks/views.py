@@ -18,6 +18,7 @@ from cds.hooks.client_auth import Client
 from cds.hooks.compression import compress
 from cds.hooks.discovery import SERVICES, Service
 from cds.hooks.door import Door
+from cds.hooks.openapi import openapi
 from cds.hooks.operation_outcome import operation_outcome
 from cds.hooks.order_sign import Answer
 from cds.hooks.request import HookRequest, parse
@@ -42,6 +43,10 @@ def blueprint(
     @bp.get("/cds-services")
     def discovery() -> Response:
         return _json({"services": [service.as_json() for service in SERVICES.values()]})
+
+    @bp.get("/openapi.json")
+    def description() -> Response:
+        return _json(openapi(SERVICES.values(), us.address))
 
     @bp.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:

@@ -45,7 +45,14 @@ class Hooks:
     other_issuer: str
 
     def call(
-        self, issuer: str = "", *, path: str = PATH, key: ECKey = KEY, address: str = "", **headers: str
+        self,
+        issuer: str = "",
+        *,
+        path: str = PATH,
+        body: bytes | None = None,
+        key: ECKey = KEY,
+        address: str = "",
+        **headers: str,
     ) -> TestResponse:
         """POST a request, signed for ``path``."""
         now, iss = int(time.time()), issuer or self.issuer
@@ -53,7 +60,7 @@ class Hooks:
         token = jwt.encode({"alg": "ES384", "kid": "k1", "typ": "JWT"}, claims, key, algorithms=["ES384"])
         return self.app.test_client().post(
             path,
-            data=orjson.dumps(request()),
+            data=orjson.dumps(request()) if body is None else body,
             headers={"Authorization": f"Bearer {token}", **headers},
             environ_base={"REMOTE_ADDR": address or "127.0.0.1"},
         )
