@@ -80,7 +80,7 @@ _UUID: Json = {"type": "string", "format": "uuid"}
 _URL: Json = {"type": "string", "format": "uri"}
 _RESOURCE = _object(["resourceType"], resourceType=_TEXT)
 _BUNDLE = _object(
-    ["resourceType"], resourceType={"const": "Bundle"}, entry=_array(_object(["resource"], resource=_RESOURCE))
+    ["resourceType"], resourceType={"const": "Bundle"}, entry=_array(_object(["resource"], resource=_object()))
 )
 _PATIENT: Json = {"userId": {"type": "string", "pattern": _USER}, "patientId": {"type": "string", "pattern": _ID}}
 _ENCOUNTER: Json = {"type": "string", "pattern": _ID}
@@ -118,9 +118,8 @@ _DISCOVERY: Json = {
 
 
 def _call(service: Service) -> Json:
-    prefetch = {
-        key: {"type": ["object", "null"], "description": query} for key, query in (service.prefetch or {}).items()
-    }
+    # Of any type: what is neither a resource nor null counts as not supplied.
+    prefetch: Json = {key: {"description": query} for key, query in (service.prefetch or {}).items()}
     schema = _object(
         ["hook", "hookInstance", "context"],
         hook={"const": service.hook},

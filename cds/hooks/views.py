@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
@@ -87,7 +87,10 @@ def blueprint(
     def wrong(error: HTTPException) -> Response | HTTPException:
         if not request.path.startswith("/cds-services"):
             return error
-        return _outcome(RequestError(error.description or error.name), error.code or 500)
+        response = _outcome(RequestError(error.description or error.name), error.code or 500)
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
 
     @bp.after_request
     def share_with_registered_origins(response: Response) -> Response:

@@ -79,7 +79,9 @@ REQUESTS: list[dict[str, Any]] = [
     {"context": {**conftest.request()["context"], "patientId": "../1"}},
     {"context": {**conftest.request()["context"], "userId": "Device/1"}},
     {"context": {**conftest.request()["context"], "draftOrders": {"resourceType": "List"}}},
+    {"context": {**conftest.request()["context"], "draftOrders": {"resourceType": "Bundle", "entry": [{}]}}},
     {"prefetch": []},
+    {"prefetch": {"patient": None, "studies": [], "other": {}}},
     {"fhirServer": 1},
     {"fhirAuthorization": {"access_token": "t", "token_type": "Bearer", "scope": "s"}},
     {
