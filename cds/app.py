@@ -20,6 +20,7 @@ from cds.hooks import views as hooks
 from cds.hooks.call import Answer, Answering, Call
 from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
+from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
 from cds.hooks.jwks import Jwks
 from cds.hooks.known import KnownFindings
@@ -90,7 +91,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         hooks.blueprint(
             us=us,
-            clients=ClientAuthentication(registrations, Jwks(http), valkey),
+            door=Door(
+                us,
+                ClientAuthentication(registrations, Jwks(http), valkey),
+                valkey,
+                record,
+                rate_per_minute=settings.hook_rate_per_minute,
+            ),
             answers={
                 id: Answering(answer, record, us=us, budget_ms=settings.hook_budget_ms)
                 for id, answer in services.items()

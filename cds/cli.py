@@ -1,4 +1,4 @@
-"""The ``cds`` command: serve, worker, demo, db, keys, audit.
+"""The ``cds`` command: serve, worker, demo, db, clients, keys, audit.
 
 Every refusal is one plain sentence and exit code 2; a broken audit chain is exit code 1.
 """
@@ -12,7 +12,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -119,6 +119,43 @@ def db_upgrade(settings: Settings) -> None:
     with reached(settings) as running:
         for name in upgrade(running) or ["nothing to do"]:
             click.echo(name)
+
+
+@main.group()
+def clients() -> None:
+    """The EHRs that may call us (CDS_REGISTRATIONS_FILE). A change holds from the next start of the service."""
+
+
+@clients.command("list")
+@click.pass_obj
+def clients_list(settings: Settings) -> None:
+    """Name each EHR, its tenant and its FHIR servers."""
+    from cds.clients import file_of, listed  # noqa: PLC0415
+
+    for client in listed(file_of(settings)):
+        click.echo(f"{client.issuer}\t{client.tenant}\t{' '.join(client.fhir_servers)}")
+
+
+@clients.command("add")
+@click.argument("file", type=click.File())
+@click.pass_obj
+def clients_add(settings: Settings, file: TextIO) -> None:
+    """Register the EHR that FILE describes in JSON (- for standard input)."""
+    from cds.clients import add, entry_from, file_of  # noqa: PLC0415
+
+    client = add(file_of(settings), entry_from(file))
+    click.echo(f"{client.issuer} is registered for {client.tenant}; restart the service to let it in.")
+
+
+@clients.command("remove")
+@click.argument("issuer")
+@click.pass_obj
+def clients_remove(settings: Settings, issuer: str) -> None:
+    """Forget the EHR ISSUER."""
+    from cds.clients import file_of, remove  # noqa: PLC0415
+
+    remove(file_of(settings), issuer)
+    click.echo(f"{issuer} is no longer registered; restart the service to shut it out.")
 
 
 @main.group()

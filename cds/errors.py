@@ -6,7 +6,8 @@ SightlineError
 │   ├── Unauthenticated         401, never with a reason in the body
 │   ├── Forbidden               403
 │   ├── Unknown                 404
-│   └── PreconditionFailed      412, data that we need cannot be had
+│   ├── PreconditionFailed      412, data that we need cannot be had
+│   └── TooManyRequests         429, with the time after which to ask again
 ├── UpstreamError               a system that we called did not answer as it should
 │   ├── NotAllowed              the address is on no allow-list: nothing was sent
 │   ├── Unreachable             no connection, or no answer in time
@@ -63,6 +64,18 @@ class PreconditionFailed(RequestError):
 
     status = 412
     code = "incomplete"
+
+
+class TooManyRequests(RequestError):
+    """The caller asks more often than it may (RFC 6585 §4)."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Whole seconds, for ``Retry-After``."""
 
 
 class UpstreamError(SightlineError):

@@ -87,12 +87,16 @@ class Registration:
                 origins=tuple(entry.get("origins", ())),
                 pacs=tuple(Pacs(p["root"].rstrip("/"), p.get("auth", "none")) for p in entry.get("pacs", ())),
             )
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise ConfigurationError(f"a registration lacks or misspells {wrong}") from None
+        except KeyError as lacking:
+            raise ConfigurationError(f"a registration lacks {lacking}") from None
+        except (TypeError, AttributeError):
+            raise ConfigurationError(f"registration {entry.get('issuer')}: a value is not of its kind") from None
         registration._check()
         return registration
 
     def _check(self) -> None:
+        if not all(isinstance(name, str) and name for name in (self.issuer, self.tenant)):
+            raise ConfigurationError("a registration's issuer and tenant must be text")
         if not (self.jwks or self.jwks_url):
             raise ConfigurationError(f"registration {self.issuer}: give jwks or jwksUrl")
         if unknown := set(self.algorithms) - ASYMMETRIC:
@@ -127,6 +131,17 @@ class Registration:
         return origin(url) in hosts
 
 
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a registrations file, as they stand there."""
+    try:
+        entries = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"CDS_REGISTRATIONS_FILE {path} cannot be read: {error}") from None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigurationError(f"CDS_REGISTRATIONS_FILE {path} must be a JSON list of registrations")
+    return entries
+
+
 class Registrations:
     """All of them, by issuer and by FHIR server."""
 
@@ -140,11 +155,7 @@ class Registrations:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        try:
-            entries = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"CDS_REGISTRATIONS_FILE {path} cannot be read: {error}") from None
-        return cls(Registration.from_json(entry) for entry in entries)
+        return cls(Registration.from_json(entry) for entry in read_entries(path))
 
     def __iter__(self) -> Iterator[Registration]:
         return iter(self._by_issuer.values())

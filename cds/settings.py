@@ -58,6 +58,8 @@ class Settings:
     """Threads of one forward pass; 0: one per core."""
     hook_budget_ms: int = 1500
     """The time within which a hook is answered with what there is."""
+    hook_rate_per_minute: int = 6000
+    """How many hook calls one EHR may make in a minute, all workers together; 0: any number."""
     upstream_timeout_ms: int = 5000
     """How long one call to an EHR or PACS may take where no hook is waiting."""
     max_image_bytes: int = 256 * 1024 * 1024

@@ -8,22 +8,22 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.errors import RequestError, Unauthenticated, Unknown, UpstreamError
+from cds.errors import RequestError, TooManyRequests, Unauthenticated, Unknown, UpstreamError
 from cds.hooks import feedback
 from cds.hooks.call import Answer
-from cds.hooks.client_auth import Client, ClientAuthentication
+from cds.hooks.client_auth import Client
+from cds.hooks.compression import compress
 from cds.hooks.discovery import SERVICES, Service
+from cds.hooks.door import Door
+from cds.hooks.openapi import openapi
 from cds.hooks.operation_outcome import operation_outcome
 from cds.hooks.request import HookRequest, parse
 from cds.registration import Registrations
 from cds.reporting.record import Record
-
-UNKNOWN_CALLER = "unknown"
-"""The tenant whose chain holds the refusals of callers that are nobody's."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def blueprint(
     *,
     us: Party,
-    clients: ClientAuthentication,
+    door: Door,
     answers: Mapping[str, Callable[[Client, HookRequest], Answer]],
     registrations: Registrations,
     record: Record,
@@ -43,6 +43,10 @@ def blueprint(
     @bp.get("/cds-services")
     def discovery() -> Response:
         return _json({"services": [service.as_json() for service in SERVICES.values()]})
+
+    @bp.get("/openapi.json")
+    def description() -> Response:
+        return _json(openapi(SERVICES.values(), us.address))
 
     @bp.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
@@ -61,20 +65,16 @@ def blueprint(
         return _json({})
 
     def authenticated() -> Client:
-        try:
-            # The address that the EHR called is the one we are known by, whatever the Host header says.
-            return clients.client(request.headers.get("Authorization"), us.address + request.path)
-        except Unauthenticated as refusal:
-            trail = Trail(us, OnBehalf())
-            trail.hook_refused(request.remote_addr or "unknown", request.path.split("/")[2], str(refusal))
-            record.audit(UNKNOWN_CALLER, trail)
-            raise
+        return door.admit(request.headers.get("Authorization"), request.path, request.remote_addr)
 
     @bp.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
         if isinstance(error, Unauthenticated):
             return Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        return _outcome(error, error.status)
+        response = _outcome(error, error.status)
+        if isinstance(error, TooManyRequests):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
 
     @bp.errorhandler(UpstreamError)
     def unavailable(error: UpstreamError) -> Response:
@@ -87,7 +87,10 @@ def blueprint(
     def wrong(error: HTTPException) -> Response | HTTPException:
         if not request.path.startswith("/cds-services"):
             return error
-        return _outcome(RequestError(error.description or error.name), error.code or 500)
+        response = _outcome(RequestError(error.description or error.name), error.code or 500)
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
 
     @bp.after_request
     def share_with_registered_origins(response: Response) -> Response:
@@ -97,7 +100,12 @@ def blueprint(
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
             response.headers["Access-Control-Max-Age"] = "3600"
-        response.headers.add("Vary", "Origin")
+        response.vary.add("Origin")
+        return response
+
+    @bp.after_request
+    def compressed(response: Response) -> Response:
+        compress(response, request.accept_encodings)
         return response
 
     return bp

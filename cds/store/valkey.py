@@ -1,4 +1,4 @@
-"""What may be lost: replay marks, sessions, hot scores, in Valkey (or Redis).
+"""What may be lost: replay marks, sessions, counts of calls, hot scores, in Valkey (or Redis).
 
 A value that cannot be read is a miss. A mark that cannot be set is an error: whoever asks fails closed.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,6 +20,14 @@ from cds.errors import Unreachable
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was counted in a span of time that began with the first."""
+
+    count: int
+    seconds_left: float
 
 
 class Valkey:
@@ -43,6 +52,18 @@ class Valkey:
             return bool(self._client.set(key, b"", nx=True, px=_milliseconds(ttl_s)))
         except redis.RedisError as error:
             raise Unreachable(f"Valkey did not answer ({type(error).__name__})") from None
+
+    def count(self, key: str, window_s: float) -> Window | None:
+        """Count one more under ``key``, among all processes; none where Valkey is away.
+
+        The window opens with the first and closes ``window_s`` seconds later, however many follow.
+        """
+        transaction = self._client.pipeline()
+        transaction.set(key, 0, nx=True, px=_milliseconds(window_s))
+        transaction.incr(key)
+        transaction.pttl(key)
+        answer = self._or_none(transaction.execute)
+        return None if answer is None else Window(answer[1], answer[2] / 1000)
 
     def get(self, key: str) -> Any | None:
         """The value, or none: it was never there, its time is over, or Valkey is away."""

@@ -1,0 +1,63 @@
+"""Who may come in: the clients that we trust, as often as they may; whoever may not is in the audit trail."""
+
+from __future__ import annotations
+
+from cds.audit.balp import Party
+from cds.audit.trail import OnBehalf, Trail
+from cds.errors import Unauthenticated
+from cds.hooks.client_auth import Client, ClientAuthentication
+from cds.hooks.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
+from cds.reporting.record import Record
+
+UNKNOWN_CALLER = "unknown"
+"""The tenant whose chain holds the refusals of callers that are nobody's."""
+
+
+class Door:
+    """Stands before every call to the hooks."""
+
+    def __init__(
+        self, us: Party, clients: ClientAuthentication, counts: Counts, record: Record, *, rate_per_minute: int
+    ) -> None:
+        self._us = us
+        self._clients = clients
+        self._record = record
+        self._calls = RateLimit(counts, "issuer", rate_per_minute)
+        self._failures = failures_limit(counts, rate_per_minute)
+
+    def admit(self, authorization: str | None, path: str, address: str | None) -> Client:
+        """The client that calls ``path``; else :class:`Unauthenticated` or :class:`TooManyRequests`."""
+        service = path.split("/")[2]
+        try:
+            # The address that the EHR called is the one we are known by, whatever the Host header says.
+            client = self._clients.client(authorization, self._us.address + path)
+        except Unauthenticated as refusal:
+            self._refuse(refusal, service, address)
+            raise
+        issuer = client.registration.issuer
+        try:
+            self._calls.check(issuer)
+        except Exceeded as exceeded:
+            self._audit_first(exceeded, client.tenant, issuer, service)
+            raise
+        return client
+
+    def _refuse(self, refusal: Unauthenticated, service: str, address: str | None) -> None:
+        """Only what failed is counted by address: whoever shares it with an attacker still gets in."""
+        caller = address or "unknown"
+        try:
+            self._failures.check(network(address))
+        except Exceeded as exceeded:
+            self._audit_first(exceeded, UNKNOWN_CALLER, caller, service)
+            raise
+        self._audit(UNKNOWN_CALLER, caller, service, refusal)
+
+    def _audit_first(self, exceeded: Exceeded, tenant: str, caller: str, service: str) -> None:
+        """The rest of the minute would only fill the trail."""
+        if exceeded.first:
+            self._audit(tenant, caller, service, exceeded)
+
+    def _audit(self, tenant: str, caller: str, service: str, refusal: Exception) -> None:
+        trail = Trail(self._us, OnBehalf())
+        trail.hook_refused(caller, service, str(refusal))
+        self._record.audit(tenant, trail)
