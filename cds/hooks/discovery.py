@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cds.ehr.prefetch import TEMPLATES
+
+_USAGE_REQUIREMENTS = (
+    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
+    "fhirAuthorization; a DICOMweb root that is registered with this service."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +22,9 @@ class Service:
     hook: str
     title: str
     description: str
-    usage_requirements: str
+    usage_requirements: str = _USAGE_REQUIREMENTS
     hook_version: str = "1.0"
-    prefetch: Mapping[str, str] | None = None
+    prefetch: Mapping[str, str] = field(default_factory=lambda: TEMPLATES)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -30,14 +35,10 @@ class Service:
             "title": self.title,
             "description": self.description,
             "usageRequirements": self.usage_requirements,
-            "prefetch": dict(self.prefetch or {}),
+            "prefetch": dict(self.prefetch),
         }
 
 
-_USAGE_REQUIREMENTS = (
-    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
-    "fhirAuthorization; a DICOMweb root that is registered with this service."
-)
 _NATURE = "Preliminary, for information, never a diagnosis."
 
 IMAGING_PRESCREEN = Service(
@@ -48,8 +49,6 @@ IMAGING_PRESCREEN = Service(
         "Looks at the patient's latest chest imaging and clinical notes when an order is signed, and says what "
         f"demonstration models find in them. {_NATURE}"
     ),
-    usage_requirements=_USAGE_REQUIREMENTS,
-    prefetch=TEMPLATES,
 )
 
 IMAGING_ORDER_SELECT = Service(
@@ -60,8 +59,6 @@ IMAGING_ORDER_SELECT = Service(
         "Says what imaging-prescreen would say at signing as soon as an order is selected, about the selected "
         f"orders alone. {_NATURE}"
     ),
-    usage_requirements=_USAGE_REQUIREMENTS,
-    prefetch=TEMPLATES,
 )
 
 IMAGING_PATIENT_VIEW = Service(
@@ -72,8 +69,6 @@ IMAGING_PATIENT_VIEW = Service(
         "Names the findings of high probability on the patient's latest chest imaging and clinical notes when "
         f"the chart is opened, and looks at what is new ahead of an order. {_NATURE}"
     ),
-    usage_requirements=_USAGE_REQUIREMENTS,
-    prefetch=TEMPLATES,
 )
 
 IMAGING_ENCOUNTER_START = Service(
@@ -84,8 +79,6 @@ IMAGING_ENCOUNTER_START = Service(
         "Looks at the patient's latest chest imaging and clinical notes ahead of an order when an encounter "
         f"starts; speaks only of a time-critical finding that is known already. {_NATURE}"
     ),
-    usage_requirements=_USAGE_REQUIREMENTS,
-    prefetch=TEMPLATES,
 )
 
 SERVICES: Mapping[str, Service] = {
