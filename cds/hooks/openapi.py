@@ -83,7 +83,7 @@ _BUNDLE = _object(
     ["resourceType"], resourceType={"const": "Bundle"}, entry=_array(_object(["resource"], resource=_object()))
 )
 _PATIENT: Json = {"userId": {"type": "string", "pattern": _USER}, "patientId": {"type": "string", "pattern": _ID}}
-_ENCOUNTER: Json = {"type": "string", "pattern": _ID}
+_ENCOUNTER: Json = {"type": ["string", "null"], "pattern": _ID}
 
 _CONTEXTS: dict[str, Json] = {
     "order-sign": _object(
@@ -97,7 +97,9 @@ _CONTEXTS: dict[str, Json] = {
         draftOrders=_BUNDLE,
     ),
     "patient-view": _object(["userId", "patientId"], **_PATIENT, encounterId=_ENCOUNTER),
-    "encounter-start": _object(["userId", "patientId", "encounterId"], **_PATIENT, encounterId=_ENCOUNTER),
+    "encounter-start": _object(
+        ["userId", "patientId", "encounterId"], **_PATIENT, encounterId={"type": "string", "pattern": _ID}
+    ),
 }
 """The context of each hook, after its page in the hook library."""
 

@@ -80,6 +80,8 @@ REQUESTS: list[dict[str, Any]] = [
     {"context": {**conftest.request()["context"], "userId": "Device/1"}},
     {"context": {**conftest.request()["context"], "draftOrders": {"resourceType": "List"}}},
     {"context": {**conftest.request()["context"], "draftOrders": {"resourceType": "Bundle", "entry": [{}]}}},
+    {"context": {**conftest.request()["context"], "encounterId": None}},
+    {"context": {**conftest.request()["context"], "encounterId": 1}},
     {"prefetch": []},
     {"prefetch": {"patient": None, "studies": [], "other": {}}},
     {"fhirServer": 1},
