@@ -63,7 +63,7 @@ class Plan:
     cold_calls: int
 
 
-FULL = Plan(warm_s=10, cold_s=15, warm_calls=3000, cold_calls=400)
+FULL = Plan(warm_s=8, cold_s=12, warm_calls=1200, cold_calls=200)
 QUICK = Plan(warm_s=1, cold_s=2, warm_calls=200, cold_calls=40)
 
 
@@ -106,8 +106,8 @@ def measure(everyone: Hospital, venv: Path | None, plan: Plan) -> Results:
     for clients in CLIENTS:
         unseen = (everyone.unseen(body) for body in itertools.cycle(bodies))
         calls = [everyone.call(body) for body in itertools.islice(unseen, plan.cold_calls)]
-        results["cold", OURS, clients] = _measured(ours, calls, _scored_anew, clients, plan.cold_s)
         _settle(everyone, bodies[0])
+        results["cold", OURS, clients] = _measured(ours, calls, _scored_anew, clients, plan.cold_s)
     return results
 
 
