@@ -119,7 +119,7 @@ class Hospital:
             document["meta"] = {**document.get("meta", {}), "versionId": f"changed-{self.changes}"}
         return changed
 
-    def wait_until_delivered(self, within_s: float = 30.0) -> None:
+    def wait_until_delivered(self, within_s: float = 10.0) -> None:
         """Until the EHR has every report, so that the worker's part is not measured with what comes next."""
         due = time.monotonic() + within_s
         while time.monotonic() < due:
