@@ -1,0 +1,168 @@
+"""A hospital for benchmarks: the service as it is deployed, a sandbox EHR and PACS, and an EHR's calls.
+
+Processes, databases and settings are those of ``cds demo``; ports are free ones, and the data lie in a directory
+that is thrown away.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from joserfc import jwt
+
+from bench.load import Request
+from cds.databases import databases, upgrade
+from cds.ehr.datatypes import parse_datetime
+from cds.hooks.discovery import SERVICES
+from cds.processes import Processes
+from cds.sandbox.app import Sandbox, create_app
+from cds.sandbox.ehr import prefetch
+from cds.sandbox.ehr.ordering import READ_SCOPES, order_context
+from cds.sandbox.ehr.registration import registration
+from cds.sandbox.patients import Films, SamplePatient, sample_patients
+from cds.sandbox.patients.loader import load
+from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
+from cds.settings import Settings
+from cds.store import outbox
+from cds.store.database import Database
+
+SERVICE = "imaging-prescreen"
+TENANT = "sandbox"
+LASTING_S = 900
+"""Longer than a benchmark takes: its calls are signed before the clock runs."""
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Hospital:
+    """What runs, and how to call it."""
+
+    settings: Settings
+    sandbox: Sandbox
+    patients: list[SamplePatient]
+    processes: Processes
+    database: Database
+    changes: int = 0
+
+    @property
+    def service_url(self) -> str:
+        return self.settings.base_url
+
+    def call(self, body: Mapping[str, Any]) -> Request:
+        """The hook call ``body`` under a ``hookInstance`` of its own, with a JWT that is used once."""
+        path = f"/cds-services/{SERVICE}"
+        key, now = self.sandbox.keys.cds_client, int(time.time())
+        claims = {
+            "iss": self.sandbox.fhir_base,
+            "aud": self.service_url + path,
+            "iat": now,
+            "exp": now + LASTING_S,
+            "jti": str(uuid.uuid4()),
+        }
+        signed = jwt.encode({"alg": "ES384", "kid": key.kid}, claims, key, algorithms=["ES384"])
+        headers = {"Authorization": f"Bearer {signed}", "Content-Type": "application/json"}
+        return Request(path, headers, orjson.dumps({**body, "hookInstance": str(uuid.uuid4())}))
+
+    def order_signed(self, patient: SamplePatient) -> Json:
+        """The call for the patient's draft order, with everything prefetched that the service asks for."""
+        user = patient.order["requester"]["reference"]
+        context = order_context(patient.id, [patient.order], user=user)
+        token = self.sandbox.tokens.issue(
+            subject=user.partition("/")[2],
+            client_id="sightline",
+            scopes=READ_SCOPES,
+            audience=self.sandbox.fhir_base,
+            lifetime_s=LASTING_S,
+            patient=patient.id,
+        )
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
+            base = f"{self.sandbox.fhir_base}/"
+            templates = SERVICES[SERVICE].as_json()["prefetch"]
+            filled = prefetch.fill(templates, context, lambda url: http.get(base + url).raise_for_status().json())
+        return {
+            "hook": "order-sign",
+            "fhirServer": self.sandbox.fhir_base,
+            "fhirAuthorization": {
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_in": LASTING_S,
+                "scope": " ".join(READ_SCOPES),
+                "subject": "sightline",
+                "patient": patient.id,
+            },
+            "context": context,
+            "prefetch": filled,
+        }
+
+    def unseen(self, body: Json) -> Json:
+        """The same call, but the EHR tells of studies and notes that have changed: nothing is known of them."""
+        self.changes += 1
+        changed = copy.deepcopy(body)
+        for study in _resources(changed, "studies"):
+            started = parse_datetime(study["started"])
+            assert started is not None
+            study["started"] = (started - timedelta(seconds=self.changes)).isoformat()
+        for document in _resources(changed, "documents"):
+            document["meta"] = {**document.get("meta", {}), "versionId": f"changed-{self.changes}"}
+        return changed
+
+    def wait_until_delivered(self, within_s: float = 10.0) -> None:
+        """Until the EHR has every report, so that the worker's part is not measured with what comes next."""
+        due = time.monotonic() + within_s
+        while time.monotonic() < due:
+            with self.database.transaction(TENANT) as connection:
+                if not outbox.undelivered(connection, TENANT):
+                    return
+            time.sleep(0.1)
+
+
+def _resources(body: Json, key: str) -> list[Json]:
+    return [entry["resource"] for entry in body["prefetch"][key].get("entry", [])]
+
+
+@contextmanager
+def hospital(home: Path) -> Iterator[Hospital]:
+    """Everything running, with data under ``home``; everything ended when it is left."""
+    port, sandbox_port = free_ports(2)
+    with ExitStack() as running:
+        plain = Settings(data_dir=home.resolve(), port=port, sandbox_port=sandbox_port)
+        settings = running.enter_context(databases(plain))
+        base_url = f"http://{settings.host}:{sandbox_port}"
+        app = create_app(home / "sandbox", base_url, service_url=settings.base_url)
+        parts: Sandbox = app.extensions["sandbox"]
+        registrations = home / "registrations.json"
+        registrations.write_text(json.dumps([registration(parts)]))
+        settings = replace(settings, registrations_file=registrations)
+        upgrade(settings)
+        database = running.enter_context(closing(Database(settings.database_url)))
+        processes = running.enter_context(Processes(logs(settings)))
+        web = start_web(processes, settings)
+        sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
+        start_worker(processes, settings)
+        patients = sample_patients(parts.pacs_root, date.today(), Films(parts.home / "films"))
+        load(patients, parts.records, parts.pacs, parts.archive)
+        processes.wait(sandbox, lambda: answers(f"{base_url}/fhir/metadata"), within_s=60)
+        wait_for_web(processes, web, settings)
+        yield Hospital(settings, parts, patients, processes, database)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on, held together so that they differ."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
