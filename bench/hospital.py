@@ -28,10 +28,10 @@ from cds.ehr.datatypes import parse_datetime
 from cds.hooks.discovery import SERVICES
 from cds.processes import Processes
 from cds.sandbox.app import create_app
-from cds.sandbox.parts import Sandbox
 from cds.sandbox.ehr import prefetch
 from cds.sandbox.ehr.ordering import READ_SCOPES, order_context
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
 from cds.serving import answers, environment, logs, python, start_web, start_worker, wait_for_web
