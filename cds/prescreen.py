@@ -28,7 +28,6 @@ from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
-from cds.ehr.imaging_studies import StudyCandidate
 from cds.engine.bundles import Bundle
 from cds.errors import NoteError, SightlineError
 from cds.findings import (
@@ -125,20 +124,17 @@ class Prescreening:
     # The image: choose a study, fetch one frontal image, decode, score.
 
     def _read_image(self, subject: Subject, chart: Chart, watch: Stopwatch) -> ImageReading:
+        # All studies, not the chosen one: what was passed over is part of the reading.
+        key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
+        return self._record.image_reading(subject.tenant, key) or self._record.keep_image_reading(
+            subject.tenant, key, self._score_image(subject, chart, watch)
+        )
+
+    def _score_image(self, subject: Subject, chart: Chart, watch: Stopwatch) -> ImageReading:
         selection = imaging_studies.select(chart.studies(), chart.endpoints())
         if not selection.candidates:
             raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
-        key = _digest(
-            subject.fhir_server, study, _resource(chart, study), self._engine.image_bundle.version.digest
-        )
-        return self._record.image_reading(subject.tenant, key) or self._record.keep_image_reading(
-            subject.tenant, key, self._score_image(subject, study, selection.passed_over, watch)
-        )
-
-    def _score_image(
-        self, subject: Subject, study: StudyCandidate, passed_over: tuple[str, ...], watch: Stopwatch
-    ) -> ImageReading:
         size = self._engine.image_bundle.input["height"]
         with watch("find image"):
             pacs = subject.pacs(study.root)
@@ -157,7 +153,7 @@ class Prescreening:
             started=study.started,
             reference=study.reference,
             root=study.root,
-            passed_over=(*choice.passed_over, *passed_over),
+            passed_over=(*choice.passed_over, *selection.passed_over),
         )
         return ImageReading(seen, score)
 
@@ -235,11 +231,6 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
 def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersion) -> tuple[ModelVersion, ...]:
     parts = [score.model for score in (image, note) if score]
     return (*parts, fusion) if len(parts) == 2 else tuple(parts)
-
-
-def _resource(chart: Chart, study: StudyCandidate) -> dict[str, Any] | None:
-    """The study as the EHR tells of it: when that changes, so may the images."""
-    return next((s for s in chart.studies() if study.reference == f"ImagingStudy/{s.get('id')}"), None)
 
 
 def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:

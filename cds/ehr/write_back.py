@@ -26,8 +26,6 @@ from cds.ehr.datatypes import (
 from cds.ehr.fhir_client import FhirClient, reference_in
 from cds.errors import BadAnswer, UpstreamError
 
-KIND = "fhir-results"
-"""The kind of an outbox delivery whose payload is such a Bundle and whose destination is a FHIR base."""
 SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observation", "Device", "Provenance"))
 """What :func:`deliver` needs: create, and read and search to know again what is there."""
 

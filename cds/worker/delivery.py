@@ -71,7 +71,7 @@ class Deliverer:
                     outbox.defer(connection, tenant, id_)
 
     def _send(self, tenant: str, delivery: Delivery, given_up: Callable[[], bool]) -> Delivered:
-        if delivery.kind != write_back.KIND:
+        if delivery.kind != outbox.FHIR_RESULTS:
             raise BadAnswer("there is no way to deliver this kind")
         registration = self._registration(tenant, delivery.destination)
         auth = self.tokens.auth(registration, delivery.destination, write_back.SCOPES)

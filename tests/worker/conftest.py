@@ -11,7 +11,6 @@ import httpx
 import orjson
 import pytest
 
-from cds.ehr import write_back
 from cds.ehr.backend_services import BackendServices
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
@@ -129,7 +128,9 @@ def deliverer(database: Database, registrations: Registrations, keys: Keys, ehr:
 def enqueue(database: Database, request: pytest.FixtureRequest) -> Callable[..., int]:
     """Put results into the outbox, as the use case does."""
 
-    def put(kind: str = write_back.KIND, destination: str = BASE, payload: Any = RESULTS, name: str = "") -> int:
+    def put(
+        kind: str = outbox.FHIR_RESULTS, destination: str = BASE, payload: Any = RESULTS, name: str = ""
+    ) -> int:
         with database.transaction(TENANT) as connection:
             key = f"{request.node.name}{name}"
             return outbox.enqueue(
