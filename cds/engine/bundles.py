@@ -16,6 +16,9 @@ from typing import Any, Literal, Self
 from cds.errors import ModelError
 from cds.findings import FINDINGS, ModelVersion, PartScore
 
+INPUT_WORDS = {"fit": ("fill", "crop", "pad"), "contrast": ("stretch", "keep")}
+"""What an image bundle may ask of the frame (:func:`cds.imaging.framing.framed`), the default first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -26,6 +29,23 @@ class Calibration:
 
     def probability(self, logit: float) -> float:
         return sigmoid(self.slope * logit + self.intercept)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The threshold that a model was published with becomes 0.5, and what lies beside it is scaled to fit.
+
+    torchxrayvision publishes its models so (Cohen et al., MIDL 2022). The order of scores stays, but the result is
+    no frequency.
+    """
+
+    operating_point: float
+
+    def probability(self, logit: float) -> float:
+        score, point = sigmoid(logit), self.operating_point
+        if score < point:
+            return score / (2 * point)
+        return 1 - (1 - score) / (2 * (1 - point))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Bundle:
     version: ModelVersion
     findings: tuple[str, ...]
     input: Mapping[str, Any]
-    calibration: Mapping[str, Calibration]
+    calibration: Mapping[str, Calibration | OperatingPoint]
     thresholds: Mapping[str, Thresholds]
     manifest: Mapping[str, Any]
 
@@ -64,7 +84,7 @@ class Bundle:
                 ),
                 findings=tuple(manifest["findings"]),
                 input=manifest.get("input", {}),
-                calibration={k: Calibration(**v) for k, v in manifest.get("calibration", {}).items()},
+                calibration={k: _calibration(v) for k, v in manifest.get("calibration", {}).items()},
                 thresholds={
                     k: Thresholds(v["high"], (v["review"][0], v["review"][1]))
                     for k, v in manifest["thresholds"].items()
@@ -80,16 +100,24 @@ class Bundle:
         name = self.directory.name
         if unknown := set(self.findings) - set(FINDINGS):
             raise ModelError(f"model bundle {name} names findings that we do not know: {sorted(unknown)}")
-        if any(c.slope <= 0 for c in self.calibration.values()):
+        if not all(map(_keeps_the_order, self.calibration.values())):
             raise ModelError(f"model bundle {name} has a calibration that turns the order around")
         if lacking := set(self.findings) - set(self.thresholds):
             raise ModelError(f"model bundle {name} gives no thresholds for {sorted(lacking)}")
+        for word, known in INPUT_WORDS.items():
+            if self.input.get(word, known[0]) not in known:
+                raise ModelError(f"model bundle {name}: the input's {word} must be one of {', '.join(known)}")
         for file, digest in self.manifest["files"].items():
             path = self.directory / file
             if path.parent != self.directory or not path.is_file() or sha256(path) != digest:
                 raise ModelError(f"model bundle {name}: {file} is missing or was altered")
 
-    def expect(self, kind: Literal["image", "note", "fusion"]) -> Self:
+    @property
+    def untrained(self) -> bool:
+        """Whether its weights say nothing: a bundle of the right shape, for tests."""
+        return bool(self.manifest.get("untrained", False))
+
+    def expect(self, kind: Literal["image", "note", "fusion", "identifiers"]) -> Self:
         """This bundle, or :class:`ModelError` where it is of another kind."""
         if self.version.kind != kind:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")
@@ -105,6 +133,16 @@ class Bundle:
                 for key, logit in zip(self.findings, logits, strict=True)
             },
         )
+
+
+def _calibration(stated: Mapping[str, float]) -> Calibration | OperatingPoint:
+    return OperatingPoint(**stated) if "operating_point" in stated else Calibration(**stated)
+
+
+def _keeps_the_order(calibration: Calibration | OperatingPoint) -> bool:
+    if isinstance(calibration, OperatingPoint):
+        return 0 < calibration.operating_point < 1
+    return calibration.slope > 0
 
 
 def sha256(path: Path) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds.engine.bundles import Bundle
+from cds.engine.note import NoteReader, Read, pooled
+from cds.engine.sentences import sentences
 from cds.errors import ModelError
-from cds.findings import PartScore
+from cds.findings import PartScore, Passage
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +37,7 @@ class LocalEngine:
         self.image_bundle = image.expect("image")
         self.note_bundle = note.expect("note")
         self._image_model = self._load_image()
-        self._note_model, self._tokenizer = self._load_note()
+        self._note_reader = self._load_note()
 
     def score_image(self, pixels: NDArray[np.float32]) -> PartScore:
         """``pixels``: (height, width) as the bundle's ``input`` asks, 0..1, dense tissue bright."""
@@ -48,21 +52,28 @@ class LocalEngine:
         return self.image_bundle.score(logits.float().tolist())
 
     def score_note(self, text: str) -> PartScore:
-        """De-identified text of any length: overlapping windows, pooled per finding by the maximum."""
-        spec = self.note_bundle.input
-        windows = self._tokenizer(
-            text,
-            truncation=True,
-            max_length=spec["max_tokens"],
-            stride=spec["stride"],
-            return_overflowing_tokens=True,
-            padding=True,
-            return_tensors="pt",
-        )
-        windows.pop("overflow_to_sample_mapping", None)
-        with self._torch.inference_mode():
-            logits = self._note_model(**windows.to(self._device)).logits.max(dim=0).values
-        return self.note_bundle.score(logits.float().tolist())
+        """De-identified text of any length, with the passages that carried a finding."""
+        read = self._note_reader.read(text)
+        score = self.note_bundle.score(pooled(read))
+        return replace(score, passages=self._carried(text, read, score))
+
+    def _carried(self, text: str, read: Sequence[Read], score: PartScore) -> tuple[Passage, ...]:
+        """The sentences that, by themselves, are scored as far up as a person must look at.
+
+        Where the model reads windows, the sentences of those that carried the score are looked at one by one.
+        """
+        low = {key: self.note_bundle.thresholds[key].review[0] for key in self.note_bundle.findings}
+        if not any(score.probabilities[key] >= low[key] for key in low):
+            return ()
+        if not self._note_reader.by_sentence:
+            strong = [r for r in read if self._above(r, low)]
+            within = [s for s in sentences(text) if any(r.start < s.end and s.start < r.end for r in strong)]
+            read = self._note_reader.read_sentences(within)
+        return tuple(Passage(r.start, r.end, held) for r in read if (held := self._above(r, low)))
+
+    def _above(self, read: Read, low: Mapping[str, float]) -> dict[str, float]:
+        probabilities = self.note_bundle.score(read.logits).probabilities
+        return {key: p for key, p in probabilities.items() if p >= low[key]}
 
     def warm_up(self) -> None:
         """Run each model once, so that the first request does not pay for lazy initialisation."""
@@ -71,29 +82,22 @@ class LocalEngine:
         self.score_note("warm up")
 
     def _load_image(self) -> torch.nn.Module:
-        from transformers import AutoModelForImageClassification  # noqa: PLC0415
+        from cds.engine.networks import image_network  # noqa: PLC0415
 
-        import cds.engine.architectures  # noqa: F401, PLC0415 (registers ours beside Hugging Face's)
-
-        model = self._ready(AutoModelForImageClassification, self.image_bundle)
+        model = image_network(self.image_bundle).to(self._device)
         # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
         return model.to(memory_format=self._torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def _load_note(self) -> tuple[torch.nn.Module, Any]:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: PLC0415
+    def _load_note(self) -> NoteReader:
+        from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
 
-        model = self._ready(AutoModelForSequenceClassification, self.note_bundle)
-        return model, AutoTokenizer.from_pretrained(self.note_bundle.directory, local_files_only=True)
+        from cds.engine.networks import note_network  # noqa: PLC0415
 
-    def _ready(self, auto: Any, bundle: Bundle) -> torch.nn.Module:
-        try:
-            model = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError, RuntimeError) as wrong:
-            raise ModelError(f"model bundle {bundle.directory.name} does not load: {wrong}") from None
-        if model.config.num_labels != len(bundle.findings):
-            raise ModelError(f"model bundle {bundle.directory.name}: one output per finding is needed")
-        prepared: torch.nn.Module = model.float().eval().to(self._device)
-        return prepared
+        directory = self.note_bundle.directory
+        model = note_network(self.note_bundle).to(self._device)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        positions = AutoConfig.from_pretrained(directory, local_files_only=True).max_position_embeddings
+        return NoteReader(model, tokenizer, self.note_bundle.input, positions)
 
 
 def _device(wanted: str, *, cuda: bool) -> str:

@@ -9,21 +9,20 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom import Dataset, FileDataset, config, dcmread
-from pydicom.encaps import get_frame
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.pixels.processing import apply_color_lut
 
-from cds.errors import ImagingError, UnsupportedSyntax
-from cds.imaging import jpeg2000
+from cds.errors import ImagingError
+from cds.imaging.burned_in import has_writing
+from cds.imaging.decoding import first_frame
+from cds.imaging.deflated import inflated
 from cds.imaging.grayscale import Grey, displayed
 
 MAX_PIXELS = 50_000_000
@@ -65,11 +64,14 @@ DECODING = (
     "VOILUTFunction",
     "WindowCenter",
     "WindowWidth",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
+    *(
+        f"{colour}PaletteColorLookupTable{part}"
+        for colour in ("Red", "Green", "Blue")
+        for part in ("Descriptor", "Data")
+    ),
     "PixelData",
 )
-MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for the Y of YBR_FULL."""
@@ -90,7 +92,9 @@ class Radiograph:
     photometric: str
     """As stored; ``pixels`` are already turned the MONOCHROME2 way."""
     burned_in: bool | None
-    """Burned In Annotation (0028,0301): whether a name may be in the picture itself; ``None``: not stated."""
+    """Whether a name may be in the picture itself: as Burned In Annotation (0028,0301) says, and true whatever it
+    says where writing is seen; ``None``: not stated and not seen. A film at a reduced resolution is not looked at.
+    """
     rows: int
     columns: int
     """As stored; ``pixels`` may have fewer, see :func:`read_radiograph`."""
@@ -106,11 +110,11 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     dataset = _parsed(data)
     _check_size(dataset)
     with _readable("the pixels cannot be decoded"):
-        frame = _compressed_frame(dataset)
-        pixels = _grey(_decoded(dataset, frame, at_least), dataset)
-    if _blank(pixels):
+        pixels = _grey(first_frame(dataset, at_least), dataset)
+    if is_blank(pixels):
         raise ImagingError("the image is blank")
-    return _described(pixels, dataset)
+    with _readable("the image's description cannot be read"):
+        return _described(pixels, dataset)
 
 
 @contextmanager
@@ -127,12 +131,9 @@ def _readable(otherwise: str) -> Iterator[None]:
 def _parsed(data: bytes) -> FileDataset:
     if data[128:132] != b"DICM":
         raise ImagingError("this is not a DICOM file")
-    # pydicom inflates such a file whole, whatever it grows to.
-    if DeflatedExplicitVRLittleEndian.encode() in data:
-        raise ImagingError("deflated DICOM files are not accepted")
     with _readable("the DICOM file cannot be read"):
-        dataset = dcmread(BytesIO(data), specific_tags=[*DESCRIBING, *DECODING])
-        if "PixelData" not in dataset or "TransferSyntaxUID" not in dataset.file_meta:
+        dataset = dcmread(BytesIO(inflated(data)), specific_tags=[*DESCRIBING, *DECODING])
+        if not dataset.get("PixelData") or "TransferSyntaxUID" not in dataset.file_meta:
             raise ImagingError("the DICOM file has no pixels")
         return dataset
 
@@ -147,58 +148,22 @@ def _check_size(dataset: Dataset) -> None:
         raise ImagingError(f"the image is too small: {columns} x {rows}")
     if rows * columns > MAX_PIXELS or not 1 <= frames <= MAX_FRAMES:
         raise ImagingError(f"the image is too large: {columns} x {rows}, {frames} frames")
-    if (samples, photometric in MONOCHROME, photometric in COLOUR) not in ((1, True, False), (3, False, True)):
+    if (samples, photometric in ONE_SAMPLE, photometric in COLOUR) not in ((1, True, False), (3, False, True)):
         raise ImagingError("the photometric interpretation is not that of a radiograph")
     if bits not in ((8, 16) if samples == 1 else (8,)):
         raise ImagingError(f"{bits} bits per pixel are not those of a radiograph")
 
 
-def _compressed_frame(dataset: FileDataset) -> bytes | None:
-    """The first frame as it is compressed, if it is; its own size must be the data set's, or it is not decoded."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
-        return None
-    frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-    if syntax == RLELossless:
-        # Run lengths name no size, but never double it by much.
-        expected = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-        size = (dataset.Columns, dataset.Rows) if len(frame) <= 2 * expected + 64 else (0, 0)
-    else:
-        size = _codestream_size(frame, syntax)
-    if size != (dataset.Columns, dataset.Rows):
-        raise ImagingError("the compressed frame has another size than the image")
-    return frame
-
-
-def _codestream_size(frame: bytes, syntax: UID) -> tuple[int, int]:
-    """Columns and rows of a JPEG or JPEG 2000 codestream, from its header."""
-    try:
-        with Image.open(BytesIO(frame)) as header:
-            return header.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
-
-
-def _decoded(dataset: FileDataset, frame: bytes | None, at_least: int | None) -> NDArray[Any]:
-    """Integers, (rows, columns) or, in RGB, (rows, columns, 3)."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if frame and at_least and syntax in jpeg2000.SYNTAXES and dataset.SamplesPerPixel == 1:
-        skip = jpeg2000.levels_to_skip(min(dataset.Rows, dataset.Columns), at_least)
-        with suppress(OSError):
-            return jpeg2000.reduced(frame, skip)
-    try:
-        return pixel_array(dataset, index=0)
-    except (NotImplementedError, RuntimeError):
-        raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {syntax.name}") from None
-
-
 def _grey(pixels: NDArray[Any], dataset: Dataset) -> Grey:
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        coloured = apply_color_lut(pixels, dataset)
+        return coloured.astype(np.float32) @ (LUMA / np.float32(np.iinfo(coloured.dtype).max))
     if pixels.ndim == 3:
         return pixels.astype(np.float32) @ (LUMA / np.float32(255))
     return displayed(pixels, dataset)
 
 
-def _blank(pixels: Grey) -> bool:
+def is_blank(pixels: Grey) -> bool:
     """Whether there is nothing to see: scored, a blank would pass for a film without findings."""
     low, high = np.percentile(pixels[::8, ::8], (1.0, 99.0))
     return bool(high - low < 0.01)
@@ -214,10 +179,16 @@ def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
         view=_code(dataset, "ViewPosition"),
         body_part=_code(dataset, "BodyPartExamined"),
         photometric=str(dataset.PhotometricInterpretation),
-        burned_in={"YES": True, "NO": False}.get(_code(dataset, "BurnedInAnnotation")),
+        burned_in=_burned_in(pixels, dataset),
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
     )
+
+
+def _burned_in(pixels: Grey, dataset: Dataset) -> bool | None:
+    stated = {"YES": True, "NO": False}.get(_code(dataset, "BurnedInAnnotation"))
+    whole = pixels.shape == (dataset.Rows, dataset.Columns)
+    return stated or (whole and has_writing(pixels)) or stated
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:

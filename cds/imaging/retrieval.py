@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cds.errors import ImagingError, UnsupportedSyntax, UpstreamError
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.pixels import Radiograph, read_radiograph
+from cds.imaging.pixels import Radiograph
 from cds.imaging.selection import Candidate
 
 
-def retrieve(pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, *, at_least: int) -> Radiograph:
-    """The radiograph, its shorter side at least ``at_least`` pixels where the film has them.
+def retrieve(
+    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Radiograph]
+) -> Radiograph:
+    """The radiograph, read by ``decode``, which is :func:`~cds.imaging.pixels.read_radiograph` or calls it.
 
     Raises a leaf of :class:`UpstreamError`, or :class:`ImagingError` where the film cannot be used, is another
     than the one that was asked for, or is not what the search said: the file has the last word.
     """
     try:
-        film = read_radiograph(pacs.instance(study_uid, series_uid, sop_uid), at_least=at_least)
+        film = decode(pacs.instance(study_uid, series_uid, sop_uid))
     except UnsupportedSyntax as unsupported:
         try:
             converted = pacs.instance(study_uid, series_uid, sop_uid, transfer_syntax=ExplicitVRLittleEndian)
         except UpstreamError:
             raise unsupported from None
-        film = read_radiograph(converted, at_least=at_least)
+        film = decode(converted)
     if (film.study_uid, film.series_uid, film.instance_uid) != (study_uid, series_uid, sop_uid):
         raise ImagingError("the PACS sent another image than the one that was asked for")
     stated = Candidate(film.series_uid, film.instance_uid, film.modality, film.body_part, film.view)

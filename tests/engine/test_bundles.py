@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.engine.bundles import Bundle, Calibration, sigmoid
+from cds.engine.bundles import Bundle, Calibration, OperatingPoint, sigmoid
 from cds.errors import ModelError
 
 
@@ -45,6 +46,9 @@ def test_scores_are_calibrated(tmp_path: Path) -> None:
         {"findings": ["boredom"]},
         {"calibration": {"effusion": {"slope": -1, "intercept": 0}}},
         {"thresholds": {}},
+        {"calibration": {"effusion": {"operating_point": 1.0}}},
+        {"input": {"fit": "stretch"}},
+        {"input": {"contrast": 3}},
         {"files": {"card.md": "0" * 64}},
         {"files": {"gone.txt": "0" * 64}},
         {"files": {"../card.md": hashlib.sha256(b"# A card").hexdigest()}},
@@ -82,3 +86,11 @@ def test_calibration_keeps_the_order(a: float, b: float) -> None:
 
 def test_sigmoid_is_safe_at_the_ends() -> None:
     assert (sigmoid(-1e4), sigmoid(0), sigmoid(1e4)) == (0, 0.5, 1)
+
+
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0.01, 0.99))
+def test_an_operating_point_becomes_a_half_and_keeps_the_order(a: float, b: float, point: float) -> None:
+    a, b = sorted((a, b))
+    scaled = OperatingPoint(point)
+    assert 0 <= scaled.probability(a) <= scaled.probability(b) <= 1
+    assert scaled.probability(math.log(point / (1 - point))) == pytest.approx(0.5)

@@ -11,7 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 STUDY, SERIES, INSTANCE = "1.2.826.1", "1.2.826.1.2", "1.2.826.1.2.3"
@@ -21,9 +28,17 @@ MakeFile = Callable[..., bytes]
 
 
 def make_file(
-    pixels: NDArray[Any], syntax: UID = ExplicitVRLittleEndian, *, stored: int | None = None, **attributes: Any
+    pixels: NDArray[Any],
+    syntax: UID = ExplicitVRLittleEndian,
+    *,
+    stored: int | None = None,
+    codestream: bytes | None = None,
+    **attributes: Any,
 ) -> bytes:
-    """A DX image of ``pixels`` (rows, columns), (frames, rows, columns) or (rows, columns, 3)."""
+    """A DX image of ``pixels`` (rows, columns), (frames, rows, columns) or (rows, columns, 3).
+
+    ``codestream``: the same, compressed elsewhere.
+    """
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax if syntax in NATIVE else ExplicitVRLittleEndian
@@ -49,7 +64,13 @@ def make_file(
     dataset["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"
     for name, value in attributes.items():
         setattr(dataset, name, value)
-    if syntax not in NATIVE:
+    if codestream is not None:
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.PixelData = encapsulate([codestream])
+        dataset["PixelData"].is_undefined_length = True
+    elif syntax == DeflatedExplicitVRLittleEndian:
+        dataset.file_meta.TransferSyntaxUID = syntax
+    elif syntax not in NATIVE:
         dataset.compress(syntax, generate_instance_uid=False)
     file = BytesIO()
     dataset.save_as(file, enforce_file_format=True)

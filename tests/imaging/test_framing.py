@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cds.imaging.framing import exposed, frame
+from cds.imaging.framing import exposed, frame, framed
 
 
 def chest(height: int = 600, width: int = 500) -> NDArray[np.float32]:
@@ -67,3 +67,28 @@ def test_any_shape_is_framed(shape: tuple[int, int]) -> None:
 
 def test_a_flat_picture_stays_black() -> None:
     assert not frame(np.full((300, 300), 0.7, np.float32), 224).any()
+
+
+# What a bundle may ask for
+
+
+def test_a_film_may_keep_its_proportions() -> None:
+    tall = chest(800, 400)
+    padded = framed(tall, {"height": 224, "width": 224, "fit": "pad"})
+    assert padded.shape == (224, 224)
+    assert not padded[:, :50].any()
+    assert not padded[:, -50:].any()
+    np.testing.assert_allclose(padded[:, 56:168], framed(tall, {"height": 224, "width": 112}), atol=1e-6)
+
+
+def test_the_middle_may_be_enough() -> None:
+    wide = chest(400, 800)
+    cropped = framed(wide, {"height": 200, "width": 200, "fit": "crop", "contrast": "keep"})
+    np.testing.assert_allclose(cropped, wide[:, 200:600].reshape(200, 2, 200, 2).mean((1, 3)), atol=1e-5)
+
+
+def test_contrast_may_be_left_alone() -> None:
+    dim = chest() * 0.5
+    kept = framed(dim, {"height": 100, "width": 100, "contrast": "keep"})
+    assert kept.max() <= dim.max()
+    assert kept.mean() == pytest.approx(dim.mean(), abs=0.01)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import time
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,23 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLosslessSV1,
-    RLELossless,
-)
+from pydicom.uid import JPEG2000Lossless
 
-from cds.errors import ImagingError, UnsupportedSyntax
+from cds.errors import ImagingError
 from cds.imaging.pixels import MAX_PIXELS, read_radiograph
 
 from .conftest import MakeFile, make_file
 
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
-DATA = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom"
 
 
 def middle(data: bytes) -> NDArray[np.float32]:
@@ -47,12 +35,6 @@ def film(size: int = 512) -> NDArray[np.uint16]:
 
 
 # The form that the pixels come in
-
-
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless, JPEG2000Lossless])
-def test_a_lossless_transfer_syntax_changes_nothing(dicom: MakeFile, syntax: str) -> None:
-    plain = read_radiograph(dicom(film(), stored=12, **WINDOW)).pixels
-    np.testing.assert_array_equal(read_radiograph(dicom(film(), syntax, stored=12, **WINDOW)).pixels, plain)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +68,26 @@ def test_of_many_frames_the_first_is_read(dicom: MakeFile, ramp: NDArray[np.uint
     np.testing.assert_array_equal(
         middle(dicom(frames, stored=12, **WINDOW)), middle(dicom(ramp, stored=12, **WINDOW))
     )
+
+
+def test_a_palette_becomes_its_luma(dicom: MakeFile) -> None:
+    indices = np.tile(np.repeat(np.arange(3, dtype=np.uint8), 64), (128, 1))
+    palettes: dict[str, Any] = {}
+    for place, colour in enumerate(("Red", "Green", "Blue")):
+        entries = np.zeros(3, np.uint16)
+        entries[place] = 0xFFFF
+        palettes[f"{colour}PaletteColorLookupTableDescriptor"] = [3, 0, 16]
+        palettes[f"{colour}PaletteColorLookupTableData"] = entries.tobytes()
+    row = middle(dicom(indices, PhotometricInterpretation="PALETTE COLOR", **palettes))
+    np.testing.assert_allclose(row[[0, 64, 128]], [0.299, 0.587, 0.114], atol=1e-5)
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+def test_planes_and_interleaved_samples_are_the_same_picture(dicom: MakeFile, planar: int) -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    ordered = np.moveaxis(colours, 2, 0).reshape(128, 96, 3) if planar else colours
+    pixels = read_radiograph(dicom(ordered, PlanarConfiguration=planar)).pixels
+    np.testing.assert_allclose(pixels, colours @ np.array([0.299, 0.587, 0.114]) / 255, atol=1e-5)
 
 
 def test_colour_becomes_its_luma(dicom: MakeFile) -> None:
@@ -201,7 +203,7 @@ def test_nothing_that_identifies_a_person_leaves_the_file(dicom: MakeFile) -> No
         ({"Rows": 60_000, "Columns": 60_000}, "too large"),
         ({"NumberOfFrames": 100_000}, "too large"),
         ({"Rows": 32, "Columns": 32}, "too small"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "photometric"),
+        ({"PhotometricInterpretation": "HSV"}, "photometric"),
         ({"SamplesPerPixel": 3}, "photometric"),
         ({"BitsAllocated": 32}, "32 bits"),
         ({"HighBit": 3}, "bits stored"),
@@ -227,31 +229,6 @@ def test_what_is_no_dicom_file_is_refused(data: bytes) -> None:
         read_radiograph(data)
 
 
-def test_a_deflated_file_is_refused_before_it_is_inflated(dicom: MakeFile) -> None:
-    data = dicom(film()).replace(
-        ExplicitVRLittleEndian.encode() + b"\0", DeflatedExplicitVRLittleEndian.encode(), 1
-    )
-    with pytest.raises(ImagingError, match="deflated"):
-        read_radiograph(data)
-
-
-def test_a_syntax_that_is_not_decoded_here_says_so(dicom: MakeFile) -> None:
-    data = dicom(film(), RLELossless)
-    relabelled = _with_syntax(data, JPEGLosslessSV1)
-    with pytest.raises(UnsupportedSyntax, match="JPEG Lossless"):
-        read_radiograph(relabelled)
-
-
-def test_a_codestream_of_another_size_is_not_decoded(dicom: MakeFile) -> None:
-    data = dicom(film(512), JPEG2000Lossless, stored=12)
-    start = data.index(b"\xff\x4f\xff\x51") + 8
-    bomb = data[:start] + (9_000).to_bytes(4, "big") + (9_000).to_bytes(4, "big") + data[start + 8 :]
-    began = time.perf_counter()
-    with pytest.raises(ImagingError, match="another size"):
-        read_radiograph(bomb)
-    assert time.perf_counter() - began < 1
-
-
 SAMPLE = make_file(film(64), JPEG2000Lossless, stored=12, **WINDOW)
 NATIVE_SAMPLE = make_file(film(64), stored=12, **WINDOW)
 
@@ -271,37 +248,6 @@ def test_a_damaged_file_is_a_film_or_an_imaging_error(sample: bytes, data: st.Da
     assert 0 <= pixels.min() <= pixels.max() <= 1
 
 
-# Real files
-
-
-@pytest.mark.skipif(not DATA.exists(), reason="needs the real DICOM files: set SIGHTLINE_DATA")
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_every_real_file_is_a_film_or_an_imaging_error() -> None:
-    with (DATA / "index.csv").open(newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file)]
-    read = 0
-    for name in names:
-        try:
-            pixels = read_radiograph((DATA / name).read_bytes()).pixels
-        except ImagingError:
-            continue
-        read += 1
-        assert 0 <= pixels.min() < pixels.max() <= 1
-    assert read > 50
-
-
-@pytest.mark.skipif(not DATA.exists(), reason="needs the real DICOM files: set SIGHTLINE_DATA")
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_one_real_slice_is_the_same_in_every_lossless_syntax() -> None:
-    pattern = "*CTImage.dcm_{}*"
-    syntaxes = ("BigEndianExplicit", "RLELossless", "JPEG2000LosslessOnly")
-    big, rle, j2k = (
-        read_radiograph(next((DATA / "cornerstone").glob(pattern.format(s))).read_bytes()) for s in syntaxes
-    )
-    np.testing.assert_array_equal(big.pixels, rle.pixels)
-    np.testing.assert_array_equal(big.pixels, j2k.pixels)
-
-
 def _lut(descriptor: list[int], entries: list[int]) -> Any:
     from pydicom import Dataset
 
@@ -309,16 +255,3 @@ def _lut(descriptor: list[int], entries: list[int]) -> Any:
     item.add_new("LUTDescriptor", "US", descriptor)
     item.add_new("LUTData", "US", entries)
     return item
-
-
-def _with_syntax(data: bytes, syntax: str) -> bytes:
-    """The same file, claiming another transfer syntax."""
-    from io import BytesIO
-
-    from pydicom import dcmread
-
-    dataset = dcmread(BytesIO(data))
-    dataset.file_meta.TransferSyntaxUID = syntax
-    file = BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()

@@ -2,6 +2,7 @@
 
 from transformers import AutoConfig, AutoModelForImageClassification
 
+from cds.engine.architectures.densenet import DenseNet121Config, DenseNet121ForImageClassification
 from cds.engine.architectures.efficientnet_lite import (
     EfficientNetLiteConfig,
     EfficientNetLiteForImageClassification,
@@ -11,5 +12,12 @@ AutoConfig.register(EfficientNetLiteConfig.model_type, EfficientNetLiteConfig, e
 AutoModelForImageClassification.register(
     EfficientNetLiteConfig, EfficientNetLiteForImageClassification, exist_ok=True
 )
+AutoConfig.register(DenseNet121Config.model_type, DenseNet121Config, exist_ok=True)
+AutoModelForImageClassification.register(DenseNet121Config, DenseNet121ForImageClassification, exist_ok=True)
 
-__all__ = ["EfficientNetLiteConfig", "EfficientNetLiteForImageClassification"]
+__all__ = [
+    "DenseNet121Config",
+    "DenseNet121ForImageClassification",
+    "EfficientNetLiteConfig",
+    "EfficientNetLiteForImageClassification",
+]

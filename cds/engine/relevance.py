@@ -1,0 +1,53 @@
+"""Which sentences of a note can say something of the chest: a cheap look at their words.
+
+What has none of these words is not read: it costs time, and what a model of chests makes of knees means nothing.
+What that loses is measured: see the model's card.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cds.engine.sentences import Sentence
+
+_NAMES = re.compile(
+    r"atelect|cardiomeg|consolidat|emphysem|fibro|hernia|infiltrat|opaci|pneum|pna\b|ptx\b|effusion|edema|oedema|"
+    r"pleur|nodul|\bmass|tumou?r|carcinoma|neoplas|malignan|cancer|\bchf\b|heart failure|congest|interstit|"
+    r"collaps|costophrenic|silhouette|infect|copd|hyperinfl|overinfl|lesion|spiculat|bull[ao]|blunt|densit|shadow|"
+    r"empyem|airspace|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth",
+    re.IGNORECASE,
+)
+_CHEST = re.compile(
+    r"lung|pulm|chest|thora|heart|cardi|ventric|hil[au]|mediastin|diaphragm|lobe|lobar|\b[rl][lmu]l\b|lingul|"
+    r"\bba[sz][ei]|basilar|basal|apex|apic|zone|cxr|x-?ray|radiograph|\bct\b|\bfilm|ultrasound|echo|\bpocus\b|"
+    r"breath|dyspn|\bsob\b|cough|sputum|phlegm|crack|rale|rhonch|wheez|velcro|percuss|resonan|dull|egoph|fremitus|"
+    r"air entry|air (?:leak|in|movement)|orthopn|\bpnd\b|\bjv[dp]\b|neck veins|gallop|\bs3\b|\b(?:pro)?bnp\b|"
+    r"oxygen|hypox|\bsats?\b|fever|febrile|rigors|pleuritic|hemopt|froth|fluid|drain|chest tube|pigtail|"
+    r"\btap(?:ped)?\b|clubb|trachea|stomach|gastric|diure|lasix|furosemide|smok|pack[- ]y|spiromet|"
+    r"\bfev1\b|\bfvc\b|dlco|reticul|"
+    r"honeycomb|asbest|scar|aerat|expan|\bvascul|vessel|kerley|perihilar|retrocardiac|granulom|antibiotic|cef|"
+    r"weight loss|lost \d+|hoarse|\bild\b|\bipf\b|\buip\b|\bnsclc\b|plaque|callus|\brind\b|"
+    r"sulcus|sulci|recess|\bangles?\b|secretion|\btemp|windpipe|\batel|\bemp|\bemh|\binf[il]|iniltr|cariom|cardom|"
+    r"crepit|diminish|lucen|sliding|\bair\b|\bribs?\b|scapul|shoulder blade|\bgsw\b|\bstab",
+    re.IGNORECASE,
+)
+
+
+def most_relevant(found: Sequence[Sentence], most: int) -> list[Sentence]:
+    """At most ``most`` of those of ``found`` that can say something of the chest, in their order.
+
+    What names a finding goes before what only speaks of the chest, and earlier before later.
+    """
+    ranks = [_rank(sentence) for sentence in found]
+    chosen = sorted((rank, i) for i, rank in enumerate(ranks) if rank < _NOTHING)[:most]
+    return [found[i] for i in sorted(i for _, i in chosen)]
+
+
+_NOTHING = 2
+
+
+def _rank(sentence: Sentence) -> int:
+    if _NAMES.search(sentence.text) or _NAMES.search(sentence.heading):
+        return 0
+    return 1 if _CHEST.search(sentence.text) else _NOTHING

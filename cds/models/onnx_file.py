@@ -1,0 +1,69 @@
+"""An image classifier in one ONNX file: (batch, channels, height, width) in, (batch, outputs) out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cds.engine.networks import ONNX_FILE
+from cds.errors import ModelError
+from cds.models.densenet import IMAGENET_MEAN, IMAGENET_STD
+from cds.models.source import Source
+
+
+def read(file: Path, labels: Sequence[str] | None, *, side: int | None, activation: str) -> Source:
+    """``side`` is needed where the file leaves height and width open.
+
+    Raises :class:`ModelError` where it does not load, is of another shape, or its outputs have no names.
+    """
+    session = _session(file)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+        raise ModelError(f"{file.name} must read one float tensor (batch, channels, height, width)")
+    _, channels, height, width = inputs[0].shape
+    if channels not in (1, 3):
+        raise ModelError(f"{file.name} reads {channels} channels; 1 or 3 must come after the batch")
+    height, width = (size if isinstance(size, int) else side for size in (height, width))
+    if not height or not width:
+        raise ModelError(f"{file.name} leaves the size of its input open; give it with --size")
+    count = outputs[0].shape[-1]
+    if labels is None:
+        raise ModelError(f"{file.name} has {count} outputs without names; name them with --labels")
+    if isinstance(count, int) and len(labels) != count:
+        raise ModelError(f"there are {len(labels)} labels for {count} outputs")
+    return Source(
+        kind="image",
+        form="ONNX file",
+        labels=tuple(labels),
+        input={
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "mean": [0.5] if channels == 1 else IMAGENET_MEAN,
+            "std": [0.5] if channels == 1 else IMAGENET_STD,
+            "fit": "fill",
+            "contrast": "keep",
+        },
+        activation=activation,
+        write=lambda directory: _copy(file, directory),
+    )
+
+
+def _copy(file: Path, directory: Path) -> None:
+    shutil.copyfile(file, directory / ONNX_FILE)
+
+
+def _session(file: Path) -> Any:
+    try:
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra)
+    except ImportError:
+        raise ModelError("ONNX models need onnxruntime: pip install 'sightline[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        # From memory: a model that keeps its weights in other files, anywhere on the disk, does not load.
+        return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as wrong:  # onnxruntime raises classes of its own that have no common base
+        raise ModelError(f"{file.name} is no ONNX file that loads ({type(wrong).__name__})") from None

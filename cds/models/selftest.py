@@ -1,0 +1,56 @@
+"""Whether a bundle can be used at all: loaded by the engine of the service, and given something to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from cds.engine.active import in_use
+from cds.engine.bundles import Bundle
+from cds.engine.local import LocalEngine
+from cds.errors import ModelError
+from cds.settings import Settings
+
+NOTES = (
+    "Chest pain and dyspnea. Large right pleural effusion. No pneumothorax.",
+    "Routine visit. Lungs clear. No acute findings.",
+)
+
+
+def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
+    """The engine of the service with ``bundle`` in its place."""
+    image = bundle if bundle.version.kind == "image" else in_use(settings, "image")
+    note = bundle if bundle.version.kind == "note" else in_use(settings, "note")
+    return LocalEngine(image, note, device=settings.device, threads=settings.torch_threads)
+
+
+def self_test(settings: Settings, bundle: Bundle) -> list[str]:
+    """What was seen, in sentences; raise :class:`ModelError` where its scores cannot be any."""
+    engine = engine_of(settings, bundle)
+    try:
+        first, again, other = _scores(engine, bundle)
+    except (RuntimeError, ValueError, TypeError, IndexError) as wrong:
+        line = (str(wrong).splitlines() or [""])[0][:200]
+        raise ModelError(f"the model fails on a picture or text of the size that it asks for: {line}") from None
+    for scores in (first, other):
+        if not all(math.isfinite(p) and 0 <= p <= 1 for p in scores.values()):
+            raise ModelError("the model gives scores that are no probabilities")
+    if first != again:
+        raise ModelError("the model gives another score to the same input when asked again")
+    if first == other:
+        raise ModelError("the model gives the same scores whatever it sees")
+    seen = [*first.values(), *other.values()]
+    spread = f"{min(seen):.3f} to {max(seen):.3f}"
+    return [f"Self-test: {len(first)} findings, probabilities from {spread}, the same when asked again."]
+
+
+def _scores(engine: LocalEngine, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+    if bundle.version.kind == "note":
+        one, two = NOTES
+        return tuple(engine.score_note(text).probabilities for text in (one, one, two))
+    shape = bundle.input["height"], bundle.input["width"]
+    grain = np.random.default_rng(0).random(shape, dtype=np.float32)
+    slope = np.broadcast_to(np.linspace(0, 1, shape[1], dtype=np.float32), shape)
+    return tuple(engine.score_image(picture).probabilities for picture in (grain, grain, slope))

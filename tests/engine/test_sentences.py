@@ -1,0 +1,67 @@
+"""A note is cut into sentences where clinicians end them, each under its heading."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.engine.sentences import sentences
+
+
+def said(text: str) -> list[tuple[str, str]]:
+    return [(s.heading, s.text) for s in sentences(text)]
+
+
+def test_headings_within_a_line_rule_until_the_next() -> None:
+    assert said("FINDINGS: Heart enlarged. No effusion; no PTX. IMPRESSION: 1. Nodule, 3.5 mm. 2. No change.") == [
+        ("findings", "Heart enlarged."),
+        ("findings", "No effusion;"),
+        ("findings", "no PTX."),
+        ("impression", "Nodule, 3.5 mm."),
+        ("impression", "No change."),
+    ]
+
+
+def test_a_heading_with_its_text_beside_it_ends_with_its_line() -> None:
+    assert said("Indication: pneumonia.\nThe lungs are clear.") == [
+        ("indication", "pneumonia."),
+        ("", "The lungs are clear."),
+    ]
+
+
+@pytest.mark.parametrize("heading", ["FAMILY HISTORY", "Family History", "Family history:"])
+def test_a_heading_on_its_own_line_rules_until_the_next(heading: str) -> None:
+    assert said(f"{heading}\nMother had asthma.\nFather: COPD.\nEXAM\nChest clear.") == [
+        ("family history", "Mother had asthma."),
+        ("family history father", "COPD."),
+        ("exam", "Chest clear."),
+    ]
+
+
+def test_lines_that_an_editor_wrapped_are_one_sentence() -> None:
+    text = "There is no evidence of an acute infiltrate and there is no\npneumothorax on this film."
+    assert said(text) == [
+        ("", "There is no evidence of an acute infiltrate and there is no pneumothorax on this film.")
+    ]
+
+
+def test_lines_of_a_list_are_sentences_of_their_own() -> None:
+    assert said("- COPD\n- small effusion\n• Respiratory: Rales.") == [
+        ("", "COPD"),
+        ("", "small effusion"),
+        ("respiratory", "Rales."),
+    ]
+
+
+def test_abbreviations_and_numbers_end_no_sentence() -> None:
+    assert said("Seen by Dr. [name] vs. 4.1 cm at 14:22.") == [("", "Seen by Dr. [name] vs. 4.1 cm at 14:22.")]
+
+
+@given(st.text(alphabet="aB .:;\n-•1()?", max_size=80))
+def test_offsets_are_those_of_the_text(text: str) -> None:
+    for sentence in sentences(text):
+        assert " ".join(text[sentence.start : sentence.end].split()) == sentence.text
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read(text: str) -> None:
+    assert all(s.text for s in sentences(text))
