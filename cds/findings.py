@@ -12,6 +12,12 @@ from enum import StrEnum
 from typing import Literal
 
 SNOMED_CT = "http://snomed.info/sct"
+CANONICAL = "https://sightline.example/fhir"
+"""The base of our own identifiers and code systems."""
+PRESCREEN_IDENTIFIER = f"{CANONICAL}/identifier/prescreen"
+"""By which what we reported is known again, wherever it is kept."""
+AI_ASSERTED = "AIAST"
+"""The security label of what an algorithm asserts (HL7 v3 ObservationValue)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,21 @@ Part = Literal["image", "note"]
 class ModelVersion:
     """One exact model: the same digest means the same weights and calibration."""
 
-    kind: Literal["image", "note", "fusion"]
+    kind: Literal["image", "note", "fusion", "identifiers"]
     name: str
     version: str
     digest: str
     """SHA-256 of ``bundle.json``, which itself lists the SHA-256 of every other file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """``text[start:end]`` of a note, and what the note model says of it alone."""
+
+    start: int
+    end: int
+    probabilities: Mapping[str, float]
+    """Calibrated, by finding key; only those from the bundle's review band upwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,33 @@ class PartScore:
     model: ModelVersion
     probabilities: Mapping[str, float]
     """Calibrated probability, 0 to 1, by finding key."""
+    passages: tuple[Passage, ...] = ()
+    """Of a note: those that carried a finding, in their order."""
+
+
+class Assertion(StrEnum):
+    """How a text speaks of a finding."""
+
+    PRESENT = "present"
+    POSSIBLE = "possible"
+    NEGATED = "negated"
+    PAST = "past"
+    OTHER_PERSON = "other person"
+    ASKED = "asked about"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of a de-identified note that carried a finding, or that names it without its being there."""
+
+    finding: str
+    assertion: Assertion
+    text: str
+    start: int
+    """Offset of the first character in the text that was scored."""
+    end: int
+    probability: float | None = None
+    """What the note model says of the sentence; ``None`` where it did not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +128,8 @@ class StudySeen:
     """The DICOMweb root that serves it."""
     passed_over: tuple[str, ...] = ()
     """What else there was, each in a few words."""
+    burned_in: bool = False
+    """Whether there is writing in the picture, which may name a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +137,7 @@ class NoteSeen:
     """A note that was read. The text itself never leaves the notes room un-de-identified."""
 
     reference: str
-    """``DocumentReference/{id}`` on the EHR's FHIR server."""
+    """``DocumentReference/{id}``, or another kind of note, on the EHR's FHIR server."""
     title: str
     written: date | None
     digest: str
@@ -115,6 +160,8 @@ class NoteReading:
     score: PartScore
     unread: int = 0
     """How many notes there were that could not be read."""
+    lacking: tuple[str, ...] = ()
+    """The kinds of note that could not be asked for, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +172,8 @@ class Missing:
     reason: str
     fault: bool = True
     """Whether something went wrong, or there simply is nothing."""
+    late: bool = False
+    """Whether it is under way, and will be there later."""
 
 
 class Level(StrEnum):
@@ -170,3 +219,8 @@ class Prescreen:
     issued: datetime | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by step."""
+
+    @property
+    def late(self) -> bool:
+        """Whether a part is still under way."""
+        return any(missing.late for missing in self.missing)

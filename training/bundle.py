@@ -22,7 +22,7 @@ class Bundle:
 
     name: str
     version: str
-    kind: Literal["image", "note"]
+    kind: Literal["image", "note", "identifiers"]
     findings: Sequence[str]
     """Finding keys in the order of the model's logits."""
     input: Mapping[str, Any]

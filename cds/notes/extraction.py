@@ -6,7 +6,7 @@ import re
 from email.message import Message
 
 from cds.errors import NoteError
-from cds.notes.formats import ccda, html, pdf, plain, rtf
+from cds.notes.formats import ccda, charset, html, pdf, rtf
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_CHARS = 200_000
@@ -20,18 +20,48 @@ _DECLARED = {
     "application/pdf": "pdf",
     "text/xml": "ccda",
     "application/xml": "ccda",
+    "application/cda+xml": "ccda",
     "application/hl7-cda+xml": "ccda",
     "application/hl7-sda+xml": "ccda",
 }
+_UNSAID = ("", "application/octet-stream")
 _BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"GIF8")
+_HTML = re.compile(
+    r"(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*"
+    r"<(!doctype html|html|head|body|div|p|table|span|font|center|h[1-6]|b|br|ul|ol|style|script)[\s/>]",
+    re.DOTALL,
+)
+"""How HTML may begin (WHATWG MIME Sniffing §7.1, and the fragments that EHRs keep)."""
+_SNIFFED = 1024
 
 
-def extract(content: bytes, content_type: str) -> str:
+def extract(content: bytes, content_type: str, *, conclusion: str = "") -> str:
     """The text of a document, newlines normalised, at most ``MAX_CHARS`` of it.
+
+    ``conclusion`` is what the EHR keeps beside a report: it is added where the document does not hold it, and is
+    the text where the document cannot be read.
 
     What the bytes show themselves to be goes before ``content_type``, which EHRs often get wrong. Raises
     :class:`NoteError` with the reason for what is too large, cannot be read, or holds no text.
     """
+    try:
+        text = _extract(content, content_type)
+    except NoteError:
+        if not conclusion:
+            raise
+        text = ""
+    return "\n\n".join(filter(None, (text, _lacking(text, conclusion))))
+
+
+def _lacking(text: str, conclusion: str) -> str:
+    """``conclusion`` as a section of its own, unless ``text`` says it."""
+    plain = _tidy(conclusion)
+    if not plain or " ".join(plain.split()) in " ".join(text.split()):
+        return ""
+    return f"IMPRESSION:\n{plain}"
+
+
+def _extract(content: bytes, content_type: str) -> str:
     if len(content) > MAX_BYTES:
         raise NoteError(f"the document is larger than {MAX_BYTES} bytes")
     text = _tidy(_read(content, content_type))
@@ -42,38 +72,38 @@ def extract(content: bytes, content_type: str) -> str:
 
 def _read(content: bytes, content_type: str, *, inside: bool = False) -> str:
     declared = Message()
-    declared["Content-Type"] = content_type
-    charset = str(declared.get_content_charset() or "")
+    declared["Content-Type"] = "".join(filter(str.isprintable, content_type))
+    said = str(declared.get_content_charset() or "")
     match _kind(content, declared.get_content_type() if content_type else ""):
         case "pdf":
             return pdf.text(content)
         case "rtf":
             return rtf.text(content)
         case "html":
-            return html.text(content, charset)
+            return html.text(content, said)
         case "plain":
-            return plain.text(content, charset)
+            return charset.text(content, said)
         case "ccda" if not inside:
-            read = ccda.read(content)
+            read = ccda.read(content, said)
             return read if isinstance(read, str) else _read(read.content, read.content_type, inside=True)
     raise NoteError("the document is of a kind that is not read")
 
 
 def _kind(content: bytes, declared: str) -> str:
     """``pdf``, ``rtf``, ``html``, ``ccda``, ``plain``, or empty for what is none of them."""
-    start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"%pdf-" in start:
+    start = charset.text(content[:_SNIFFED]).lstrip("\ufeff \t\r\n").lower()
+    if "%pdf-" in start:
         return "pdf"
-    if start.startswith(b"{\\rtf"):
+    if start.startswith("{\\rtf"):
         return "rtf"
-    if re.match(rb"<!doctype html|<html|(<\?xml[^>]*>\s*)?(<!doctype html|<html)", start):
+    if _HTML.match(start):
         return "html"
-    if start.startswith(b"<?xml") or b"<clinicaldocument" in start:
+    if start.startswith("<?xml") or "<clinicaldocument" in start:
         return "ccda"
     if content.startswith(_BINARY):
         return ""
     # Declared as something that would have shown itself: only text is left.
-    kind = _DECLARED.get(declared, "plain" if declared.startswith("text/") or not declared else "")
+    kind = _DECLARED.get(declared, "plain" if declared.startswith("text/") or declared in _UNSAID else "")
     return "plain" if kind in ("pdf", "rtf") and _is_text(content) else kind
 
 
@@ -82,5 +112,6 @@ def _is_text(content: bytes) -> bool:
 
 
 def _tidy(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\xa0", " ")[:MAX_CHARS]
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t\f\v]+\n", "\n", text)).strip()
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\xa0", " ").strip()
+    tidy = "\n".join(line.rstrip() for line in text[:MAX_CHARS].split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", tidy).strip()

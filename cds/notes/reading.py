@@ -1,4 +1,4 @@
-"""What of the de-identified notes goes to the model: newest first, about the patient, and only so much."""
+"""What of the notes goes to the model: of the patient, nothing twice, conclusions first, and only so much."""
 
 from __future__ import annotations
 
@@ -6,44 +6,92 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cds.notes.deidentification.surrogates import TAG
+from cds.notes.sections import Kind, Section, about_findings
 
+READ_CHARS = 24_000
+"""How much of all notes is de-identified: enough to choose from, and no note can take all the time there is."""
 MAX_CHARS = 4000
 """About a thousand tokens, five windows of the model; a note on a chest complaint is seldom longer."""
 
-_HEADING = re.compile(
-    r"^[ \t]*(?:(?P<title>[A-Z][A-Za-z/&' -]{1,40}?)[ \t]*:|(?P<caps>[A-Z][A-Z/&' -]{2,40})[ \t]*$)"
+TIERS: Sequence[frozenset[Kind]] = (
+    frozenset({Kind.IMPRESSION}),
+    frozenset({Kind.FINDINGS, Kind.HISTORY, Kind.REASON, Kind.EXAM, Kind.RESULTS, Kind.OTHER}),
+    frozenset({Kind.PLAN, Kind.PAST_HISTORY, Kind.MEDICATIONS, Kind.SOCIAL_HISTORY, Kind.TECHNIQUE}),
 )
-_ABOUT_OTHERS = re.compile(
-    r"family|family( and social)?( medical)? (history|hx)|fam hx|fhx?|(maternal|paternal) .*|mother|father|"
-    r"parents|brothers?|sisters?|siblings|sons?|daughters?|children|allergies|immunizations?|insurance|care team|"
-    r"advance directives?|demographics",
-    re.IGNORECASE,
-)
-"""Sections that say nothing of what the patient has now."""
+"""In this order, each from the newest note to the oldest: what was concluded, what was seen, the rest."""
+
+COPIED = 0.8
+"""A paragraph of which newer text holds this share, sentence by sentence, was copied forward from it."""
+_LONGEST_HEADING = 40
+_LEAST_SENTENCE = 12
+"""Letters; "No edema." says the same everywhere and shows nothing about where it came from."""
 
 
-def prepare(texts: Sequence[str]) -> str:
+def worth_reading(texts: Sequence[str]) -> list[str]:
+    """Each of ``texts``, newest first, less what is not about the patient or stands in a newer one, in its order.
+
+    A note that says nothing new is empty. All together have at most ``READ_CHARS`` characters.
+    """
+    notes = [list(about_findings(text)) for text in texts]
+    seen: set[str] = set()
+    fresh = [[Section(s.kind, _fresh(s.text, seen)) for s in sections] for sections in notes]
+    room = READ_CHARS
+    kept: dict[tuple[int, int], str] = {}
+    for tier in TIERS:
+        for place, section in _places(fresh, tier):
+            kept[place] = section.text[:room]
+            room -= len(kept[place])
+    return ["\n\n".join(kept[place] for place in sorted(kept) if place[0] == note) for note in range(len(texts))]
+
+
+def prepare(texts: Sequence[str], context: str = "") -> str:
     """De-identified notes, newest first, as one text for the model; empty where they say nothing.
 
-    Sections about others are left out, surrogates lose their code (``[NAME-K7Q2XA]`` says no more to a model
+    ``context`` comes first (:mod:`cds.notes.context`). Sections that are not about the patient are left out, the
+    others come in the order of ``TIERS``, surrogates lose their code (``[NAME-K7Q2XA]`` says no more to a model
     than ``[name]``), and reading stops at ``MAX_CHARS``.
     """
-    return "\n\n".join(part for text in texts if (part := _normalised(text)))[:MAX_CHARS]
+    notes = [list(about_findings(text)) for text in texts]
+    parts = [context]
+    for tier in TIERS:
+        for sections in notes:
+            parts.append("\n".join(filter(None, (_normalised(s.text) for s in sections if s.kind in tier))))
+    return "\n\n".join(filter(None, parts))[:MAX_CHARS]
+
+
+def _places(
+    notes: Sequence[Sequence[Section]], tier: frozenset[Kind]
+) -> Iterator[tuple[tuple[int, int], Section]]:
+    """The sections of a tier that say anything, with the number of their note and their own within it."""
+    for note, sections in enumerate(notes):
+        for number, section in enumerate(sections):
+            if section.kind in tier and section.text:
+                yield (note, number), section
+
+
+def _fresh(text: str, seen: set[str]) -> str:
+    """``text`` without the paragraphs that ``seen`` holds, which then holds the rest too."""
+    kept = []
+    for paragraph in re.split(r"\n[ \t]*\n", text):
+        sentences = _sentences(paragraph)
+        length = sum(map(len, sentences))
+        known = sum(len(sentence) for sentence in sentences if sentence in seen)
+        if not length or known < COPIED * length:
+            kept.append(paragraph)
+            seen.update(sentences)
+    return "\n\n".join(kept).strip("\n")
+
+
+def _sentences(paragraph: str) -> list[str]:
+    """By their letters and digits alone, so that neither line breaks nor bullets make a difference."""
+    first, _, rest = paragraph.partition("\n")
+    # A short first line is a heading, and no part of the sentence after it.
+    parts = [first, rest] if len(first) <= _LONGEST_HEADING else [paragraph]
+    sentences = (sentence for part in parts for sentence in re.split(r"(?<=[.!?;:])\s+", part))
+    plain = (re.sub(r"[\W_]+", "", sentence).casefold() for sentence in sentences)
+    return [sentence for sentence in plain if len(sentence) >= _LEAST_SENTENCE]
 
 
 def _normalised(text: str) -> str:
-    plain = TAG.sub(lambda match: f"[{match['category'].lower()}]", "\n".join(_about_the_patient(text)))
+    plain = TAG.sub(lambda match: f"[{match['category'].lower()}]", text)
     return re.sub(r"\n{2,}", "\n", re.sub(r"[^\S\n]+|[_=*~-]{3,}", " ", plain)).strip()
-
-
-def _about_the_patient(text: str) -> Iterator[str]:
-    """The lines of ``text`` but for those of sections that are about others."""
-    skipping = False
-    for line in text.splitlines():
-        if heading := _HEADING.match(line):
-            title = heading["title"] or heading["caps"]
-            skipping = _ABOUT_OTHERS.fullmatch(title.strip()) is not None
-        elif not line.strip():
-            skipping = False
-        if not skipping:
-            yield line

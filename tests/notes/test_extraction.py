@@ -60,6 +60,15 @@ PAGE = pdf(b"BT /F1 12 Tf 72 700 Td (Right pneumothorax.) Tj 0 -20 Td (Chest tub
         ("38 °C, né".encode("cp1252"), "text/plain"),
         ("38 °C, né".encode(), "text/plain; charset=no-such-charset"),
         ("\ufeff38 °C, né".encode(), "text/plain; charset=us-ascii"),
+        ("38 °C, né".encode(), "text/plain; charset=ISO-8859-1"),
+        ("38 °C, né".encode("latin-1"), "text/plain; charset=utf-8"),
+        ("38 °C, né".encode("cp1252"), "text/plain; charset=utf-7"),
+        ("38 °C, né".encode("utf-16-le"), "text/plain"),
+        ("38 °C, né".encode("utf-16-be"), "application/octet-stream"),
+        ("38 °C, né".encode("utf-16-be"), "text/plain; charset=utf-16be"),
+        ("38 °C, né".encode("cp437"), "text/plain; charset=ibm437"),
+        ("38 °C, né".encode(), 'text/plain; charset="unicode_escape"'),
+        ("38 °C, né".encode("cp1252"), "text/plain; charset=zlib"),
     ],
 )
 def test_plain_text_in_any_charset(content: bytes, content_type: str) -> None:
@@ -71,7 +80,7 @@ def test_html_keeps_lines_and_rows_and_drops_scripts() -> None:
     <h1>Chest</h1><p>No <b>effusion</b>.</p><ul><li>cough</li><li>fever</li></ul>
     <table><tr><td>HR</td><td>120</td></tr></table>a<br>b<!-- hidden --></body></html>"""
     assert extract(page, "text/html").split("\n") == [
-        "Chest",
+        "Chest:",
         "No effusion.",
         "cough",
         "fever",
@@ -81,7 +90,16 @@ def test_html_keeps_lines_and_rows_and_drops_scripts() -> None:
     ]
 
 
+def test_a_heading_of_html_reads_as_a_heading() -> None:
+    page = b"<div>Cough<h2>Family <i>history</i>:</h2><p>Emphysema</p><h3></h3><h2>Impression</h2>Clear</div>"
+    assert extract(page, "text/html").split("\n") == [
+        *("Cough", "", "Family history:", "Emphysema", "", "Impression:", "Clear")
+    ]
+
+
 def test_html_in_the_declared_charset() -> None:
+    assert extract("<html><p>né".encode("cp1252"), "text/html; charset=utf-8") == "né"
+    assert extract("<html><p>né".encode(), "text/html; charset=iso-8859-1") == "né"
     assert extract("<html><p>né".encode("latin-1"), "text/html; charset=iso-8859-1") == "né"
     assert extract('<html><meta charset="windows-1252"><p>né'.encode("cp1252"), "text/html") == "né"
 
@@ -91,6 +109,16 @@ def test_rtf() -> None:
     assert extract(rtf, "application/rtf").split("\n") == ["Left effusion, 38 °C.", "Second line."]
 
 
+def test_a_link_in_rtf_is_its_text() -> None:
+    rtf = rb'{\rtf1 See {\field{\*\fldinst{HYPERLINK "http://x.example/"}}{\fldrslt the report}} today.}'
+    assert extract(rtf, "") == "See the report today."
+
+
+def test_the_fonts_of_rtf_say_its_charset() -> None:
+    rtf = rb"{\rtf1\ansi{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset204 Arial;}}\f1 \'e4\'e0}"
+    assert extract(rtf, "") == "да"
+
+
 def test_pdf_text_layer() -> None:
     assert extract(PAGE, "application/pdf").split("\n") == ["Right pneumothorax.", "Chest tube placed."]
 
@@ -98,7 +126,7 @@ def test_pdf_text_layer() -> None:
 def test_ccda_gives_titles_and_narrative_without_the_header() -> None:
     text = extract(CDA.format(body=NARRATIVE).encode(), "text/xml")
     assert text.split("\n") == [
-        "HISTORY OF PRESENT ILLNESS",
+        "HISTORY OF PRESENT ILLNESS:",
         "Sudden pleuritic pain.",
         "Vital | Value",
         "SpO2 | 88 %",
@@ -107,10 +135,41 @@ def test_ccda_gives_titles_and_narrative_without_the_header() -> None:
         "first",
         "second",
         "",
-        "EXAM",
+        "EXAM:",
         "Absent breath sounds.",
     ]
     assert "Quill" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "title", "heading"),
+    [
+        ("10157-6", "Antécédents", "Family history:"),
+        ("10157-6", "FAMILY HX", "FAMILY HX:"),
+        ("10157-6", "", "Family history:"),
+        ("99999-9", "Antécédents", "Antécédents:"),
+    ],
+)
+def test_a_section_of_ccda_is_known_by_its_code_where_its_title_says_nothing(
+    code: str, title: str, heading: str
+) -> None:
+    coded = f'<code code="{code}" codeSystem="2.16.840.1.113883.6.1"/>'
+    body = f"<section>{coded}<title>{title}</title><text>x</text></section>"
+    assert extract(CDA.format(body=body).encode(), "").split("\n") == [heading, "x"]
+
+
+def test_ccda_in_another_encoding_than_it_says() -> None:
+    body = "<section><text>né</text></section>"
+    assert extract(CDA.format(body=body).encode("cp1252"), "text/xml") == "né"
+    assert extract(CDA.format(body=body).replace("UTF-8", "UTF-16").encode("utf-16"), "text/xml") == "né"
+
+
+def test_a_conclusion_beside_the_document_is_added_where_it_is_lacking() -> None:
+    said = extract(b"Lungs clear.\nNo\neffusion.", "text/plain", conclusion="No effusion.")
+    assert said == "Lungs clear.\nNo\neffusion."
+    said = extract(b"Lungs clear.", "text/plain", conclusion="Normal.")
+    assert said == "Lungs clear.\n\nIMPRESSION:\nNormal."
+    assert extract(b"\x89PNG", "image/png", conclusion="Normal.") == "IMPRESSION:\nNormal."
 
 
 def test_a_cda_document_may_hold_a_pdf() -> None:
@@ -170,6 +229,7 @@ INFLATED = pdf(zlib.compress(b" " * 60_000_000), declared="/Filter/FlateDecode")
         (LAUGHS, "text/xml", "declares a document type"),
         (OUTSIDE, "text/xml", "declares a document type"),
         (b"{\\rtf1" + b"{" * 5000 + b"x", "text/rtf", "nested too deeply"),
+        (CDA.format(body="<nonXMLBody><text compression='DF'>x</text></nonXMLBody>").encode(), "", "compressed"),
         (CDA.format(body="<nonXMLBody><text representation='B64'>!</text></nonXMLBody>").encode(), "", "base64"),
     ],
 )

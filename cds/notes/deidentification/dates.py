@@ -12,7 +12,7 @@ MONTHS = tuple(calendar.month_name[i].lower() for i in range(1, 13))
 
 _NAME = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)(?![a-z])\.?"
 )
 _DAY = r"(?P<day>[12]\d|3[01]|0?[1-9])(?P<ordinal>st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
@@ -31,10 +31,10 @@ FORMS: tuple[regex.Pattern[str], ...] = tuple(
         rf"{_EDGE}(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})\.{_YEAR}(?!\d)",
         # March 14, 2024; Mar 14th '24
         rf"\b{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
-        # 14 March 2024, 14-Mar-24, the 14th of March, 2024
+        # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
         rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
-        # March 2024
-        rf"\b{_NAME},?[\s-]+(?:of\s+)?{_YEAR}(?!\d)",
+        # March 2024, Mar '24
+        rf"\b{_NAME},?[\s-]+(?:of\s+)?(?:{_YEAR}|['\u2019](?P<year>\d\d))(?!\d)",
         # 03/2024
         rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
         # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
@@ -48,6 +48,9 @@ DAY_OF_YEAR = regex.compile(
     r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])(?![\d/%]|-\d)"
 )
 """``3/14``: a date only where nothing says that it is a fraction, a score or a pressure."""
+
+MONTH = regex.compile(rf"\b{_NAME}(?<!\.)(?!\w)", regex.IGNORECASE)
+"""``January`` or ``Jan``, alone: a date unless it is the verb "may", or "march"."""
 
 
 def understood(match: regex.Match[str], *, year: int) -> date | None:
@@ -64,7 +67,7 @@ def understood(match: regex.Match[str], *, year: int) -> date | None:
 
 def shifted(text: str, days: int, *, year: int) -> str | None:
     """``text``, one written date, ``days`` later and in the same form; None where it is no date."""
-    for form in (*FORMS, DAY_OF_YEAR):
+    for form in (*FORMS, DAY_OF_YEAR, MONTH):
         match = form.fullmatch(text)
         if match and (day := understood(match, year=year)):
             return _rewritten(match, day + timedelta(days=days))

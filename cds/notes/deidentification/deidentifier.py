@@ -10,9 +10,11 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from cds.errors import NoteError
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.dates import FORMS
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.deidentification.recognizers import recognizers
+from cds.notes.deidentification.recognizers.classified import ClassifierRecognizer
 from cds.notes.deidentification.recognizers.known import PERSON, KnownRecognizer
 from cds.notes.deidentification.surrogates import Surrogates
 
@@ -46,14 +48,20 @@ class Deidentifier:
     The same ``key``, known identifiers and text always give the same result.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, classifier: TokenClassifier | None = None) -> None:
+        """Without ``classifier`` by patterns and known identifiers alone, which miss many names and places."""
         if len(key) < 32:
             raise ValueError("the pseudonym key must have 32 bytes or more")
         self._key = key
+        self.classifier_digest = classifier.bundle.version.digest if classifier else ""
+        """Which classifier finds what no pattern does: what a model says of a note depends on it."""
         # No language model: every recognizer stands on its own.
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
         engine.load()
-        self._analyzer = AnalyzerEngine(registry=RecognizerRegistry(recognizers()), nlp_engine=engine)
+        found_by = recognizers()
+        if classifier:
+            found_by.append(ClassifierRecognizer(classifier))
+        self._analyzer = AnalyzerEngine(registry=RecognizerRegistry(found_by), nlp_engine=engine)
 
     def deidentify(self, text: str, known: KnownIdentifiers) -> Deidentified:
         """Raise :class:`NoteError` for a text that is too long or that takes too long."""

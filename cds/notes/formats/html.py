@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree
 
 from cds.errors import NoteError
-from cds.notes.formats.blocks import lines
+from cds.notes.formats import charset
+from cds.notes.formats.blocks import check, lines
 
 LEFT_OUT = frozenset({"script", "style", "head", "template", "noscript", "svg", "iframe", "object", "select"})
 
+_META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 
-def text(content: bytes, charset: str = "") -> str:
-    """What a reader of the page would read, in lines; ``charset`` as declared outside of the document."""
+
+def text(content: bytes, declared: str = "") -> str:
+    """What a reader of the page would read, in lines; ``declared`` is the charset as said outside of the page."""
+    check(content)
+    said = _META.search(content[:1024])
+    page = charset.text(content, declared or (said[1].decode() if said else ""))
     try:
-        root = etree.HTML(content, _parser(charset))
+        root = etree.HTML(page.replace("\x00", "").encode(errors="replace"), _parser())
     except (etree.LxmlError, ValueError):
         raise NoteError("the HTML document cannot be read") from None
     if root is None:
@@ -21,8 +29,5 @@ def text(content: bytes, charset: str = "") -> str:
     return lines(root, left_out=LEFT_OUT)
 
 
-def _parser(charset: str) -> etree.HTMLParser:
-    try:
-        return etree.HTMLParser(encoding=charset or None, no_network=True, remove_comments=True, remove_pis=True)
-    except LookupError:
-        return etree.HTMLParser(no_network=True, remove_comments=True, remove_pis=True)
+def _parser() -> etree.HTMLParser:
+    return etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)

@@ -19,6 +19,9 @@ class AgeRecognizer(MarkedPatternRecognizer):
         Category.AGE: compiled(
             rf"\b(?:{_AGE}|{_WORDS}){_OLD}",
             rf"\bage[ds]?(?:\s+is|\s+of)?[\s:=]*{_AGE}\b(?!\s*%)",
+            rf"\b(?:died|passed(?: away)?|deceased|expired|lived|living|alive|dead)(?: (?:at|to))?(?: the)?(?: age)?(?: of)?"  # noqa: E501
+            rf"\s+{_AGE}\b(?!\s*%)",
+            rf"(?<!\b(?:for|over|past|x|about) ){_AGE}\s*(?:y/o|yrs?|years)\b(?=\s*[.,;)])",
             r"\bin (?:his|her|their) (?P<phi>(?:mid|late|early)?[\s-]*(?:nineties|90'?s|hundreds))",
             rf"(?:^|\b(?:an?|this|is)\s+){_AGE}\s?(?:f|m|female|male|woman|man|lady|gentleman)\b"
             r"(?=\s*(?:with|w/|who|presents?|presenting|here|c/o|admitted|s/p|brought|from|,))",

@@ -22,10 +22,16 @@ class ContactRecognizer(MarkedPatternRecognizer):
         Category.PHONE: compiled(
             r"(?<![\w.-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}"
             rf"(?:,?\s*(?:x|ext\.?|extension)\s*\d{{1,6}})?(?![\d-]){_UNIT}",
+            r"(?<![\w.,-])\d{10},?\s*(?:x|ext\.?|extension)\s*\d{1,6}\b",
+            r"(?<![\w.,/-])(?=(?:[ .]?\d){9})0\d{1,3}(?:[ .]\d{2,4}){2,4}(?![\w-])",
             rf"(?<![\w./-])\d{{3}}-\d{{4}}(?![\d-]){_UNIT}",
             r"(?<![\w.])\+\d{1,3}(?:[\s.-]?\(?\d{1,4}\)?){2,5}\b",
             r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed)?|pager|beeper|pgr|contact|home|work|ph)\b\W{0,4}"
             rf"(?:no\.?|number|at|on|is|:|#)*\s*(?P<phi>{_NUMBER}|\(?\d{{3}}\)?[\s.-]?\d{{3}}[\s.-]?\d{{4}})",
+            r"\b(?:phone|tel(?:ephone)?|cell|mobile|desk|messages?|answering|reach(?:ed|able)?)\b\W{0,3}"
+            r"(?:(?:at|on|to|is)\s+)?(?P<phi>\+?\(?\d[\d\s().-]{5,16}\d)(?![\w-])",
+            r"(?<=\s)p(?P<phi>\d{4,5})\b",
+            r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
         ),
         Category.EMAIL: compiled(r"[\w.+%'-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),

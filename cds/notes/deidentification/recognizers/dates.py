@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
-from cds.notes.deidentification.dates import DAY_OF_YEAR, FORMS, understood
-from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer, compiled
+from cds.notes.deidentification.dates import DAY_OF_YEAR, FORMS, MONTH, understood
+from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
 
 LEAP_YEAR = 2024
 
@@ -16,7 +16,7 @@ _FRACTIONS = (2, 3, 4, 5, 6, 8, 10)
 """Denominators of fractions, strengths, murmurs and pain scores."""
 _DATE_WORD = regex.compile(
     r"\b(?:on|since|from|until|till|by|dated?|of|seen|last|through|thru|dos|doa|admitted|discharged|due|at|"
-    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day)[\s:(]*$",
+    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?)[\s:(]*$",
     regex.IGNORECASE,
 )
 _RATIO_BEFORE = regex.compile(
@@ -31,19 +31,39 @@ _RATIO_AFTER = regex.compile(
 )
 
 
-class DateRecognizer(MarkedPatternRecognizer):
-    """Calendar dates, but not fractions, scores and pressures; times of day and bare years stay."""
+_MONTH_WORD = regex.compile(
+    r"\b(?:in|since|around|last|this|next|until|till?|by|from|early|late|mid|of|through|thru|during|before|after|due|"
+    r"between|every|each)[\s-]+$",
+    regex.IGNORECASE,
+)
+_VERBS = ("may", "march", "mar", "sept", "dec", "oct")
+"""Said without a word such as "since" before them, these are more often something else."""
+_HOLIDAY = (
+    r"\b(?:christmas|thanksgiving|new year['\u2019]?s?|labor day|memorial day|veterans['\u2019]? day|independence day|"  # noqa: E501
+    r"halloween|easter|valentine['\u2019]?s day|(?:mother|father)['\u2019]?s day|st\.? patrick['\u2019]?s day|hanukkah|"  # noqa: E501
+    r"passover|ramadan|diwali|juneteenth|columbus day|(?:the )?(?:4th|fourth) of july)(?: (?:eve|day|sunday))?\b"
+)
+_DAY_OF_MONTH = (
+    r"\bon the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"
+    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|with|patient|pt|of (?:this|last|next|the) month)\b))"
+)
 
-    patterns = {Category.DATE: (*FORMS, DAY_OF_YEAR)}  # noqa: RUF012
+
+class DateRecognizer(MarkedPatternRecognizer):
+    """Calendar dates, months and holidays, but not fractions, scores and pressures; times and bare years stay."""
+
+    patterns = {  # noqa: RUF012
+        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_MONTH))
+    }
     score = 0.78
     """Above that of a bare number, which ``20240314`` could be too."""
 
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-        for match in pattern.finditer(text, timeout=TIMEOUT):
-            if understood(match, year=LEAP_YEAR) is None:
-                continue
-            if pattern is not DAY_OF_YEAR or _is_day(match):
-                yield match.span()
+        accepted = _ACCEPTED.get(pattern, _exists if pattern in FORMS else None)
+        for start, end in super().spans(category, pattern, text):
+            match = pattern.match(text, start)
+            if accepted is None or (match and accepted(match)):
+                yield start, end
 
 
 class BirthDateRecognizer(MarkedPatternRecognizer):
@@ -59,11 +79,27 @@ class BirthDateRecognizer(MarkedPatternRecognizer):
     score = 0.9
 
 
+def _exists(match: regex.Match[str]) -> bool:
+    return understood(match, year=LEAP_YEAR) is not None
+
+
+def _is_month(match: regex.Match[str]) -> bool:
+    """Whether a month's name alone is one: "since may", "in March" or "January", not "may" and not "Dec"."""
+    if _MONTH_WORD.search(match.string, max(0, match.start() - 12), match.start()):
+        return match[0][0].isupper() or match[0] not in _VERBS
+    return match[0][0].isupper() and len(match[0]) > 3 and match[0].casefold() not in _VERBS
+
+
 def _is_day(match: regex.Match[str]) -> bool:
     """Whether ``3/14`` or ``3-14`` is a day rather than a ratio or a range."""
+    if not _exists(match):
+        return False
     before, after = match.string[max(0, match.start() - 40) : match.start()], match.string[match.end() :][:30]
     if _DATE_WORD.search(before):
         return not _RATIO_AFTER.search(after)
     if match["sep"] == "-" or (int(match["day"]) in _FRACTIONS and not match["month"].startswith("0")):
         return False
     return not (_RATIO_BEFORE.search(before) or _RATIO_AFTER.search(after))
+
+
+_ACCEPTED = {DAY_OF_YEAR: _is_day, MONTH: _is_month}

@@ -18,8 +18,13 @@ PERSON = "person"
 """The key, in a result's metadata, of the :class:`Person` that it names."""
 
 MAX_NAME = 40
+_POSSESSIVE = regex.compile(r"['\u2019]s$")
 _WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
-_BETWEEN = regex.compile(r"(?:[ ,.-]|\b\p{Lu}\b\.?){1,6}|[ ]*\n[ ]*")
+_BETWEEN = regex.compile(r"(?:[ ,.^-]|\b\p{L}\b\.?){1,6}|[ ]*\n[ ]*")
+_CALLED = regex.compile(
+    r"\b(?:wife|husband|son|daughter|dtr|mom|mother|dad|father|sister|brother|partner|patient|pt|mr|mrs|ms|dr|name)[ .:]+$",  # noqa: E501
+    regex.IGNORECASE,
+)
 _EPONYM = regex.compile(
     r"(?:['\u2019]s)?\s+(?:disease|syndrome|sign|catheter|reflex|tube|lymphoma|phenomenon|criteria|score|test|maneuver|"
     r"dementia|palsy|hernia|lines?|nodes?|triad|stain|procedure|monitor)\b",
@@ -47,7 +52,9 @@ class KnownRecognizer(EntityRecognizer):
     def _people(self, text: str) -> Iterator[RecognizerResult]:
         found = list(_WORD.finditer(text))
         plain = {m[0] for m in found if m[0].islower()}
-        words = [(m.start(), m.end(), person) for m in found if (person := self._whose(m, plain))]
+        whose = [self._whose(m, plain) for m in found]
+        self._spread(found, whose, text)
+        words = [(m.start(), m.end(), person) for m, person in zip(found, whose, strict=True) if person]
         for start, end, person in _joined(words, text):
             yield self._named(start, end, person)
         for person in self._known.people:
@@ -60,14 +67,43 @@ class KnownRecognizer(EntityRecognizer):
 
     def _whose(self, match: regex.Match[str], plain: Set[str]) -> Person | None:
         """The person whose name this word is, or nearly is; None for a term such as Parkinson's disease."""
-        word = regex.sub(r"['\u2019]s$", "", match[0].casefold())
+        word = _POSSESSIVE.sub("", match[0].casefold())
         person = self._forms.get(word)
         if person is None and match[0][0].isupper():
             person = self._nearly(word, plain)
         if person is None or _EPONYM.match(match.string, match.end()):
             return None
         ordinary = word in listed("not_names") or word in listed("ordinary")
-        return None if ordinary and match[0][0].islower() else person
+        if (
+            ordinary
+            and match[0][0].islower()
+            and not _CALLED.search(match.string, max(0, match.start() - 14), match.start())
+        ):
+            return None
+        return person
+
+    def _spread(self, found: Sequence[regex.Match[str]], whose: list[Person | None], text: str) -> None:
+        """Beside a word of a person's name its other words are taken in small letters and misspelt, too."""
+        for at, person in [(i, p) for i, p in enumerate(whose) if p]:
+            for step in (-1, 1):
+                before, place = at, at + step
+                while 0 <= place < len(found) and whose[place] is None and abs(place - at) <= 3:
+                    first, second = sorted((found[before], found[place]), key=lambda m: m.start())
+                    if not _BETWEEN.fullmatch(text, first.end(), second.start()):
+                        break
+                    if len(found[place][0]) > 1:
+                        if not self._is_of(found[place][0].casefold(), person):
+                            break
+                        whose[place] = person
+                    before, place = place, place + step
+
+    def _is_of(self, word: str, person: Person) -> bool:
+        """Whether ``word`` is a form of this person's name, or one slip away from one."""
+        forms = [name for name, whose in self._forms.items() if whose is person and len(name) > 2]
+        return word in forms or any(
+            min(len(name), len(word)) >= 4 and abs(len(name) - len(word)) <= 1 and _distance(name, word) <= 1
+            for name in forms
+        )
 
     def _nearly(self, word: str, plain: Set[str]) -> Person | None:
         """A slip of the pen, in no word that the note also writes small: one edit in five letters, two in nine."""
@@ -156,7 +192,9 @@ def _joined(words: Iterable[tuple[int, int, Person]], text: str) -> Iterator[tup
 
 def _with_initial_after(name: tuple[int, int, Person], text: str) -> tuple[int, int, Person]:
     start, end, person = name
-    match = regex.match(r"[ ]\p{Lu}(?:\.|(?=[ ,;]|$))(?!\w)", text[end : end + 4])
+    match = regex.match(
+        r"(?:[ ]\p{Lu}(?:\.|(?=[\s,;:)|]|$))(?!\w))?(?:,?[ ](?i:jr|sr|ii|iii|iv)\b\.?)?", text[end : end + 10]
+    )
     return start, end + (match.end() if match else 0), person
 
 

@@ -55,17 +55,25 @@ _IN_CONTEXT = tuple(
     regex.compile(p)
     for p in (
         rf"\b{_LABEL}[ ]*[:=][ ]*(?:Dr\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
-        rf"\b{_BY}[ ]*:?[ ]*(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
+        rf"\b{_BY}(?:[ ]+|[ ]*:[ ]*)(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
         rf"(?P<phi>{_REVERSED}|{FULL})",
         rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
         rf"\b{_KIN}[ ,(:]+(?i:(?:is |named |called |name is )?)(?P<phi>{FULL})",
         rf"\b{_KIN}[ ,(:]+{_NAME}(?:[ ]{_NAME})?(?:,? (?:and|&) )(?P<phi>{FULL})",
-        r"(?<![\w.])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)",
+        r"(?<![\w.-])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)",
+        r"\b(?:dr|drs|mr|mrs|ms)\.?[ ]+(?P<phi>\p{Ll}[\p{L}'\u2019-]{2,})",
+        r"\b(?i:client|patient|pt|subject)[ :]+(?P<phi>\p{Lu}\.[ ]?\p{Lu}\.)",
+        r"(?m)^(?P<phi>\p{L}{2,3}/\p{L}{2,3})(?=[ \t]+(?i:dd?|dt)\b)",
+        r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
+        r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
 )
+_TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2])
+"""A label or a credential tells a name even where every word has capitals."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
+_ANY_WORD = regex.compile(r"\b\p{L}[\p{L}'\u2019]+(?:-\p{L}[\p{L}'\u2019]+)*")
 _SURNAME_AFTER = regex.compile(rf"[ ]+(?:\p{{Lu}}\.?[ ]+)?{_PARTICLE}(?P<phi>\p{{Lu}}[\p{{L}}'\u2019-]+)")
 
 
@@ -85,7 +93,7 @@ class NameRecognizer(EntityRecognizer):
         """Raise :class:`TimeoutError` where a pattern takes too long."""
         found = [*self._titled(text), *self._in_context(text), *self._given(text)]
         results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
-        return results + [RecognizerResult(Category.NAME, *s, self.further) for s in _further(text, found)]
+        return results + [RecognizerResult(Category.NAME, *s, self.further) for s in further_mentions(text, found)]
 
     def _titled(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _TITLED.finditer(text, timeout=TIMEOUT):
@@ -98,6 +106,8 @@ class NameRecognizer(EntityRecognizer):
     def _in_context(self, text: str) -> Iterator[tuple[int, int]]:
         for pattern in _IN_CONTEXT:
             for match in pattern.finditer(text, timeout=TIMEOUT):
+                if pattern not in _TELLING and all_capitals(text, *match.span()):
+                    continue
                 yield from _trimmed(match["phi"], match.start("phi"))
 
     def _given(self, text: str) -> Iterator[tuple[int, int]]:
@@ -109,9 +119,15 @@ class NameRecognizer(EntityRecognizer):
             yield match.start(), (after.end() if after and named else match.end())
 
 
+def all_capitals(text: str, start: int, end: int) -> bool:
+    """Whether the text around is in capitals, which then say nothing of a name."""
+    around = text[max(0, start - 30) : end + 30]
+    return sum(map(str.islower, around)) * 4 < sum(map(str.isupper, around))
+
+
 def _bare(word: str) -> str:
     """``word`` casefolded, without the ending of a possessive."""
-    return regex.sub(r"['\u2019]s$", "", word.casefold())
+    return _POSSESSIVE.sub("", word.casefold())
 
 
 def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
@@ -125,11 +141,15 @@ def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
         yield offset + words[0].start(), offset + words[-1].end()
 
 
-def _further(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+_POSSESSIVE = regex.compile(r"['\u2019]s$")
+
+
+def further_mentions(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Other mentions of the words of names found, unless the word is also a term or stands in lower case too."""
-    words = {w[0] for start, end in found for w in _WORD.finditer(text[start:end]) if len(w[0]) > 2}
+    words = {w[0] for start, end in found for w in _ANY_WORD.finditer(text[start:end]) if len(w[0]) > 2}
     plain = listed("not_names")
     names = {_bare(w) for w in words} - plain
-    for match in _WORD.finditer(text, timeout=TIMEOUT):
-        if _bare(match[0]) in names:
+    small = {w for w in words if w.islower()} - plain - listed("ordinary")
+    for match in (_ANY_WORD if small else _WORD).finditer(text, timeout=TIMEOUT):
+        if _bare(match[0]) in (names if match[0][0].isupper() else small):
             yield match.span()

@@ -5,8 +5,16 @@ from __future__ import annotations
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
 
-_LINK = r"(?:\s*(?:numbers?|nos?\b\.?|nbr|num\b|id\b|is|was|#|:|=|-|\())*\s*"
+_LINK = r"(?:\s*(?:numbers?|nos?\b\.?|nbr|num\b|id\b|is|was|#|:|=|-|\.|\||\())*\s*"
 _VALUE = r"(?P<phi>(?=[a-z-]{0,6}\d)[a-z0-9](?:[a-z0-9]|[-/.](?=[a-z0-9])){2,24})"
+
+
+_CODE = (
+    r"(?<![\w.,/-])(?=[a-z\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
+    r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
+    r"[a-z\d]+(?:[-:][a-z\d]+)*(?![\w-])"
+)
+"""Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
 
 
 def _after(words: str) -> str:
@@ -18,9 +26,9 @@ class NumberRecognizer(MarkedPatternRecognizer):
 
     patterns = {  # noqa: RUF012
         Category.SSN: compiled(
-            r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])",
-            r"\b(?:ssn?|social security)(?: (?:number|no\.?|#))?"
-            r"(?:\s*(?:is|ends? (?:in|with)|last (?:four|4)|:|#))*\s*"
+            r"(?<![\d-])[\dx*]{3}([ -])[\dx*]{2}\1\d{4}(?![\d-])",
+            r"\b(?:ssn?|social security|soc sec)(?:\s+(?:number|no\.?|#))?"
+            r"(?:[\s|]*(?:is|ends? (?:in|with)|last (?:four|4)|:|#))*\s*"
             r"(?P<phi>[\dx*]{0,3}[\s-]?[\dx*]{0,2}[\s-]?\d{4})\b",
         ),
         Category.HEALTH_PLAN: compiled(
@@ -32,13 +40,18 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"[ac-hj-km-np-rt-y]{2}\d{2}\b",
         ),
         Category.DEVICE: compiled(
-            _after(r"serial(?: no| number)?|s/n|sn|udi|lot(?: no| number)?|device id(?:entifier)?|implant id"),
+            _after(
+                r"serial(?: no| number)?|s/n|sn|udi|lot(?: no| number)?|device id(?:entifier)?|implant id|ref|model"  # noqa: E501
+            ),
+            r"\(01\)\s?\d{14}(?:\(\d\d\)\w+)*",
         ),
         Category.LICENCE: compiled(
-            _after(r"dea|npi|(?:medical |driver'?s? )?licen[cs]e|lic|upin|state lic"),
+            _after(r"dea|npi|(?:medical |driver'?s? )?licen[cs]e|lic|upin|state lic|clia"),
             r"\b[abfgmpr][a-z9]\d{7}\b",
         ),
         Category.VEHICLE: compiled(
+            r"\b(?:plates?|tag)\b(?:\s*(?:numbers?|no\b\.?|#|:|is))*\s*"
+            r"(?P<phi>(?-i:(?=[A-Z]{0,4}[ -]?\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}))\b",
             _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no"),
             r"\b(?=[a-hj-npr-z0-9]*[a-hj-npr-z])(?=[a-hj-npr-z]*\d)[a-hj-npr-z0-9]{17}\b",
         ),
@@ -46,12 +59,18 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _after(
                 r"mrn?|m\.r\.n\.?|medical record|med rec|record|chart|account|acct|encounter|visit|csn|fin|"
                 r"accession|acc|case|(?:patient|pt|pat|hospital|unit|order|specimen|study|claim|referral|nhs|"
-                r"employee|badge|student|passport)(?: (?:id|no|number|#))|patient identifier|id|invoice"
+                r"employee|badge|student|passport|index|report|lab|room)(?: (?:id|no|number|#))|patient identifier|id|invoice|"  # noqa: E501
+                r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
             r"\b[0-2](?:\.\d+){5,}\b",
+            _CODE,
+            r"\b[a-z]{1,3}/\d{4,}\b",
+            r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
+            r"\b[\w-]*\d[\w-]*\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
+            r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
             r"(?<!\w)#\s?(?P<phi>\d{5,})\b",
         ),
     }

@@ -10,7 +10,7 @@ from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.words import listed
 
-_CAP = r"\p{Lu}[\p{L}'\u2019.-]*"
+_CAP = r"(?:(?:St|Ste|Mt|Ft|\p{Lu})\.|\p{Lu}[\p{L}'\u2019-]*)"
 _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Circle|Cir|"
     r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
@@ -38,7 +38,9 @@ _FACILITY = (
     r"Cancer (?:Center|Institute)|Heart (?:Center|Institute)|Pharmacy|Family Practice|Family Medicine|Urgent Care|"
     r"Imaging(?: Center)?|Radiology (?:Group|Associates)|Assisted Living|Care Center|Health|School|High School|"
     r"Elementary|University|College|Church|Dialysis(?: Center)?|VA(?: Medical Center)?|VAMC|HOSPITAL|"
-    r"MEDICAL CENTER|CLINIC)"
+    r"Pavilion|Extended Care|Home Care|Home Health|Drugs?(?:store)?|Laborator(?:y|ies)|Preschool|Day ?[Cc]are|Academy|"  # noqa: E501
+    r"Institute|Pediatrics|Orthop(?:a?e)dics|Physicians|Surgical Associates|Lutheran|Baptist|Methodist|Presbyterian|"  # noqa: E501
+    r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
 )
 
 

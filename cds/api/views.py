@@ -1,0 +1,97 @@
+"""``/api/v1`` over HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import orjson
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cds.api.assess_answer import answer
+from cds.api.assess_request import parse
+from cds.api.openapi import openapi
+from cds.api.problem import problem, refusal
+from cds.assess import Assessed
+from cds.audit.balp import Party
+from cds.audit.trail import OnBehalf, Trail
+from cds.errors import NoteError, RequestError, UpstreamError
+from cds.notes.context import PatientContext
+from cds.registration import Registration
+from cds.reporting.record import Record
+
+SERVICE = "assess"
+
+_log = logging.getLogger(__name__)
+
+
+class Caller(Protocol):
+    """Who has shown who it is."""
+
+    @property
+    def registration(self) -> Registration: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def jti(self) -> str: ...
+
+
+def blueprint(
+    *,
+    us: Party,
+    admitted: Callable[[str | None, str, str | None], AbstractContextManager[Caller]],
+    assess: Callable[[PatientContext, str], Assessed],
+    record: Record,
+) -> Blueprint:
+    """``admitted`` gives who calls by Authorization header, path and address, or raises :class:`RequestError`.
+
+    What is refused within its context it puts on record.
+    """
+    bp = Blueprint("api", __name__)
+
+    @bp.get("/api/v1/openapi.json")
+    def description() -> Response:
+        return _json(openapi(us.address))
+
+    @bp.post("/api/v1/assess")
+    def assess_patient() -> Response:
+        with admitted(request.headers.get("Authorization"), request.path, request.remote_addr) as caller:
+            asked = parse(request.get_data())
+            assessed = _assessed(asked.context(), asked.note)
+            trail = Trail(us, OnBehalf(token_id=caller.jti))
+            trail.assessed(caller.registration.issuer, SERVICE, assessed.models)
+            record.audit(caller.tenant, trail)
+        return _json(answer(assessed))
+
+    def _assessed(context: PatientContext, note: str) -> Assessed:
+        try:
+            return assess(context, note)
+        except NoteError as unreadable:
+            raise RequestError(str(unreadable)) from None
+
+    @bp.errorhandler(RequestError)
+    def refused(error: RequestError) -> Response:
+        return refusal(error)
+
+    @bp.errorhandler(UpstreamError)
+    def unavailable(error: UpstreamError) -> Response:
+        _log.error("an assessment could not be given: %s", error)
+        return problem(503, "the service cannot answer at the moment")
+
+    @bp.errorhandler(HTTPException)
+    def wrong(error: HTTPException) -> Response:
+        return problem(error.code or 500, error.description or error.name)
+
+    @bp.after_request
+    def keep_nowhere(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return bp
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body), mimetype="application/json")

@@ -1,0 +1,95 @@
+"""What the token classifier finds: names and places that no pattern and no list knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import regex
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.classifier import Labelled, TokenClassifier
+from cds.notes.deidentification.recognizers.names import all_capitals, further_mentions
+from cds.notes.deidentification.words import listed
+
+_CATEGORIES = {
+    "NAME": Category.NAME,
+    "ADDRESS": Category.ADDRESS,
+    "FACILITY": Category.FACILITY,
+    "NUMBER": Category.RECORD,
+}
+"""Dates are left to the patterns, which know more of them."""
+_SURE = 0.9
+"""A name so sure is looked for in the rest of the note."""
+_CERTAIN = 0.995
+"""So sure, even a clinical word is a name."""
+_WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
+_WORD_BEFORE = regex.compile(r"(?:\p{L}+['\u2019-])+$")
+_WORD_AFTER = regex.compile(r"(?:['\u2019-]\p{L}{2,})+")
+_NAMED_BEFORE = regex.compile(r"(?:(?:St\.|\p{Lu}[\p{L}'\u2019-]+)[ ](?:(?:of|the|and|&)[ ])*)+$")
+_NAMED_AFTER = regex.compile(r"(?:[ ](?:(?:of|the|and|&)[ ])*\p{Lu}\p{Ll}[\p{L}'\u2019-]*)+")
+_DIGITS = 4
+
+
+class ClassifierRecognizer(EntityRecognizer):
+    """Scores below those of the patterns, which know better of what kind a number is."""
+
+    def __init__(self, classifier: TokenClassifier) -> None:
+        super().__init__(supported_entities=[str(c) for c in _CATEGORIES.values()])
+        self._classifier = classifier
+
+    def load(self) -> None:
+        """The classifier is loaded."""
+
+    def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
+        found = [one for one in self._classifier.find(text) if self._plausible(text, one)]
+        results = [_result(text, one) for one in found]
+        sure = [(one.start, one.end) for one in found if one.label == "NAME" and one.probability > _SURE]
+        return results + [RecognizerResult(Category.NAME, *span, 0.5) for span in further_mentions(text, sure)]
+
+    def _plausible(self, text: str, one: Labelled) -> bool:
+        said = text[one.start : one.end]
+        if one.label == "NUMBER":
+            return sum(map(str.isdigit, said)) >= _DIGITS
+        words = _WORD.findall(said)
+        if one.label not in _CATEGORIES or not (words or one.label == "ADDRESS"):
+            return False
+        if one.probability >= _CERTAIN and len(words) > 1:
+            return True
+        capitals = all_capitals(text, one.start, one.end)
+        return not words or not all(self._is_term(word, capitals=capitals) for word in words)
+
+    def _is_term(self, word: str, *, capitals: bool) -> bool:
+        """Whether ``word`` is clinical or ordinary, or an abbreviation where others have small letters."""
+        small = word.casefold()
+        if small in listed("not_names"):
+            return True
+        knows = self._classifier.knows(small)
+        if max(knows["family"], knows["given"], knows["place"]) >= 2:
+            return False
+        return (
+            knows["clinical"] >= 2
+            or knows["ordinary"] >= 2
+            or (word.isupper() and len(word) <= 5 and not capitals)
+        )
+
+
+def _result(text: str, one: Labelled) -> RecognizerResult:
+    start, end = one.start, one.end
+    if one.label == "NAME":
+        start, end = _grown(text, start, end, _WORD_BEFORE, _WORD_AFTER)
+    elif one.label == "FACILITY" and not all_capitals(text, start, end):
+        start, end = _grown(text, start, end, _NAMED_BEFORE, _NAMED_AFTER)
+    return RecognizerResult(_CATEGORIES[one.label], start, end, 0.5 + one.probability / 10)
+
+
+def _grown(
+    text: str, start: int, end: int, before: regex.Pattern[str], after: regex.Pattern[str]
+) -> tuple[int, int]:
+    """With the rest of a hyphenated name, or of a name of several words, of which a part was recognised."""
+    left, right = before.search(text, max(0, start - 40), start), after.match(text, end, end + 40)
+    begin = left.start() if left and left.start() > start - 40 else start
+    if left and text[begin:start].split(maxsplit=1)[0].casefold() in listed("not_names"):
+        begin = start
+    return begin, right.end() if right else end

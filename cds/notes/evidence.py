@@ -1,0 +1,85 @@
+"""Which sentences of the notes carried a finding, and which name it without its being there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cds.engine.sentences import Sentence, sentences
+from cds.findings import Assertion, Evidence, PartScore
+from cds.notes.deidentification import Deidentified
+from cds.notes.mentions import Mention, mentions
+from cds.notes.negation import assertion
+
+MOST = 3
+"""Sentences that are shown for one finding."""
+DOUBTED = (Assertion.PRESENT, Assertion.POSSIBLE)
+"""What a sentence that the model counted may be called; a rule does not overrule the model."""
+_TAG = re.compile(r"\\\[([a-z_]+)\\\]")
+"""A surrogate in a pattern, as :func:`cds.notes.reading.prepare` leaves it: without its code."""
+
+
+def evidence(text: str, score: PartScore) -> tuple[Evidence, ...]:
+    """Of the de-identified ``text`` that ``score`` is of: for each finding what carried it, strongest first, then
+    the mentions that are negated, past, another person's or only asked about, in their order.
+    """
+    found = sentences(text)
+    carried = sorted(_carried(found, text, score), key=lambda e: -(e.probability or 0))
+    shown = [e for key in score.probabilities for e in [c for c in carried if c.finding == key][:MOST]]
+    counted = {(e.finding, e.start) for e in carried}
+    return (*shown, *(e for e in _not_there(found) if (e.finding, e.start) not in counted))
+
+
+def _carried(found: list[Sentence], text: str, score: PartScore) -> Iterator[Evidence]:
+    by_start = {sentence.start: sentence for sentence in found}
+    for passage in score.passages:
+        said = text[passage.start : passage.end]
+        sentence = by_start.get(passage.start) or Sentence(passage.start, passage.end, said, "")
+        for key, probability in passage.probabilities.items():
+            meant = {_said(sentence, mention) for mention in mentions(sentence.text) if mention.finding == key}
+            possible = meant == {Assertion.POSSIBLE}
+            yield Evidence(
+                key,
+                Assertion.POSSIBLE if possible else Assertion.PRESENT,
+                sentence.text,
+                passage.start,
+                passage.end,
+                probability,
+            )
+
+
+def _not_there(found: list[Sentence]) -> Iterator[Evidence]:
+    for sentence in found:
+        named: dict[str, Assertion] = {}
+        for mention in mentions(sentence.text):
+            named.setdefault(mention.finding, _said(sentence, mention))
+        for key, said in named.items():
+            if said not in DOUBTED:
+                yield Evidence(key, said, sentence.text, sentence.start, sentence.end)
+
+
+def _said(sentence: Sentence, mention: Mention) -> Assertion:
+    return assertion(sentence.text, mention.start, mention.end, sentence.heading)
+
+
+def in_original(said: str, note: Deidentified) -> tuple[int, int] | None:
+    """Where the sentence ``said`` of a prepared text stands in the note before it was de-identified.
+
+    ``None`` where the note does not hold it. For the clinician alone, who may see the patient's own note.
+    """
+    words = r"\s+".join(re.escape(word) for word in said.split())
+    match = re.search(_TAG.sub(lambda tag: rf"\[{tag[1].upper()}-[A-Z2-7]{{6}}\]", words), note.text)
+    return (_original(match.start(), note), _original(match.end(), note, end=True)) if match else None
+
+
+def _original(offset: int, note: Deidentified, *, end: bool = False) -> int:
+    """The original offset of one in the de-identified text; within a surrogate, the identifier's own edge."""
+    shift = 0
+    for one in note.replaced:
+        start = one.start + shift
+        if offset <= start:
+            break
+        if offset < start + len(one.surrogate):
+            return one.end if end else one.start
+        shift += len(one.surrogate) - (one.end - one.start)
+    return offset - shift

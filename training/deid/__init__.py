@@ -1,0 +1,1 @@
+"""Notes with surrogate identifiers and gold spans, and the token classifier that learns from them."""

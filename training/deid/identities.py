@@ -1,0 +1,449 @@
+"""Made-up identifiers of every Safe Harbor category, in the many forms in which notes have them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cds.notes.deidentification import Category, KnownIdentifiers
+from training.deid.lists import Split, lists
+
+Part = tuple[str, Category | None]
+"""A piece of text, and what it identifies."""
+
+_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
+_STREETS = {
+    "train": "Street St St. Avenue Ave Ave. Road Rd Rd. Lane Ln Drive Dr Dr. Court Ct Boulevard Blvd Way Place Pl "
+    "Terrace Circle Cir Highway Hwy Parkway Pkwy Trail Square",
+    "heldout": "Street St. Avenue Ave Road Rd Lane Drive Court Blvd. Way Pike Row Crescent Turnpike Terr Loop Path",  # noqa: E501
+}
+_TREES = {
+    "train": "Oak Maple Elm Pine Cedar Washington Main Park Lake Hill Church Walnut Spring North Ridge Sunset",
+    "heldout": "Birch Willow Chestnut Highland River Mill Center College Franklin Meadow Orchard",
+}
+_FACILITIES: Mapping[Split, Sequence[str]] = {
+    "train": (
+        "{city} General Hospital",
+        "{city} Medical Center",
+        "St. {saint}'s Hospital",
+        "Saint {saint} Medical Center",
+        "{family} Memorial Hospital",
+        "University of {city} Hospital",
+        "{city} Regional Medical Center",
+        "{family} Clinic",
+        "Mercy Hospital of {city}",
+        "{city} VA Medical Center",
+        "{family} Family Medicine",
+        "{tree} {water} Nursing Home",
+        "{tree} Manor",
+        "{family} Rehab Center",
+        "{city} Community Health Center",
+        "{city} Urgent Care",
+        "{family} & {family} Cardiology Associates",
+        "{city} Radiology Group",
+        "{family} Hall",
+        "{city} Children's Hospital",
+        "{city} Heart Institute",
+        "{tree} Street Pharmacy",
+        "{family}'s Pharmacy",
+        "{city} County Jail",
+        "{city} Hospice",
+        "{city} Imaging",
+        "Our Lady of {city}",
+        "{tree}{lower} Village",
+        "{city} Gen",
+        "{family}-{family} Hospital",
+        "St. {saint}'s",
+        "{acronym}",
+        "{city} Memorial",
+    ),
+    "heldout": (
+        "{city} District Hospital",
+        "Holy Cross {city}",
+        "{family} Institute",
+        "St {saint} Infirmary",
+        "{city} Surgical Center",
+        "{city} Orthopedics",
+        "{family} University Hospital",
+        "Good Samaritan of {city}",
+        "{tree} Grove Assisted Living",
+        "{city} Health System",
+        "Mount {saint} Hospital",
+        "{family} Eye Center",
+        "{city} Dialysis",
+        "Sisters of {saint} Hospital",
+        "{city} Methodist Hospital",
+        "{acronym}",
+    ),
+}
+_EMPLOYERS: Mapping[Split, Sequence[str]] = {
+    "train": (
+        "{family} Industries",
+        "{family} & Sons",
+        "{city} High School",
+        "{city} Elementary",
+        "{family} Construction",
+        "{city} Fire Department",
+        "{city} Police Department",
+        "{family} Logistics",
+        "University of {city}",
+        "{family}, {family} and {family}",
+        "{city} Public Library",
+        "{family} Foods",
+        "St. {saint} Church",
+        "{city} School District",
+        "{family} Trucking",
+        "{tree}{lower} Technologies",
+        "{family} Group",
+        "{family} Inc",
+    ),
+    "heldout": (
+        "{family} Bakery",
+        "{city} Transit Authority",
+        "{family} Brothers",
+        "{city} College",
+        "{family} Motors",
+        "First Baptist Church of {city}",
+        "{family} LLC",
+        "{city} Gazette",
+        "{family} Farms",
+        "{family} Academy",
+    ),
+}
+_SAINTS = {
+    "train": "Mary Luke Joseph John Vincent Francis Agnes Anthony Elizabeth Michael Jude Peter",
+    "heldout": "Brigid Barnabas Catherine Raphael Clare Alban Thomas Anne Sinai Zion",
+}
+_HOLIDAYS = {
+    "train": ("Christmas", "Thanksgiving", "Labor Day", "New Year's Eve", "Halloween", "Easter", "July 4th"),
+    "heldout": ("Memorial Day", "Christmas Eve", "New Year's Day", "Veterans Day", "the Fourth of July"),
+}
+_DATES = {
+    "train": (
+        "%m/%d/%Y",
+        "%m/%d/%y",
+        "{m}/{d}/%Y",
+        "{m}/{d}/%y",
+        "{m}/{d}",
+        "%Y-%m-%d",
+        "%m-%d-%Y",
+        "%B {d}, %Y",
+        "%b {d}, %Y",
+        "%b {d} %Y",
+        "{d} %B %Y",
+        "%d-%b-%Y",
+        "%d%b%Y",
+        "%B {d}",
+        "%B {d}{th}",
+        "%B %Y",
+        "%b %d",
+        "%d.%m.%Y",
+        "%Y%m%d",
+        "{m}-{d}-%y",
+        "%b. {d}, %Y",
+        "%m/%d",
+        "{d}-%b-%y",
+        "%m/%Y",
+    ),
+    "heldout": (
+        "%m/%d/%Y",
+        "{m}/{d}/%y",
+        "%d %b %Y",
+        "%B {d}{th}, %Y",
+        "{d}{th} of %B %Y",
+        "%Y/%m/%d",
+        "%m-%d-%y",
+        "%B {d}",
+        "%b {d}{th}",
+        "{m}/{d}",
+        "%m.%d.%Y",
+        "%d/%m/%Y",
+        "%d-%b-%y",
+        "the {d}{th} of %B",
+        "%b '%y",
+        "%B, %Y",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    given: str
+    middle: str
+    family: str
+
+
+class Identities:
+    """Draws for one note; the people of a note stay the same."""
+
+    def __init__(self, split: Split, rng: random.Random) -> None:
+        self.split: Split = split
+        self.rng = rng
+        self.lists = lists(split)
+        self.people: dict[str, Person] = {}
+        self.today = date(rng.randint(1990, 2026), 1, 1) + timedelta(days=rng.randrange(365))
+        family = self.family()
+        self.people["pt"] = Person(self.given(), self.given(), family)
+        self.people["rel"] = Person(self.given(), self.given(), family if rng.random() < 0.7 else self.family())
+        self.kept: dict[str, str] = {}
+
+    def given(self) -> str:
+        if self.rng.random() < 0.3:
+            return self.rng.choice(self.lists.foreign_given)
+        return self.rng.choices(self.lists.given, self.lists.given_weights)[0]
+
+    def family(self) -> str:
+        draw = self.rng.random()
+        if draw < 0.3:
+            return self.rng.choice(self.lists.foreign_family)
+        if draw < 0.36:
+            return f"{self.family()}-{self.family()}"
+        if draw < 0.40:
+            return self.rng.choice(("O'", "Mc", "de la ", "van ", "Van der ", "Al-", "D'", "Mac")) + self.family()
+        return self.rng.choices(self.lists.family, self.lists.family_weights)[0]
+
+    def person(self, role: str) -> Person:
+        if role not in self.people or role == "new":
+            self.people[role] = Person(self.given(), self.given(), self.family())
+        return self.people[role]
+
+    def name(self, role: str, form: str) -> str:
+        """``form``: full, first, last, rev, short, initials, any."""
+        p, rng = self.person(role), self.rng
+        full = [f"{p.given} {p.family}"] * 5 + [f"{p.given} {p.middle[0]}. {p.family}"] * 2
+        full += [f"{p.given} {p.middle[0]} {p.family}", f"{p.given} {p.middle} {p.family}"]
+        full += [f"{p.given} {p.family}{rng.choice((' Jr.', ', Jr.', ' III', ' Sr.'))}"] if role == "pt" else []
+        reverse = [f"{p.family}, {p.given}"] * 3 + [
+            f"{p.family}, {p.given} {p.middle[0]}",
+            f"{p.family},{p.given}",
+        ]
+        reverse += [f"{p.family}, {p.given} {p.middle[0]}.", f"{p.family}, {p.given} {p.middle}"]
+        short = [
+            f"{p.given[0]}. {p.family}",
+            f"{p.given[0]}. {p.middle[0]}. {p.family}",
+            f"{p.given[0]} {p.family}",
+        ]
+        initials = [f"{p.given[0]}.{p.family[0]}.", f"{p.given[0]}. {p.family[0]}.", f"{p.given[0]}{p.family[0]}"]
+        forms = {"full": full, "first": [p.given], "last": [p.family], "rev": reverse, "short": short}
+        forms["initials"] = initials
+        forms["hl7"] = [f"{p.family}^{p.given}".upper(), f"{p.family}^{p.given}^{p.middle[0]}".upper()]
+        forms["initials2"] = [f"{p.given[0]}{p.family[0]}", f"{p.given[0]}{p.middle[0]}{p.family[0]}".lower()]
+        forms["any"] = [*full, p.family, p.family, *short[:2], *reverse[:2]]
+        return rng.choice(forms[form])
+
+    def pattern(self, text: str) -> str:
+        """Digits for ``#``, capitals for ``@``."""
+        letters = {"#": lambda: str(self.rng.randrange(10)), "@": lambda: self.rng.choice(_LETTERS)}
+        return "".join(letters[c]() if c in letters else c for c in text)
+
+    def one(self, *patterns: str) -> str:
+        return self.pattern(self.rng.choice(patterns))
+
+    def same(self, what: str, make: Callable[[], str]) -> str:
+        """Drawn once in a note."""
+        return self.kept.setdefault(what, make())
+
+    def date(self) -> str:
+        return self.written(self.today - timedelta(days=int(self.rng.expovariate(1 / 200)) % 6000))
+
+    def birth(self) -> str:
+        born = self.today - timedelta(days=self.rng.randrange(700, 33_000))
+        forms = (
+            "%m/%d/%Y",
+            "{m}/{d}/%Y",
+            "{m}/{d}/%y",
+            "%m-%d-%Y",
+            "%B {d}, %Y",
+            "%Y-%m-%d",
+            "%d-%b-%Y",
+            "%d %b %Y",
+        )
+        return self.same("birth", lambda: _strftime(born, self.rng.choice(forms)))
+
+    def written(self, day: date) -> str:
+        return _strftime(day, self.rng.choice(_DATES[self.split]))
+
+    def month(self) -> str:
+        return (self.today - timedelta(days=self.rng.randrange(365))).strftime("%B")
+
+    def street(self) -> str:
+        rng = self.rng
+        name = rng.choice((self.family(), self.given(), rng.choice(_TREES[self.split].split()), self.city()[0]))
+        name = rng.choice((name, name, name, f"{rng.randint(1, 120)}th", f"N. {name}", f"West {name}"))
+        end = rng.choice(_STREETS[self.split].split())
+        unit = rng.choice(("", "", "", f" Apt {rng.randint(1, 90)}", f", Apt. #{rng.randint(1, 30)}B", " Unit 4"))
+        return rng.choice(
+            (f"{rng.randint(1, 9999)} {name} {end}{unit}",) * 6 + (self.one("PO Box ####", "P.O. Box ###"),)
+        )
+
+    def city(self) -> tuple[str, str]:
+        return self.rng.choice(self.lists.cities)
+
+    def town(self) -> str:
+        return self.rng.choice((self.city()[0],) * 4 + (self.rng.choice(self.lists.towns_abroad),))
+
+    def zip(self) -> str:
+        return self.one("#####", "#####", "#####", "#####-####")
+
+    def facility(self) -> str:
+        return self._organisation(_FACILITIES)
+
+    def employer(self) -> str:
+        return self._organisation(_EMPLOYERS)
+
+    def _organisation(self, forms: Mapping[Split, Sequence[str]]) -> str:
+        rng = self.rng
+        text = rng.choice(forms[self.split])
+        acronym = "".join(rng.choice(_LETTERS) for _ in range(rng.choice((3, 3, 4)))) if "{acr" in text else ""
+        while "{" in text:
+            at = text.index("{")
+            slot = text[at + 1 : text.index("}")]
+            fill = {
+                "city": self.town,
+                "family": self.family,
+                "lower": lambda: rng.choice(("wood", "view", "side", "dale")),
+                "tree": lambda: rng.choice(_TREES[self.split].split()),
+                "water": lambda: rng.choice(("Creek", "Lake")),
+                "saint": lambda: rng.choice(_SAINTS[self.split].split()),
+                "acronym": lambda: acronym,
+            }[slot]()
+            text = text[:at] + fill + text[text.index("}") + 1 :]
+        return text
+
+    def brand(self) -> str:
+        """A facility or employer whose name says nothing of its kind."""
+        rng, family = self.rng, self.family()
+        city = self.town()
+        names = (
+            f"{family}",
+            f"{family}'s",
+            f"{city} {rng.choice(('Deaconess', 'Mercy', 'Baptist', 'General', 'Gen', 'Med'))}",
+            f"St. {self.given()}",
+            f"St {self.given()}'s",
+            f"{family} {rng.choice(('House', 'Point', 'Pines', 'Tools'))}",
+            f"{city}",
+            f"{rng.choice(_TREES[self.split].split())}{rng.choice(('wood', 'brook', 'crest', 'mont'))}",
+            self.facility(),
+            self.employer(),
+            f"{family} and {self.family()}",
+            f"{city} Pediatrics",
+        )
+        return rng.choice(names)
+
+    def road(self) -> str:
+        """A street without a number."""
+        name = self.rng.choice((self.family(), self.given(), self.rng.choice(_TREES[self.split].split())))
+        return f"{name} {self.rng.choice(_STREETS[self.split].split())}"
+
+    def handle(self) -> str:
+        person = self.person(self.rng.choice(("pt", "rel")))
+        return f"{person.given[0]}{person.family}".lower().replace(" ", "") + self.one("##", "####", "_#")
+
+    def phone(self) -> str:
+        number = self.one(
+            "(###) ###-####",
+            "###-###-####",
+            "###.###.####",
+            "### ### ####",
+            "1-###-###-####",
+            "+1 ### ### ####",
+            "(###)###-####",
+            "###-####",
+            "##########",
+            "(###) ###-####",
+            "###-###-####",
+            "+44 ## #### ####",
+        )
+        return number + (self.one(" x####", " ext. ###", " ext ####", " x##") if self.rng.random() < 0.12 else "")
+
+    def email(self) -> str:
+        p = self.person(self.rng.choice(("pt", "rel", "new")))
+        user = self.rng.choice((f"{p.given}.{p.family}", f"{p.given[0]}{p.family}", f"{p.family}{self.one('##')}"))
+        host = self.rng.choice(
+            ("gmail.com", "yahoo.com", "mail.example.org", "hotmail.com", "partners.org", "aol.com")
+        )
+        return "".join(c for c in user.lower() if c.isascii() and (c.isalnum() or c == ".")) + "@" + host
+
+    def number(self, kind: str) -> str:
+        """Of a category that has a number, kept for the note where one patient has one."""
+        return self.same(kind, lambda: self.one(*_NUMBERS[kind])) if kind in _STABLE else self.one(*_NUMBERS[kind])
+
+
+_STABLE = {"mrn", "acct", "ssn", "plan"}
+_NUMBERS: Mapping[str, Sequence[str]] = {
+    "mrn": (
+        "#######",
+        "########",
+        "######",
+        "###-##-##",
+        "@#######",
+        "##-##-##",
+        "MR######",
+        "00######",
+        "#########",
+    ),
+    "acct": ("#########", "##########", "@@######", "####-#####", "V#########", "########-##"),
+    "acc": (
+        "@@##-######",
+        "########",
+        "#######",
+        "CXR-##-#####",
+        "S##-#####",
+        "E########",
+        "##:@#####",
+        "@##-####",
+    ),
+    "ssn": ("###-##-####", "### ## ####", "#########", "xxx-xx-####", "***-**-####"),
+    "plan": ("@@@#########", "##########", "@########", "#@@#-@@#-@@##", "@@@-##-####-##", "W#########-##"),
+    "device": ("@@@######@", "SN-########", "##########", "@#@-#####", "PJN######", "(01)##############"),
+    "dea": ("A@#######", "B@#######", "M@#######"),
+    "npi": ("##########",),
+    "licence": ("@#######", "@@######", "@###-####-####", "@@-#####", "#########", "MD######", "@##-##-####"),
+    "plate": ("###-@@@", "@@@-####", "#@@@###", "@@@ ###", "##@-###"),
+    "vin": ("1HGCM#@6##A######", "2T@BR32E#7C######", "JH@DC5##@#S######", "5YJ@E1EA#KF######"),
+    "ip": ("10.##.#.##", "192.168.1.##", "172.16.##.1##", "6#.1##.##.2"),
+    "url": (
+        "https://portal.example.org/u/######",
+        "www.@####-family.com",
+        "http://mychart.example.com/p?id=######",
+        "facebook.com/@@.######",
+        "https://www.caringbridge.example/visit/@#####",
+    ),
+    "photo": ("IMG_####.jpg", "PHOTO-######", "DSC####.JPG"),
+    "bio": ("FP-######", "BIO#######", "RETINA-####-@"),
+    "job": ("######", "#######", "@@/######", "@@#####"),
+    "uuid": ("#######-@##", "@@##-####-####", "##########"),
+}
+
+
+_TOLD = ("mrn", "acct", "ssn", "plan")
+
+
+def from_ehr(who: Identities) -> KnownIdentifiers:
+    """What an EHR has of the patient, a relative and the clinician of a note."""
+    patient, relative, doctor = ({"name": [_fhir_name(who.person(role))]} for role in ("pt", "rel", "dr"))
+    numbers = [{"value": who.kept[kind]} for kind in _TOLD if kind in who.kept]
+    return KnownIdentifiers.from_fhir(patient | {"identifier": numbers}, [doctor], [relative])
+
+
+def _fhir_name(person: Person) -> dict[str, object]:
+    return {"given": [person.given, person.middle], "family": person.family}
+
+
+def tells(who: Identities, text: str, category: Category) -> bool:
+    """Whether :func:`from_ehr` has what ``text`` says."""
+    if category is Category.NAME:
+        people = (who.person(role) for role in ("pt", "rel", "dr"))
+        return any(name in text for p in people for name in (p.given, p.family))
+    return text in {who.kept[kind] for kind in _TOLD if kind in who.kept}
+
+
+def _strftime(day: date, form: str) -> str:
+    th = "th" if 10 <= day.day % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
+    return day.strftime(form.replace("{d}", str(day.day)).replace("{m}", str(day.month)).replace("{th}", th))
+
+
+def holidays(split: Split) -> Sequence[str]:
+    return _HOLIDAYS[split]
