@@ -2,20 +2,25 @@
 
 One JSON file (``CDS_KEYS_FILE``), readable by us alone::
 
-    {"signing": [{JWK, private}], "pseudonym": "base64url, 32 bytes", "handle": "...", "session": "..."}
+    {"signing": [{JWK, private}], "pseudonym": "base64url, 32 bytes", "handle": "...", "session": "...",
+     "master": ["..."]}
 
-The first signing key signs; the public halves of all are published at ``/.well-known/jwks.json``.
+The first signing key signs; the public halves of all are published at ``/.well-known/jwks.json``. The first master
+key wraps the keys of the tenants, the others still unwrap; there is none where ``CDS_MASTER_KEY`` names one.
 """
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TextIO, cast
 
 from joserfc.jwk import ECKey, KeySet
 
@@ -34,6 +39,8 @@ class Keys:
     """What an EHR carries for us: ``appContext``."""
     session: bytes = field(repr=False)
     """Sessions of the SMART app."""
+    master: tuple[bytes, ...] = field(default=(), repr=False)
+    """What wraps the tenants' keys, the newest first."""
     development: bool = False
 
     @classmethod
@@ -48,6 +55,9 @@ class Keys:
                 raise ConfigurationError(f"CDS_KEYS_FILE {path} does not exist; `cds keys new {path}` makes one")
             write_new(settings.home() / "keys.json", development=True)
         keys = cls._read(path)
+        if keys.development and not keys.master:
+            _provide_master(path)
+            keys = cls._read(path)
         if settings.production and keys.development:
             raise ConfigurationError("CDS_KEYS_FILE holds development keys; make your own with `cds keys new`")
         return keys
@@ -61,6 +71,7 @@ class Keys:
                 pseudonym=_secret(held["pseudonym"]),
                 handle=_secret(held["handle"]),
                 session=_secret(held["session"]),
+                master=tuple(map(_secret, held.get("master", ()))),
                 development=bool(held.get("development", False)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -71,6 +82,14 @@ class Keys:
         return cast(dict[str, Any], self.signing.as_dict(private=False))
 
 
+def read_jwks(file: TextIO) -> KeySet:
+    """The public keys in a JWK set (RFC 7517); :class:`ConfigurationError` where it is none."""
+    try:
+        return KeySet.import_key_set(json.load(file))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{file.name} holds no JWK set ({type(error).__name__})") from None
+
+
 def write_new(path: Path, *, development: bool = False) -> None:
     """Make a fresh set of keys at ``path``, mode 0600; an existing file is never touched."""
     key = ECKey.generate_key("P-384", {"alg": "ES384", "use": "sig"}, private=True, auto_kid=True)
@@ -78,13 +97,11 @@ def write_new(path: Path, *, development: bool = False) -> None:
         "development": development,
         "signing": [key.as_dict(private=True)],
         **{name: _b64(secrets.token_bytes(32)) for name in ("pseudonym", "handle", "session")},
+        "master": [_b64(secrets.token_bytes(32))],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written whole beside its place, then linked: two processes starting at once agree on one file.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(held, file, indent=1)
+    draft = _draft(path, held)
+    # Linked whole: two processes starting at once agree on one file.
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -92,6 +109,41 @@ def write_new(path: Path, *, development: bool = False) -> None:
             raise ConfigurationError(f"{path} exists; keys are not overwritten") from None
     finally:
         draft.unlink()
+
+
+def add_master(path: Path) -> None:
+    """Put a new master key before those that the file holds; what they wrapped can still be unwrapped."""
+    with _alone(path) as held:
+        held["master"] = [_b64(secrets.token_bytes(32)), *held.get("master", ())]
+        _draft(path, held).replace(path)
+
+
+def _provide_master(path: Path) -> None:
+    """Give a file of before there were master keys its first; of two processes at once, one does."""
+    with _alone(path) as held:
+        if not held.get("master"):
+            held["master"] = [_b64(secrets.token_bytes(32))]
+            _draft(path, held).replace(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[dict[str, Any]]:
+    """What the file holds, while no other process changes it."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be given a master key ({type(error).__name__})") from None
+
+
+def _draft(path: Path, held: dict[str, Any]) -> Path:
+    """The keys in a file beside their place, readable by us alone."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(held, file, indent=1)
+    return draft
 
 
 def _b64(raw: bytes) -> str:

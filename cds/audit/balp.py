@@ -22,6 +22,9 @@ from cds.findings import ModelVersion
 
 Event = dict[str, Any]
 
+CANONICAL = "https://sightline.example/fhir"
+"""The base of our own profiles, identifiers and code systems."""
+OURS = f"{CANONICAL}/StructureDefinition/"
 PROFILES = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
@@ -90,15 +93,39 @@ class Exchange:
     """What correlates the records of one transaction: X-Request-Id, or a hook's ``hookInstance``."""
 
 
-def patient_read(exchange: Exchange, patient: str, resource: str) -> Event:
+def patient_read(exchange: Exchange, patient: str, resource: str, interaction: str = "read") -> Event:
     """``resource`` of ``patient`` was read (both are references, such as ``Patient/1``)."""
     return _rest(
         exchange,
-        profile="IHE.BasicAudit.PatientRead",
+        profile=PROFILES + "IHE.BasicAudit.PatientRead",
         action="R",
-        interaction="read",
+        interaction=interaction,
         agents=(_destination(exchange.client), _source(exchange.server), *_user(exchange, "IRCP")),
-        entities=(_data(resource, "4"), _patient(patient)),
+        entities=(_data(resource, _role_of(resource)), _patient(patient)),
+    )
+
+
+def read(exchange: Exchange, resource: str, interaction: str = "read") -> Event:
+    """``resource``, which is about no patient, was read; ``interaction`` is ``read`` or ``vread``."""
+    return _rest(
+        exchange,
+        profile=PROFILES + "IHE.BasicAudit.Read",
+        action="R",
+        interaction=interaction,
+        agents=(_destination(exchange.client), _source(exchange.server), *_user(exchange, "IRCP")),
+        entities=(_data(resource, _role_of(resource)),),
+    )
+
+
+def query(exchange: Exchange, request: str) -> Event:
+    """A search with no patient in it."""
+    return _rest(
+        exchange,
+        profile=PROFILES + "IHE.BasicAudit.Query",
+        action="E",
+        interaction="search-type",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
+        entities=(_query(request),),
     )
 
 
@@ -106,7 +133,7 @@ def patient_query(exchange: Exchange, patient: str, request: str) -> Event:
     """A search with ``patient`` in it; ``request`` is its raw text, such as ``GET Observation?patient=1``."""
     return _rest(
         exchange,
-        profile="IHE.BasicAudit.PatientQuery",
+        profile=PROFILES + "IHE.BasicAudit.PatientQuery",
         action="E",
         interaction="search-type",
         agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
@@ -118,9 +145,21 @@ def patient_create(exchange: Exchange, patient: str, resource: str) -> Event:
     """``resource`` was created for ``patient``; the user, if any, is its author."""
     return _rest(
         exchange,
-        profile="IHE.BasicAudit.PatientCreate",
+        profile=PROFILES + "IHE.BasicAudit.PatientCreate",
         action="C",
         interaction="create",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "AUT")),
+        entities=(_data(resource, _role_of(resource)), _patient(patient)),
+    )
+
+
+def patient_update(exchange: Exchange, patient: str, resource: str) -> Event:
+    """``resource`` of ``patient`` was updated; the user, if any, is its author."""
+    return _rest(
+        exchange,
+        profile=PROFILES + "IHE.BasicAudit.PatientUpdate",
+        action="U",
+        interaction="update",
         agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "AUT")),
         entities=(_data(resource, _role_of(resource)), _patient(patient)),
     )
@@ -132,7 +171,7 @@ def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
     service = _coding(BALP_AGENT, "AuthzOauthService", "OAuth authorization service")
     return _event(
         exchange,
-        profile="IHE.IUA.71",
+        profile=PROFILES + "IHE.IUA.71",
         type=_coding(DCM, "110114", "User Authentication"),
         subtype=_coding("urn:ihe:event-type-code", "ITI-71", "Get Access Token"),
         action="E",
@@ -147,7 +186,14 @@ def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
 
 def hook_call(exchange: Exchange, service: str, patient: str | None = None) -> Event:
     """An EHR called a CDS service of ours."""
-    return _operation(exchange, service, () if patient is None else (_patient(patient),))
+    return _operation(exchange, "hook-call", service, () if patient is None else (_patient(patient),))
+
+
+def assessment(exchange: Exchange, service: str, models: Iterable[ModelVersion]) -> Event:
+    """Models looked at what a caller told us of a patient without saying who it is."""
+    event = hook_call(exchange, service)
+    event["agent"] += [_model(model) for model in models]
+    return event
 
 
 def inference(
@@ -155,21 +201,55 @@ def inference(
     patient: str,
     *,
     inputs: Iterable[str],
-    outputs: Iterable[str],
     models: Iterable[ModelVersion],
 ) -> Event:
-    """Models looked at ``inputs`` of ``patient`` and ``outputs`` came of it (references all)."""
+    """Models looked at ``inputs`` of ``patient`` (references all)."""
     entities = [_patient(patient)]
     entities += [_data(reference, "4") for reference in inputs]
-    entities += [_data(reference, _role_of(reference)) for reference in outputs]
-    event = _operation(exchange, "inference", entities)
+    event = _operation(exchange, "inference", "inference", entities)
     event["agent"] += [_model(model) for model in models]
     return event
+
+
+def bulk_export(exchange: Exchange, step: str, request: str) -> Event:
+    """FHIR Bulk Data: ``request`` was asked for, or a file of it fetched; ``step`` says which."""
+    return _operation(exchange, "bulk-export", f"$export {step}", (_query(request),))
+
+
+def model_change(exchange: Exchange, model: ModelVersion, device: str) -> Event:
+    """A model version came into use; ``device`` is the reference to its Device."""
+    event = _operation(exchange, "model-change", "model-change", (_data(device, "4"),))
+    event["agent"].append(_model(model))
+    return event
+
+
+def model_activated(exchange: Exchange, model: ModelVersion) -> Event:
+    """From now on the service uses ``model`` for its kind; the user is who chose it."""
+    return _event(
+        exchange,
+        profile=None,
+        type=_coding(DCM, "110100", "Application Activity"),
+        subtype=_coding("https://sightline.example/audit", "model-activated", f"{model.kind} model activated"),
+        action="U",
+        agents=(
+            _agent(_coding(DCM, "110150", "Application"), exchange.server),
+            *_user(exchange, "AUT"),
+            _model(model),
+        ),
+        entities=({"what": {"identifier": {"value": f"sha256:{model.digest}"}}, **_kind("2", "4")},),
+    )
 
 
 def refusal(exchange: Exchange, service: str, reason: str, outcome: Outcome = Outcome.MINOR_FAILURE) -> Event:
     """A call that we refused, and why: one plain sentence without patient data or tokens."""
     return failed(hook_call(exchange, service), reason, outcome, code="security")
+
+
+def maintenance(exchange: Exchange, name: str, detail: Mapping[str, object], patient: str | None = None) -> Event:
+    """An operator had us do ``name``; ``detail`` says how much, without patient data."""
+    event = _operation(exchange, "maintenance", name, () if patient is None else (_patient(patient),))
+    said = [{"type": key, "valueString": str(value)} for key, value in detail.items()]
+    return {**event, "entity": [{**event["entity"][0], "detail": said}, *event["entity"][1:]]}
 
 
 def failed(event: Event, reason: str, outcome: Outcome, *, code: str = "processing") -> Event:
@@ -191,11 +271,12 @@ def failed(event: Event, reason: str, outcome: Outcome, *, code: str = "processi
     }
 
 
-def _operation(exchange: Exchange, name: str, entities: Iterable[Event]) -> Event:
+def _operation(exchange: Exchange, profile: str, name: str, entities: Iterable[Event]) -> Event:
+    """An event of ours that BALP has no pattern for."""
     job = {"what": {"identifier": {"value": name}}, **_kind("2", "20")}
     return _rest(
         exchange,
-        profile=None,
+        profile=OURS + profile,
         action="E",
         interaction="operation",
         agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
@@ -206,7 +287,7 @@ def _operation(exchange: Exchange, name: str, entities: Iterable[Event]) -> Even
 def _rest(
     exchange: Exchange,
     *,
-    profile: str | None,
+    profile: str,
     action: str,
     interaction: str,
     agents: Iterable[Event],
@@ -215,7 +296,7 @@ def _rest(
     return _event(
         exchange,
         profile=profile,
-        type=_coding(EVENT_TYPE, "rest", "Restful Operation"),
+        type=_coding(EVENT_TYPE, "rest", "RESTful Operation"),
         subtype=_coding(RESTFUL, interaction, interaction),
         action=action,
         agents=agents,
@@ -236,7 +317,7 @@ def _event(
     return {
         "resourceType": "AuditEvent",
         "id": str(uuid4()),
-        **({"meta": {"profile": [PROFILES + profile]}} if profile else {}),
+        **({"meta": {"profile": [profile]}} if profile else {}),
         "type": type,
         "subtype": [subtype],
         "action": action,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Outcome, Party, User
-from cds.findings import Prescreen
+from cds.findings import ModelVersion, Prescreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +90,29 @@ class Trail:
     def feedback_given(self, caller: str, service: str) -> None:
         self.add(balp.hook_call(self._exchange(Party(caller, caller), self._us), f"{service}/feedback"))
 
-    def inference(self, prescreen: Prescreen, report: str | None) -> list[Event]:
-        """That models looked at the inputs and that a report was created: for the report's own transaction."""
-        exchange = self._exchange(self._us, self._us)
+    def assessed(self, caller: str, service: str, models: Iterable[ModelVersion]) -> None:
+        """Models looked at what a caller said; nothing of that is kept."""
+        self.add(balp.assessment(self._exchange(Party(caller, caller), self._us), service, models))
+
+    def inference(self, prescreen: Prescreen) -> Event:
+        """That models looked at the inputs: for the transaction that keeps what they found."""
         study = [prescreen.study.reference] if prescreen.study else []
-        outputs = [f"DiagnosticReport/{report}"] if report else []
-        looked = balp.inference(
-            exchange,
+        return balp.inference(
+            self._exchange(self._us, self._us),
             prescreen.patient,
             inputs=[*study, *(note.reference for note in prescreen.notes)],
-            outputs=outputs,
             models=prescreen.models,
         )
-        return [looked, *(balp.patient_create(exchange, prescreen.patient, output) for output in outputs)]
+
+    def report_created(self, prescreen: Prescreen, report: str) -> Event:
+        """That a report of it was made: for the report's own transaction."""
+        return balp.patient_create(
+            self._exchange(self._us, self._us), prescreen.patient, f"DiagnosticReport/{report}"
+        )
+
+    def report_updated(self, patient: str, report: str) -> Event:
+        """That a report says something else now: for the transaction that writes it."""
+        return balp.patient_update(self._exchange(self._us, self._us), patient, f"DiagnosticReport/{report}")
 
     def _exchange(self, client: Party, server: Party) -> Exchange:
         behalf = self._on_behalf

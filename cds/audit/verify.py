@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
 
-from cds.audit.chain import GENESIS, link
+from cds.audit.chain import GENESIS, Row, event_of, link, rows
 from cds.store.database import Connection
-
-BATCH = 5000
-"""Rows fetched at a time."""
 
 
 class Damage(StrEnum):
@@ -35,9 +30,26 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """``count`` events hold, the last of which has the hash ``head``; then comes ``broken``, if anything does."""
+class Anchor:
+    """An event that is known to have had this hash."""
 
+    seq: int = 0
+    hash: bytes = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of a chain from elsewhere: where to begin, and hashes that it must show on its way."""
+
+    start: Anchor = Anchor()
+    anchors: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The events after ``start`` hold up to ``count``, whose hash is ``head``; then comes ``broken``, if any."""
+
+    start: int
     count: int
     head: bytes
     broken: Break | None = None
@@ -47,55 +59,72 @@ class Verification:
         return self.broken is None
 
 
-class _Row(NamedTuple):
-    seq: int
-    id: UUID
-    recorded: datetime
-    previous_hash: bytes
-    hash: bytes
-    body: str
+NOTHING_KNOWN = Trust()
 
 
-def verify(connection: Connection, tenant: str) -> Verification:
-    """Check the whole chain, in a constant amount of memory, while others may append to it.
+def verify(connection: Connection, tenant: str, trust: Trust = NOTHING_KNOWN) -> Verification:
+    """Check the chain, in a constant amount of memory, while others may append to it.
 
-    What it cannot see is a chain rewritten from some event to its end together with its head: that takes a hash
-    kept elsewhere.
+    A chain rewritten from some event to its end, together with its head, shows only against an anchor.
     """
-    head_seq, head_hash = _head(connection, tenant)
-    seq, previous, before = 0, GENESIS, GENESIS
-    with connection.cursor(name="audit_verify", binary=True) as cursor:
-        cursor.itersize = BATCH
-        cursor.execute(
-            "SELECT seq, id, recorded, previous_hash, hash, body FROM audit_event WHERE tenant = %s ORDER BY seq",
-            (tenant,),
-        )
-        for row in map(_Row._make, cursor):
-            if not _follows(row, tenant, seq, previous) or (row.seq == head_seq and row.hash != head_hash):
-                known = _is_known(connection, tenant, row.previous_hash)
-                return Verification(seq, previous, _named(row, seq, previous, before, known=known))
-            seq, previous, before = row.seq, row.hash, previous
-    return Verification(seq, previous, _end(seq, head_seq, _head(connection, tenant)[0]))
+    head = _head(connection, tenant)
+    anchors = {**trust.anchors, head.seq: head.hash} if head.seq else trust.anchors
+    walked = walk(
+        tenant,
+        rows(connection, tenant, trust.start.seq),
+        Trust(trust.start, anchors),
+        lambda digest: _is_known(connection, tenant, digest),
+    )
+    if walked.broken:
+        return walked
+    expected = max([head.seq, trust.start.seq, *trust.anchors])
+    return _ended(walked, expected, max(expected, _head(connection, tenant).seq))
 
 
-def _head(connection: Connection, tenant: str) -> tuple[int, bytes]:
+def walk(tenant: str, trail: Iterable[Row], trust: Trust, is_known: Callable[[bytes], bool]) -> Verification:
+    """Follow the trail from the start until one does not follow; whether the last is the last is not looked at.
+
+    ``is_known`` says whether any event of the trail has a hash.
+    """
+    start = trust.start.seq
+    seq, previous, before = start, trust.start.hash, trust.start.hash
+    for row in trail:
+        if not _follows(row, tenant, seq, previous) or trust.anchors.get(row.seq, row.hash) != row.hash:
+            broken = _named(row, seq, previous, before, known=is_known(row.previous_hash))
+            return Verification(start, seq, previous, broken)
+        seq, previous, before = row.seq, row.hash, previous
+    return Verification(start, seq, previous)
+
+
+def _ended(walked: Verification, expected: int, at_most: int) -> Verification:
+    """The trail ended at ``count``; it was to reach ``expected``, and others may have moved its end meanwhile."""
+    broken = None
+    if walked.count < expected:
+        broken = Break(walked.count + 1, Damage.DROPPED)
+    elif walked.count > at_most:
+        broken = Break(at_most + 1, Damage.INSERTED)
+    return Verification(walked.start, walked.count, walked.head, broken)
+
+
+def _head(connection: Connection, tenant: str) -> Anchor:
     found = connection.execute("SELECT seq, hash FROM audit_head WHERE tenant = %s", (tenant,)).fetchone()
-    return (found[0], found[1]) if found else (0, GENESIS)
+    return Anchor(*found) if found else Anchor()
 
 
-def _follows(row: _Row, tenant: str, seq: int, previous: bytes) -> bool:
+def _follows(row: Row, tenant: str, seq: int, previous: bytes) -> bool:
     """Whether ``row`` is the event after ``seq``, and its columns say what its text says."""
     return (
-        row.seq == seq + 1
+        row.line is not None
+        and row.seq == seq + 1
         and row.previous_hash == previous
-        and row.hash == link(previous, tenant, row.seq, row.body)
-        and _columns_agree(row)
+        and row.hash == link(previous, tenant, row.seq, row.line)
+        and _columns_agree(row, row.line)
     )
 
 
-def _columns_agree(row: _Row) -> bool:
+def _columns_agree(row: Row, line: bytes) -> bool:
     try:
-        event = json.loads(row.body)
+        event = event_of(line)
         return bool(event["id"] == str(row.id) and datetime.fromisoformat(event["recorded"]) == row.recorded)
     except (ValueError, KeyError, TypeError):
         return False
@@ -110,7 +139,7 @@ def _is_known(connection: Connection, tenant: str, digest: bytes) -> bool:
     )
 
 
-def _named(row: _Row, seq: int, previous: bytes, before: bytes, *, known: bool) -> Break:
+def _named(row: Row, seq: int, previous: bytes, before: bytes, *, known: bool) -> Break:
     """What happened at ``row``, the first that does not follow the event ``seq``.
 
     ``previous`` is that event's hash, ``before`` the hash of the one before it, and ``known`` says whether the
@@ -123,12 +152,3 @@ def _named(row: _Row, seq: int, previous: bytes, before: bytes, *, known: bool) 
     if row.previous_hash == before:
         return Break(seq, Damage.INSERTED)
     return Break(row.seq, Damage.REORDERED if known else Damage.DROPPED)
-
-
-def _end(seq: int, head_before: int, head_after: int) -> Break | None:
-    """The trail ends at ``seq``; the head was read before and after, and others may have moved it meanwhile."""
-    if seq < head_before:
-        return Break(seq + 1, Damage.DROPPED)
-    if seq > head_after:
-        return Break(head_after + 1, Damage.INSERTED)
-    return None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-CANONICAL = "https://sightline.example/fhir"
-"""The base of our own identifiers and code systems."""
+from cds import findings
 
-PRESCREEN_IDENTIFIER = f"{CANONICAL}/identifier/prescreen"
+CANONICAL = findings.CANONICAL
+PRESCREEN_IDENTIFIER = findings.PRESCREEN_IDENTIFIER
+PROFILES = f"{CANONICAL}/StructureDefinition/"
+"""Where our profiles are (``fhir_profiles/``)."""
+
 MODEL_IDENTIFIER = f"{CANONICAL}/identifier/model-digest"
 
 LOINC = "http://loinc.org"
@@ -15,7 +18,7 @@ UCUM = "http://unitsofmeasure.org"
 
 AIAST = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "AIAST",
+    "code": findings.AI_ASSERTED,
     "display": "Artificial Intelligence asserted",
 }
 """AI Transparency on FHIR: the label of every resource and element that an algorithm asserts."""
@@ -36,10 +39,30 @@ ARTIFICIAL_INTELLIGENCE = {
         {
             "system": "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
             "code": "Artificial-Intelligence",
-            "display": "Artificial Intelligence",
+            "display": "All kinds of Artificial Intelligence",
         }
     ]
 }
+
+
+AI_TRANSPARENCY = "http://hl7.org/fhir/uv/aitransparency"
+CONFIDENCE_EXTENSION = f"{AI_TRANSPARENCY}/StructureDefinition/AIconfidence"
+MODEL_CARD = {
+    "system": f"{AI_TRANSPARENCY}/CodeSystem/AIinputsCS",
+    "code": "AIModelCard",
+    "display": "AI Model-Card",
+}
+MARKDOWN_CARD = {
+    "system": f"{AI_TRANSPARENCY}/CodeSystem/AIinputsCS",
+    "code": "AIModelCardMarkdownFormat",
+    "display": "Markdown Format",
+}
+REVIEW = {
+    "system": f"{CANONICAL}/CodeSystem/task-code",
+    "code": "review-ai-result",
+    "display": "Review the result of a model",
+}
+"""What a radiologist is asked to do."""
 
 
 def concept(system: str, code: str, display: str) -> dict[str, Any]:

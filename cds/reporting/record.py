@@ -1,8 +1,8 @@
-"""What is kept of a prescreen: readings as soon as they are made, results in one transaction with their audit."""
+"""What is kept of a prescreen: readings as soon as they are made, the rest in one transaction with its audit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -10,14 +10,17 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
-from cds.audit import balp, chain
-from cds.audit.balp import Exchange, Outcome, Party
+from cds.audit import balp
+from cds.audit.balp import Event, Exchange, Outcome, Party
+from cds.audit.journal import Journal, Write
 from cds.audit.trail import Trail
 from cds.findings import ImageReading, NoteReading, Prescreen
-from cds.reporting.resources import collection, report_id, resources
+from cds.reporting.resources import collection, located, report_id, resources
+from cds.reporting.tasks import review
 from cds.store import cards, outbox, prescreens, scores
 from cds.store import resources as resource_store
 from cds.store.database import Connection, Database
+from cds.store.recent import Recent
 
 
 class Told(Protocol):
@@ -31,6 +34,17 @@ class Told(Protocol):
     def timestamp(self) -> datetime: ...
     @property
     def body(self) -> Mapping[str, Any]: ...
+
+
+class Given(Protocol):
+    """A card that was given (:class:`cds.hooks.telling.Given`)."""
+
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def kept(self) -> Mapping[str, Any]: ...
 
 
 class TokenRequested(Protocol):
@@ -52,6 +66,11 @@ class TokenRequested(Protocol):
 
 T = TypeVar("T")
 
+LOOKED_THROUGH = 5
+"""Prescreens of one patient, for the last that is whole."""
+READINGS_AT_HAND = 4096
+"""Of all tenants, in each process; every other is in the database."""
+
 _IMAGE = TypeAdapter(ImageReading)
 _NOTE = TypeAdapter(NoteReading)
 _PRESCREEN = TypeAdapter(Prescreen)
@@ -62,6 +81,8 @@ class Record:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._journal = Journal(database)
+        self._readings: Recent[Any] = Recent(READINGS_AT_HAND)
 
     def image_reading(self, tenant: str, key: str) -> ImageReading | None:
         return self._reading(tenant, key, "image", _IMAGE)
@@ -75,12 +96,6 @@ class Record:
     def keep_note_reading(self, tenant: str, key: str, reading: NoteReading) -> NoteReading:
         return self._keep(tenant, key, "note", reading)
 
-    def prescreen(self, tenant: str, key: str) -> Prescreen | None:
-        """The prescreen of the same inputs and models, if it was made before."""
-        with self._database.transaction(tenant) as connection:
-            body = prescreens.by_key(connection, tenant, key)
-        return _PRESCREEN.validate_python(body) if body else None
-
     def by_id(self, tenant: str, id: str) -> Prescreen | None:
         with self._database.transaction(tenant) as connection:
             body = prescreens.get(connection, tenant, UUID(id))
@@ -88,69 +103,45 @@ class Record:
 
     def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
         """The last prescreen of ``Patient/{id}``."""
-        return next(iter(self.recent(tenant, fhir_server, patient, 1)), None)
+        return next(iter(self.recent(tenant, fhir_server, patient, LOOKED_THROUGH)), None)
 
     def recent(self, tenant: str, fhir_server: str, patient: str, limit: int) -> list[Prescreen]:
-        """The last prescreens of ``Patient/{id}``, the latest first."""
+        """The last prescreens of ``Patient/{id}``, the latest first; at most ``limit`` are looked through.
+
+        One with a late part is not among them: the whole one follows it.
+        """
         with self._database.transaction(tenant) as connection:
             bodies = prescreens.of_patient(connection, tenant, fhir_server, patient, limit)
-        return [_PRESCREEN.validate_python(body) for body in bodies]
+        return [one for one in map(_PRESCREEN.validate_python, bodies) if not one.late]
 
-    def write(self, prescreen: Prescreen, trail: Trail) -> Prescreen:
-        """Report, observations, provenance, audit and outbox in one transaction: all of it, or nothing.
-
-        Two requests at once may make the same prescreen; the second finds it kept and writes nothing.
-        """
-        tenant = prescreen.tenant
-        with trail.taken() as events, self._database.transaction(tenant) as connection:
-            new = prescreens.put(
-                connection,
-                tenant,
-                id=UUID(prescreen.id),
-                key=prescreen.key,
-                patient=prescreen.patient,
-                fhir_server=prescreen.fhir_server,
-                body=_json(prescreen),
-            )
-            if new:
-                self._write_results(connection, prescreen)
-                made = trail.inference(prescreen, report_id(prescreen))
-                chain.append_many(connection, tenant, [*events, *made])
-            else:
-                chain.append_many(connection, tenant, events)
-        return prescreen
+    def write(self, tenant: str, trail: Trail, *writes: Write) -> None:
+        """All of it with the events of ``trail`` in one transaction, or nothing."""
+        with trail.taken() as events:
+            if events or writes:
+                self._journal.write(tenant, lambda connection: _all(events, writes, connection))
 
     def answered(
-        self, tenant: str, service: str, prescreen: Prescreen, given: Iterable[Mapping[str, Any]], trail: Trail
+        self,
+        tenant: str,
+        service: str,
+        prescreen: Prescreen,
+        given: Sequence[Given],
+        trail: Trail,
+        *also: Write,
     ) -> None:
-        """Keep the cards of an answer, for the feedback that may come, and the audit of the call."""
-        with trail.taken() as events, self._database.transaction(tenant) as connection:
-            for card in given:
-                cards.put(
-                    connection,
-                    tenant,
-                    uuid=UUID(card["uuid"]),
-                    service=service,
-                    topic=card["source"]["topic"]["code"],
-                    body=_of_card(card),
-                    prescreen=UUID(prescreen.id),
-                )
-            chain.append_many(connection, tenant, events)
+        """Keep the cards of an answer, for the feedback that may come, with the prescreen that they tell of."""
+        self.write(tenant, trail, kept(prescreen, trail), told(prescreen, service, given), *also)
 
-    def feedback(self, tenant: str, service: str, told: Iterable[Told], trail: Trail) -> None:
+    def feedback(self, tenant: str, service: str, entries: Sequence[Told], trail: Trail) -> None:
         """Keep what became of cards, each told once; :class:`~cds.errors.Unknown` for a card that is not ours."""
-        with trail.taken() as events, self._database.transaction(tenant) as connection:
-            for entry in told:
-                cards.feedback(
-                    connection,
-                    tenant,
-                    service=service,
-                    card=UUID(entry.card),
-                    outcome=entry.outcome,
-                    outcome_timestamp=entry.timestamp,
-                    body=entry.body,
-                )
-            chain.append_many(connection, tenant, events)
+        self.write(tenant, trail, _fed_back(tenant, service, entries))
+
+    def outcomes(
+        self, tenant: str, fhir_server: str, patient: str, since: datetime
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """What became of the patient's cards since, oldest first, each with what was kept of its card."""
+        with self._database.transaction(tenant) as connection:
+            return cards.outcomes_of_patient(connection, tenant, fhir_server, patient, since)
 
     def token_requested(self, request: TokenRequested) -> None:
         """We asked an EHR for a token of our own (ITI-71)."""
@@ -163,51 +154,134 @@ class Record:
 
     def audit(self, tenant: str, trail: Trail) -> None:
         """Write the events gathered so far, if any."""
-        with trail.taken() as events:
-            if events:
-                with self._database.transaction(tenant) as connection:
-                    chain.append_many(connection, tenant, events)
+        self.write(tenant, trail)
 
     def event(self, tenant: str, event: Mapping[str, Any]) -> None:
         """Write one AuditEvent by itself."""
-        with self._database.transaction(tenant) as connection:
-            chain.append(connection, tenant, event)
-
-    def _write_results(self, connection: Connection, prescreen: Prescreen) -> None:
-        written = resources(prescreen)
-        for resource in written:
-            # A model version's Device is the same for every patient.
-            whose = None if resource["resourceType"] == "Device" else prescreen.patient
-            if whose is None and resource_store.get(connection, prescreen.tenant, "Device", resource["id"]):
-                continue
-            resource_store.put(
-                connection, prescreen.tenant, resource, patient=whose, fhir_server=prescreen.fhir_server
-            )
-        if written:
-            outbox.enqueue(
-                connection,
-                prescreen.tenant,
-                kind=outbox.FHIR_RESULTS,
-                destination=prescreen.fhir_server,
-                payload=collection(written),
-                idempotency_key=prescreen.id,
-            )
+        self._journal.write(tenant, lambda connection: [dict(event)])
 
     def _reading(self, tenant: str, key: str, kind: str, adapter: TypeAdapter[T]) -> T | None:
+        known: T | None = self._readings.get(tenant, key, kind)
+        if known is not None:
+            return known
         with self._database.transaction(tenant) as connection:
             body = scores.get(connection, tenant, key, kind)
-        return adapter.validate_python(body) if body else None
+        return self._readings.put(adapter.validate_python(body), tenant, key, kind) if body else None
 
     def _keep(self, tenant: str, key: str, kind: str, reading: T) -> T:
         with self._database.transaction(tenant) as connection:
             scores.put(connection, tenant, key, kind, _json(reading))
+        self._readings.put(reading, tenant, key, kind)
         return reading
 
 
-def _of_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What feedback refers to later. A suggestion's resource is the EHR's own order and may name the patient."""
-    suggestions = [{"uuid": s["uuid"], "label": s["label"]} for s in card.get("suggestions", ())]
-    return {"summary": card["summary"], "indicator": card["indicator"], "suggestions": suggestions}
+def kept(prescreen: Prescreen, trail: Trail) -> Write:
+    """The prescreen, and that models looked; nothing where the same was found before."""
+
+    def write(connection: Connection) -> Iterable[Event]:
+        new = prescreens.put(
+            connection,
+            prescreen.tenant,
+            id=UUID(prescreen.id),
+            key=prescreen.key,
+            patient=prescreen.patient,
+            fhir_server=prescreen.fhir_server,
+            body=_json(prescreen),
+        )
+        return [trail.inference(prescreen)] if new else []
+
+    return write
+
+
+def reported(prescreen: Prescreen, trail: Trail) -> Write:
+    """Report, observations and provenance of a prescreen that is kept; nothing where they were made before.
+
+    They are on their way to the EHR with the same transaction.
+    """
+
+    def write(connection: Connection) -> Iterable[Event]:
+        report = report_id(prescreen)
+        if report is None or _is_reported(connection, prescreen, report):
+            return []
+        # Another process may be about to: the second waits here, and then finds it done.
+        prescreens.lock(connection, prescreen.tenant, UUID(prescreen.id))
+        if _is_reported(connection, prescreen, report):
+            return []
+        _write_results(connection, prescreen)
+        return [trail.report_created(prescreen, report)]
+
+    return write
+
+
+def told(prescreen: Prescreen, service: str, given: Iterable[Given]) -> Write:
+    """The cards that were given about a prescreen that is kept."""
+
+    def write(connection: Connection) -> Iterable[Event]:
+        for card in given:
+            cards.put(
+                connection,
+                prescreen.tenant,
+                uuid=UUID(card.uuid),
+                service=service,
+                topic=card.topic,
+                body=card.kept,
+                prescreen=UUID(prescreen.id),
+            )
+        return []
+
+    return write
+
+
+def _fed_back(tenant: str, service: str, entries: Iterable[Told]) -> Write:
+    def write(connection: Connection) -> Iterable[Event]:
+        for entry in entries:
+            cards.feedback(
+                connection,
+                tenant,
+                service=service,
+                card=UUID(entry.card),
+                outcome=entry.outcome,
+                outcome_timestamp=entry.timestamp,
+                body=entry.body,
+            )
+        return []
+
+    return write
+
+
+def _all(events: Iterable[Event], writes: Iterable[Write], connection: Connection) -> list[Event]:
+    told_by_writes = [event for write in writes for event in write(connection)]
+    return [*events, *told_by_writes]
+
+
+def _is_reported(connection: Connection, prescreen: Prescreen, report: str) -> bool:
+    return resource_store.get(connection, prescreen.tenant, "DiagnosticReport", report) is not None
+
+
+def _write_results(connection: Connection, prescreen: Prescreen) -> None:
+    written = resources(prescreen)
+    task = review(prescreen)
+    held = [*written, *([task] if task else [])]
+    for resource in (located(one, held, prescreen.fhir_server) for one in held):
+        if resource["resourceType"] == "Device":
+            # A model version's Device is the same for every patient.
+            resource_store.put_new(connection, prescreen.tenant, resource)
+        else:
+            resource_store.put(
+                connection,
+                prescreen.tenant,
+                resource,
+                patient=prescreen.patient,
+                fhir_server=prescreen.fhir_server,
+            )
+    outbox.enqueue(
+        connection,
+        prescreen.tenant,
+        kind=outbox.FHIR_RESULTS,
+        destination=prescreen.fhir_server,
+        payload=collection(written),
+        idempotency_key=prescreen.id,
+    )
 
 
 def _json(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ same resources; references to the EHR's resources stay relative to the EHR's bas
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from cds.findings import SNOMED_CT, Finding, Level, ModelVersion, Prescreen
@@ -19,6 +20,7 @@ _INTERPRETATION = {
     Level.REVIEW: ("IND", "Indeterminate"),
     Level.LOW: ("NEG", "Negative"),
 }
+_LABEL = {"url": codes.INLINE_LABEL_EXTENSION, "valueCoding": codes.AIAST}
 _MODELS = uuid.UUID("6f0b8a34-8f3e-5d8e-9d0a-4f6f6d1f7c55")
 
 
@@ -40,12 +42,19 @@ def report_id(prescreen: Prescreen) -> str | None:
     return _id(prescreen, "DiagnosticReport") if prescreen.findings else None
 
 
+def device_id(model: ModelVersion) -> str:
+    """The id of the Device that :func:`device` makes."""
+    return str(uuid.uuid5(_MODELS, model.digest))
+
+
 def device(model: ModelVersion) -> Resource:
     """One Device per model version, so that everything that one version touched can be found by it."""
     return {
         "resourceType": "Device",
-        "id": str(uuid.uuid5(_MODELS, model.digest)),
+        "id": device_id(model),
+        "meta": {"profile": [codes.PROFILES + "model-version"]},
         "identifier": [{"system": codes.MODEL_IDENTIFIER, "value": model.digest}],
+        "status": "active",
         "manufacturer": "Sightline",
         "deviceName": [{"name": model.name, "type": "model-name"}],
         "modelNumber": model.name,
@@ -66,7 +75,7 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
         {
             "resourceType": "Observation",
             "id": _id(prescreen, f"Observation/{finding.key}"),
-            "meta": {"security": [codes.AIAST]},
+            "meta": {"profile": [codes.PROFILES + "ai-finding"], "security": [codes.AIAST]},
             "identifier": [_identifier(prescreen, f"/{finding.key}")],
             "status": "preliminary",
             "category": [
@@ -74,6 +83,7 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
             ],
             "code": codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display),
             "subject": _reference(prescreen.patient),
+            "effectiveDateTime": _taken(prescreen),
             "issued": _instant(prescreen),
             "valueQuantity": _probability(finding.probability),
             "interpretation": [
@@ -96,23 +106,22 @@ def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Res
         {
             "resourceType": "DiagnosticReport",
             "id": _id(prescreen, "DiagnosticReport"),
-            "meta": {"security": [codes.AIAST, codes.INLINE_LABEL]},
+            "meta": {
+                "profile": [codes.PROFILES + "ai-prescreen"],
+                "security": [codes.AIAST, codes.INLINE_LABEL],
+            },
             "identifier": [_identifier(prescreen)],
             "status": "preliminary",
             "category": [codes.concept("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")],
             "code": codes.concept(codes.LOINC, "18748-4", "Diagnostic imaging study"),
             "subject": _reference(prescreen.patient),
-            "effectiveDateTime": study.started.isoformat() if study and study.started else None,
+            "effectiveDateTime": _taken(prescreen),
             "issued": _instant(prescreen),
             "result": [_reference(f"Observation/{o['id']}") for o in observations],
             "imagingStudy": [_reference(study.reference)] if study else [],
             "conclusion": words.conclusion(prescreen),
-            "_conclusion": {"extension": [{"url": codes.INLINE_LABEL_EXTENSION, "valueCoding": codes.AIAST}]},
-            "conclusionCode": [
-                codes.concept(SNOMED_CT, f.type.snomed, f.type.display)
-                for f in prescreen.findings
-                if f.level is Level.HIGH
-            ],
+            "_conclusion": {"extension": [_LABEL]},
+            "conclusionCode": [_conclusion(f) for f in prescreen.findings if f.level is Level.HIGH],
         }
     )
 
@@ -127,7 +136,7 @@ def provenance(
         {
             "resourceType": "Provenance",
             "id": _id(prescreen, "Provenance"),
-            "meta": {"security": [codes.AIAST]},
+            "meta": {"profile": [codes.PROFILES + "ai-authorship"], "security": [codes.AIAST]},
             "target": [_reference(f"{r['resourceType']}/{r['id']}") for r in (report, *observations)],
             "recorded": _instant(prescreen),
             "reason": [{"coding": [codes.AIAST]}],
@@ -146,6 +155,21 @@ def provenance(
             "entity": [{"role": "source", "what": _reference(reference)} for reference in inputs],
         }
     )
+
+
+def located(resource: Resource, written: list[Resource], fhir_server: str) -> Resource:
+    """``resource`` for whoever reads it from us: what lies on the EHR is named by its URL, ours stays relative."""
+    own = {f"{r['resourceType']}/{r['id']}" for r in written}
+    names = {name for name in _references(resource) if "://" not in name and not name.startswith("#")} - own
+    rewritten: Resource = _rewritten(resource, {name: f"{fhir_server}/{name}" for name in names})
+    return rewritten
+
+
+def relative(resource: Resource, fhir_server: str) -> Resource:
+    """``resource`` for the EHR: the reverse of :func:`located`."""
+    names = {name for name in _references(resource) if name.startswith(f"{fhir_server}/")}
+    rewritten: Resource = _rewritten(resource, {name: name.removeprefix(f"{fhir_server}/") for name in names})
+    return rewritten
 
 
 def collection(written: list[Resource]) -> Resource:
@@ -175,12 +199,37 @@ def _rewritten(value: Any, own: dict[str, str]) -> Any:
     return value
 
 
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "reference" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
 def _id(prescreen: Prescreen, name: str) -> str:
     return str(uuid.uuid5(uuid.UUID(prescreen.id), name))
 
 
 def _identifier(prescreen: Prescreen, suffix: str = "") -> Resource:
     return {"system": codes.PRESCREEN_IDENTIFIER, "value": prescreen.id + suffix}
+
+
+def _conclusion(finding: Finding) -> Resource:
+    """A finding that the report concludes, labelled, with its probability (AI Transparency, "AIconfidence")."""
+    confidence = {"url": codes.CONFIDENCE_EXTENSION, "valueDecimal": round(finding.probability, 4)}
+    concluded = codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display)
+    return {"extension": [_LABEL, confidence], **concluded}
+
+
+def _taken(prescreen: Prescreen) -> str | None:
+    """When the image was taken that it all is about."""
+    study = prescreen.study
+    return study.started.isoformat() if study and study.started else None
 
 
 def _reference(reference: str) -> Resource:

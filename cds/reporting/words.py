@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cds.findings import Finding, Level, Prescreen
+import re
+from datetime import date, datetime
+
+from cds.findings import Finding, Level, ModelVersion, Prescreen
 
 LEVEL_IN_WORDS = {
     Level.HIGH: "high probability",
@@ -38,14 +41,60 @@ def sentence(finding: Finding) -> str:
     )
 
 
+def model(version: ModelVersion) -> str:
+    """Enough to tell it from any other."""
+    return f"{version.name} {version.version} ({version.digest[:8]})"
+
+
 def seen(prescreen: Prescreen) -> str:
     """What the answer rests on."""
-    study, notes = prescreen.study, prescreen.notes
-    image = "no image"
-    if study:
-        taken = f" of {study.started:%Y-%m-%d}" if study.started else ""
-        image = " ".join(filter(None, (study.modality, study.view))) + taken
-    return f"{image}; {len(notes)} {'note' if len(notes) == 1 else 'notes'}"
+    return f"{_image(prescreen)}; {_notes(prescreen)}"
+
+
+def seen_by(now: datetime, prescreen: Prescreen) -> str:
+    """What the answer rests on, and how old that is ``now``."""
+    image, notes = _image(prescreen), _notes(prescreen)
+    if prescreen.study and prescreen.study.started:
+        image += f", {age(prescreen.study.started, now)}"
+    if latest := max((note.written for note in prescreen.notes if note.written), default=None):
+        notes += f", {'' if len(prescreen.notes) == 1 else 'the latest '}{_days(latest, now)}"
+    return f"{image}; {notes}"
+
+
+def age(then: datetime, now: datetime) -> str:
+    """``5 hours old``; from two days on, whole days."""
+    hours = int((now - then).total_seconds() // 3600)
+    if hours >= 48:
+        return f"{hours // 24} days old"
+    return f"{hours} {'hour' if hours == 1 else 'hours'} old" if hours > 0 else "less than an hour old"
+
+
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&@]|(?<=www)\.|:(?=//)", re.IGNORECASE)
+"""What would start an element of it, and what would make an address a link."""
+
+
+def markdown(text: str) -> str:
+    """Somebody else's text as GitHub-flavoured markdown that reads as it does, in one line, after other words."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def _image(prescreen: Prescreen) -> str:
+    study = prescreen.study
+    if not study:
+        return "no image"
+    taken = f" of {study.started:%Y-%m-%d}" if study.started else ""
+    written = " (writing in the picture)" if study.burned_in else ""
+    return " ".join(filter(None, (study.modality, study.view))) + taken + written
+
+
+def _notes(prescreen: Prescreen) -> str:
+    count = len(prescreen.notes)
+    return f"{count} {'note' if count == 1 else 'notes'}"
+
+
+def _days(day: date, now: datetime) -> str:
+    days = (now.date() - day).days
+    return "of today" if days <= 0 else f"{days} {'day' if days == 1 else 'days'} old"
 
 
 def conclusion(prescreen: Prescreen) -> str:

@@ -1,4 +1,4 @@
-"""How bodies go into their columns and come out: the one place that a column's encoding is known."""
+"""How bodies go into their columns and come out: as JSON, sealed to their place."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from psycopg.types.json import Jsonb
 
 from cds.errors import RequestError
+from cds.store.database import Connection
+from cds.store.sealing import Place
 
 Body = Mapping[str, Any]
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def to_column(body: Body) -> Jsonb:
-    """Raise :class:`RequestError` for what JSON or PostgreSQL cannot hold: lone surrogates, NUL characters."""
+def to_column(connection: Connection, place: Place, body: Body) -> bytes:
+    """Raise :class:`RequestError` for what is not JSON in Unicode, or holds NUL characters, which nobody means."""
     try:
         text = orjson.dumps(body)
     except TypeError:
         raise RequestError("the content is not JSON in Unicode") from None
     if _NUL.search(text):
         raise RequestError("the content holds a NUL character")
-    return Jsonb(body, dumps=lambda _: text)
+    return connection.sealer.seal(place, text)
 
 
-def from_column(column: Any) -> dict[str, Any]:
-    return dict(column)
+def from_column(connection: Connection, place: Place, column: bytes) -> dict[str, Any]:
+    """Raise :class:`~cds.errors.IntegrityError` for what was not sealed there."""
+    body: dict[str, Any] = orjson.loads(connection.sealer.open(place, column))
+    return body

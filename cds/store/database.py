@@ -6,15 +6,21 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from cds.errors import Unreachable
+from cds.store.sealing import Keyring, Sealer, tenants
 
-Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection within a transaction of one tenant."""
+
+    sealer: Sealer
+    """The tenant's."""
+
 
 SESSION = {
     "statement_timeout": "30s",
@@ -30,8 +36,11 @@ class Database:
     ``timeout_s`` is how long a transaction waits for a connection.
     """
 
-    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 16, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, url: str, keyring: Keyring, *, min_size: int = 1, max_size: int = 16, timeout_s: float = 5.0
+    ) -> None:
         self._url = url
+        self._keyring = keyring
         self._min_size = min_size
         self._max_size = max_size
         self._timeout_s = timeout_s
@@ -45,13 +54,28 @@ class Database:
 
         Raises :class:`Unreachable` where the database does not answer.
         """
-        with self._connection() as connection:
-            connection.execute("SELECT set_config('cds.tenant', %s, true)", (tenant,))
+        with _unreachable():
+            connection = self._begun(tenant)
+            try:
+                with connection:
+                    yield connection
+            finally:
+                self._opened().putconn(connection)
+
+    def tenants(self) -> list[str]:
+        """Every tenant that has rows."""
+        with self.connection() as connection:
+            return tenants(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection of no tenant, for what belongs to none."""
+        with _unreachable(), self._opened().connection(timeout=self._timeout_s) as connection:
             yield connection
 
     def ping(self) -> None:
         """Raise :class:`Unreachable` where the database does not answer."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("SELECT 1")
 
     def close(self) -> None:
@@ -60,15 +84,24 @@ class Database:
             self._pool.close()
         self._pool = None
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        try:
-            with self._opened().connection(timeout=self._timeout_s) as connection:
-                yield connection
-        except PoolTimeout:
-            raise Unreachable("the database gave no connection in time") from None
-        except psycopg.OperationalError as error:
-            raise Unreachable(f"the database did not answer ({type(error).__name__})") from error
+    def _begun(self, tenant: str) -> Connection:
+        """A connection with a transaction of ``tenant`` begun.
+
+        One that died idle shows it here, where nothing is lost by taking another.
+        """
+        pool = self._opened()
+        for _ in range(self._max_size):
+            connection = pool.getconn(self._timeout_s)
+            try:
+                connection.sealer = self._keyring.begin(connection, tenant)
+            except psycopg.OperationalError:
+                pool.putconn(connection)
+            except BaseException:
+                pool.putconn(connection)
+                raise
+            else:
+                return connection
+        raise Unreachable("the database closed every connection")
 
     def _opened(self) -> ConnectionPool[Connection]:
         """The pool of this process: one that came through a fork belongs to the parent."""
@@ -80,6 +113,7 @@ class Database:
     def _new_pool(self) -> ConnectionPool[Connection]:
         return ConnectionPool(
             self._url,
+            connection_class=Connection,
             min_size=self._min_size,
             max_size=self._max_size,
             kwargs={
@@ -87,7 +121,17 @@ class Database:
                 "application_name": "sightline",
                 "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
             },
-            check=ConnectionPool.check_connection,
             open=True,
             name="database",
         )
+
+
+@contextmanager
+def _unreachable() -> Iterator[None]:
+    """Errors of the way to the database as ours."""
+    try:
+        yield
+    except PoolTimeout:
+        raise Unreachable("the database gave no connection in time") from None
+    except psycopg.OperationalError as error:
+        raise Unreachable(f"the database did not answer ({type(error).__name__})") from error

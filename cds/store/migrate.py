@@ -18,15 +18,21 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
+from cds.store import plain
+from cds.store.master_key import MasterKey
 
 OURS = Path(__file__).with_name("migrations")
 LOCK = 0x5167_4D16
 """Number of the advisory lock that one upgrade at a time holds."""
 LOCK_WAIT_S = 120
 CONNECT_S = 10
+WHEN_SEALED = "0005_sealed"
+"""The step that takes what is plain away, before which everything is sealed."""
 
 GRANTS: Mapping[str, str] = {
     "schema_migration": "SELECT",
+    "tenant": "SELECT, INSERT",
+    "data_key": "SELECT, INSERT",
     "score": "SELECT, INSERT, UPDATE, DELETE",
     "prescreen": "SELECT, INSERT",
     "resource": "SELECT, INSERT, UPDATE",
@@ -36,6 +42,12 @@ GRANTS: Mapping[str, str] = {
     "outbox": "SELECT, INSERT, UPDATE",
     "audit_event": "SELECT, INSERT",
     "audit_head": "SELECT, INSERT, UPDATE",
+    "search_row": "SELECT, INSERT, DELETE",
+    "search_term": "SELECT, INSERT, DELETE",
+    "bulk_export": "SELECT, INSERT, UPDATE, DELETE",
+    "bulk_export_file": "SELECT, INSERT, DELETE",
+    "audit_checkpoint": "SELECT, INSERT",
+    "audit_floor": "SELECT",
     "procrastinate_jobs": "SELECT, INSERT, UPDATE, DELETE",
     "procrastinate_events": "SELECT, INSERT",
     "procrastinate_workers": "SELECT, INSERT, UPDATE, DELETE",
@@ -70,7 +82,13 @@ def pending(url: str) -> list[str]:
         return [step.name for step in _missing(connection)]
 
 
-def upgrade(admin_url: str, app_role: str) -> list[str]:
+def check(url: str) -> None:
+    """Raise :class:`ConfigurationError` where the database lacks a step, and as :func:`pending` does."""
+    if missing := pending(url):
+        raise ConfigurationError(f"the database lacks {', '.join(missing)}; run `cds db upgrade`")
+
+
+def upgrade(admin_url: str, app_role: str, master: MasterKey) -> list[str]:
     """Apply what is missing as the owner, grant ``app_role`` what it needs, and return the steps applied.
 
     Many processes may do so at once. Raises :class:`ConfigurationError` where ``app_role`` could bypass row-level
@@ -86,7 +104,9 @@ def upgrade(admin_url: str, app_role: str) -> list[str]:
         )
         missing = _missing(connection)
         for step in missing:
-            _apply(connection, step)
+            if step.name == WHEN_SEALED:
+                plain.seal_all(connection, master)
+            _apply(connection, step, master)
         _grant(connection, app_role)
         return [step.name for step in missing]
 
@@ -123,8 +143,10 @@ def _missing(connection: psycopg.Connection) -> list[Migration]:
     return missing
 
 
-def _apply(connection: psycopg.Connection, step: Migration) -> None:
+def _apply(connection: psycopg.Connection, step: Migration, master: MasterKey) -> None:
     with connection.transaction():
+        if step.name == WHEN_SEALED:
+            plain.seal_the_rest(connection, master)
         connection.execute(step.statements)
         connection.execute("INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", (step.name, step.sha256))
 

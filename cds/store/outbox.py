@@ -21,6 +21,8 @@ TASK = "deliver"
 
 FHIR_RESULTS = "fhir-results"
 """The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
+FHIR_AMENDMENT = "fhir-amendment"
+"""The kind of a delivery whose payload is what a Bundle delivered before says now."""
 
 MAX_ATTEMPTS = 10
 LEASE = timedelta(minutes=2)
@@ -42,8 +44,8 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A delivery that was given up; :func:`retry` takes it up again."""
+class Letter:
+    """What may be shown of a delivery. One that was given up is dead; :func:`retry` takes it up again."""
 
     id: int
     kind: str
@@ -58,9 +60,9 @@ def enqueue(
 ) -> int:
     """Add a delivery and its job, and return its id; for a key that was used before, the id of that delivery."""
     added = connection.execute(
-        "INSERT INTO outbox (tenant, kind, destination, idempotency_key, payload) VALUES (%s, %s, %s, %s, %s)"
+        "INSERT INTO outbox (tenant, kind, destination, idempotency_key, body) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING RETURNING id",
-        (tenant, kind, destination, idempotency_key, to_column(payload)),
+        (tenant, kind, destination, idempotency_key, to_column(connection, ("outbox", idempotency_key), payload)),
     ).fetchone()
     if added:
         defer(connection, tenant, added[0])
@@ -98,13 +100,13 @@ def claim(connection: Connection, tenant: str, id: int) -> Delivery | None:
     found = connection.execute(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = CASE WHEN attempts < %s THEN now() + %s END"
         " WHERE tenant = %s AND id = %s AND next_attempt_at <= now()"
-        " RETURNING next_attempt_at, kind, destination, idempotency_key, payload, attempts",
+        " RETURNING next_attempt_at, kind, destination, idempotency_key, body, attempts",
         (MAX_ATTEMPTS, LEASE, tenant, id),
     ).fetchone()
     if found is None or found[0] is None:
         return None
-    _, kind, destination, key, payload, attempts = found
-    return Delivery(id, kind, destination, key, from_column(payload), attempts)
+    _, kind, destination, key, body, attempts = found
+    return Delivery(id, kind, destination, key, from_column(connection, ("outbox", key), body), attempts)
 
 
 def delivered(connection: Connection, tenant: str, id: int) -> None:
@@ -134,6 +136,23 @@ def failed(connection: Connection, tenant: str, id: int, error: str) -> datetime
     return at
 
 
+def replace_undelivered(connection: Connection, tenant: str, idempotency_key: str, payload: Body) -> None:
+    """Let what has not arrived yet, if it does at all, arrive as ``payload``."""
+    connection.execute(
+        "UPDATE outbox SET body = %s WHERE tenant = %s AND idempotency_key = %s AND delivered_at IS NULL",
+        (to_column(connection, ("outbox", idempotency_key), payload), tenant, idempotency_key),
+    )
+
+
+def is_under_way(connection: Connection, tenant: str, idempotency_key: str) -> bool:
+    """Whether a delivery was neither made nor given up."""
+    found = connection.execute(
+        "SELECT 1 FROM outbox WHERE tenant = %s AND idempotency_key = %s AND next_attempt_at IS NOT NULL",
+        (tenant, idempotency_key),
+    )
+    return found.fetchone() is not None
+
+
 def undelivered(connection: Connection, tenant: str) -> int:
     """How many deliveries have not arrived yet, those given up included."""
     found = connection.execute(
@@ -153,14 +172,24 @@ def hurry(connection: Connection, tenant: str) -> None:
         defer(connection, tenant, id)
 
 
-def dead(connection: Connection, tenant: str) -> list[DeadLetter]:
+def waiting(connection: Connection, tenant: str) -> list[Letter]:
+    """The deliveries that are still to be made, the oldest first."""
+    found = connection.execute(
+        "SELECT id, kind, destination, created_at, attempts, last_error FROM outbox"
+        " WHERE tenant = %s AND next_attempt_at IS NOT NULL ORDER BY id",
+        (tenant,),
+    )
+    return [Letter(*row) for row in found]
+
+
+def dead(connection: Connection, tenant: str) -> list[Letter]:
     """The deliveries that were given up, the oldest first."""
     found = connection.execute(
         "SELECT id, kind, destination, created_at, attempts, last_error FROM outbox"
         " WHERE tenant = %s AND next_attempt_at IS NULL AND delivered_at IS NULL ORDER BY id",
         (tenant,),
     )
-    return [DeadLetter(*row) for row in found]
+    return [Letter(*row) for row in found]
 
 
 def retry(connection: Connection, tenant: str, id: int) -> bool:

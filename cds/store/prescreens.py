@@ -1,4 +1,4 @@
-"""Prescreens as they were answered, one for each key."""
+"""Prescreens as they were answered, one for each key. Whose it is stands in a blind index."""
 
 from __future__ import annotations
 
@@ -16,21 +16,27 @@ def put(
     done = connection.execute(
         "INSERT INTO prescreen (tenant, id, key, patient, fhir_server, body) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING",
-        (tenant, id, key, patient, fhir_server, to_column(body)),
+        (
+            tenant,
+            id,
+            key,
+            connection.sealer.blind(patient),
+            fhir_server,
+            to_column(connection, ("prescreen", id), body),
+        ),
     )
     return done.rowcount == 1
 
 
 def get(connection: Connection, tenant: str, id: UUID) -> dict[str, Any] | None:
     found = connection.execute("SELECT body FROM prescreen WHERE tenant = %s AND id = %s", (tenant, id)).fetchone()
-    return from_column(found[0]) if found else None
+    return from_column(connection, ("prescreen", id), found[0]) if found else None
 
 
-def by_key(connection: Connection, tenant: str, key: str) -> dict[str, Any] | None:
-    found = connection.execute(
-        "SELECT body FROM prescreen WHERE tenant = %s AND key = %s", (tenant, key)
-    ).fetchone()
-    return from_column(found[0]) if found else None
+def lock(connection: Connection, tenant: str, id: UUID) -> None:
+    """Until the transaction ends, whoever else would lock this prescreen waits."""
+    # Not the row itself: the application's role may not change it, and so may not lock it.
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"prescreen/{tenant}/{id}",))
 
 
 def of_patient(
@@ -38,8 +44,8 @@ def of_patient(
 ) -> list[dict[str, Any]]:
     """The latest first."""
     found = connection.execute(
-        "SELECT body FROM prescreen WHERE tenant = %s AND patient = %s AND fhir_server = %s"
+        "SELECT id, body FROM prescreen WHERE tenant = %s AND patient = %s AND fhir_server = %s"
         " ORDER BY created_at DESC LIMIT %s",
-        (tenant, patient, fhir_server, limit),
-    )
-    return [from_column(body) for (body,) in found]
+        (tenant, connection.sealer.blind(patient), fhir_server, limit),
+    ).fetchall()
+    return [from_column(connection, ("prescreen", id), body) for id, body in found]

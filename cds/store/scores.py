@@ -12,14 +12,14 @@ def get(connection: Connection, tenant: str, key: str, kind: str) -> dict[str, A
     found = connection.execute(
         "SELECT body FROM score WHERE tenant = %s AND key = %s AND kind = %s", (tenant, key, kind)
     ).fetchone()
-    return from_column(found[0]) if found else None
+    return from_column(connection, ("score", key, kind), found[0]) if found else None
 
 
 def put(connection: Connection, tenant: str, key: str, kind: str, body: Body) -> None:
     """Remember; a score that is there already stays, for the same key means the same score."""
     connection.execute(
         "INSERT INTO score (tenant, key, kind, body) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (tenant, key, kind, to_column(body)),
+        (tenant, key, kind, to_column(connection, ("score", key, kind), body)),
     )
 
 

@@ -78,6 +78,10 @@ class Valkey:
         raw = orjson.dumps(value)
         self._or_none(lambda: self._client.set(key, raw, px=_milliseconds(ttl_s)))
 
+    def has(self, key: str) -> bool:
+        """Whether there is something under ``key``; not while Valkey is away."""
+        return bool(self._or_none(lambda: self._client.exists(key)))
+
     def forget(self, key: str) -> None:
         self._or_none(lambda: self._client.delete(key))
 

@@ -26,7 +26,7 @@ EVENTS = {
     ),
     "hook_call": balp.hook_call(CALL, "imaging-prescreen", "Patient/1"),
     "inference": balp.inference(
-        CALL, "Patient/1", inputs=["ImagingStudy/2"], outputs=["DiagnosticReport/3"], models=[MODEL]
+        CALL, "Patient/1", inputs=["ImagingStudy/2", "DocumentReference/3"], models=[MODEL]
     ),
     "refusal": balp.refusal(CALL, "imaging-prescreen", "the token has expired"),
 }
@@ -127,13 +127,13 @@ def test_a_token_request_is_kept_without_its_secrets() -> None:
     assert base64.b64decode(only["query"]) == b"grant_type=client_credentials"
 
 
-def test_an_inference_names_patient_inputs_report_and_model() -> None:
+def test_an_inference_names_patient_inputs_and_model() -> None:
     event = EVENTS["inference"]
-    assert roles(event) == ["20", "1", "4", "3", None]
+    assert roles(event) == ["20", "1", "4", "4", None]
     model = event["agent"][-1]
     assert model["name"] == "chest-radiograph 1.0.0"
     assert model["who"]["identifier"]["value"] == "sha256:" + "ab" * 32
-    assert "meta" not in event
+    assert event["meta"]["profile"] == [balp.OURS + "inference"]
 
 
 def test_a_refusal_says_why_in_an_operation_outcome() -> None:

@@ -43,19 +43,24 @@ def test_a_read_that_failed_says_so(trail: Trail, status: int | None, why: str) 
     assert (event["outcome"], event["outcomeDesc"]) == ("4", why)
 
 
-def test_an_inference_names_inputs_models_and_the_report(trail: Trail) -> None:
-    inference, created = trail.inference(prescreen(), "r1")
+def test_an_inference_names_inputs_and_models(trail: Trail) -> None:
+    inference = trail.inference(prescreen())
     named = {entity["what"].get("reference") for entity in inference["entity"]}
-    assert {"Patient/p1", "ImagingStudy/s1", "DocumentReference/d1", "DiagnosticReport/r1"} <= named
+    assert {"Patient/p1", "ImagingStudy/s1", "DocumentReference/d1"} <= named
     assert sum(agent.get("name", "").startswith("chest-radiograph") for agent in inference["agent"]) == 1
+
+
+def test_a_report_is_created(trail: Trail) -> None:
+    created = trail.report_created(prescreen(), "r1")
     assert profile(created) == "PatientCreate"
+    assert "DiagnosticReport/r1" in str(created["entity"])
 
 
 def test_every_event_is_valid_and_carries_user_and_hook(trail: Trail) -> None:
     trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
     trail.hook_refused(BASE, "imaging-prescreen", "why")
     trail.feedback_given(BASE, "imaging-prescreen")
-    for event in [*take(trail), *trail.inference(prescreen(), "r1")]:
+    for event in [*take(trail), trail.inference(prescreen()), trail.report_created(prescreen(), "r1")]:
         AuditEvent.model_validate(event)
         assert "hook-1" in str(event)
         assert "Practitioner/p" in str(event)

@@ -10,6 +10,8 @@ from cds.errors import Unreachable
 from cds.store import scores
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
+from cds.store.sealing import Keyring
+from tests.master import MASTER
 
 BODY = {"probabilities": {"effusion": 0.25}}
 
@@ -43,10 +45,10 @@ def test_without_a_tenant_there_is_nothing_to_see(
 
 
 def test_the_tenant_ends_with_the_transaction(postgres: EmbeddedPostgres, tenant: str) -> None:
-    one = Database(postgres.app_url, max_size=1)
+    one = Database(postgres.app_url, Keyring(MASTER), max_size=1)
     with one.transaction(tenant) as connection:
         scores.put(connection, tenant, "key", "image", BODY)
-    with one._connection() as connection:
+    with one._opened().connection() as connection:
         assert connection.execute("SELECT count(*) FROM score").fetchone() == (0,)
     one.close()
 
@@ -64,7 +66,7 @@ def test_an_error_takes_everything_back(database: Database, tenant: str) -> None
 
 
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:
-    database = Database(f"postgresql://cds_app@/sightline?host={tmp_path}", timeout_s=0.2)
+    database = Database(f"postgresql://cds_app@/sightline?host={tmp_path}", Keyring(MASTER), timeout_s=0.2)
     with pytest.raises(Unreachable):
         database.ping()
     with pytest.raises(Unreachable), database.transaction("tenant"):
@@ -73,7 +75,7 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_was_cut_is_replaced(postgres: EmbeddedPostgres) -> None:
-    one = Database(postgres.app_url, max_size=1)
+    one = Database(postgres.app_url, Keyring(MASTER), max_size=1)
     with pytest.raises(Unreachable), one.transaction("tenant") as connection:
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     one.ping()

@@ -24,7 +24,7 @@ def test_the_first_score_of_a_key_stays(database: Database, tenant: str) -> None
         assert scores.get(connection, tenant, "another", "note") is None
 
 
-def test_a_prescreen_is_found_by_id_key_and_patient(database: Database, tenant: str) -> None:
+def test_a_prescreen_is_kept_once_and_found_by_id_and_patient(database: Database, tenant: str) -> None:
     ours = {"patient": "Patient/1", "fhir_server": "https://ehr.example/fhir"}
     first, second = uuid4(), uuid4()
     with database.transaction(tenant) as connection:
@@ -32,7 +32,7 @@ def test_a_prescreen_is_found_by_id_key_and_patient(database: Database, tenant: 
         assert not prescreens.put(connection, tenant, id=uuid4(), key="a", body={"n": 9}, **ours)
     with database.transaction(tenant) as connection:
         assert prescreens.put(connection, tenant, id=second, key="b", body={"n": 2}, **ours)
-        assert prescreens.get(connection, tenant, first) == prescreens.by_key(connection, tenant, "a") == {"n": 1}
+        assert prescreens.get(connection, tenant, first) == {"n": 1}
         of_patient = prescreens.of_patient(connection, tenant, ours["fhir_server"], "Patient/1")
         assert of_patient == [{"n": 2}, {"n": 1}]
         assert prescreens.of_patient(connection, tenant, "https://another.example", "Patient/1") == []
@@ -78,7 +78,7 @@ def test_feedback_told_twice_is_kept_once(database: Database, tenant: str) -> No
         assert cards.feedback(connection, tenant, **told, body={"n": 1})
         assert not cards.feedback(connection, tenant, **told, body={"n": 2})
         assert cards.feedback_of(connection, tenant, card) == [{"n": 1}]
-        assert cards.get(connection, tenant, card) == {"summary": "x"}
+        assert cards.get(connection, tenant, card) == {"summary": "x", "topic": "finding"}
 
 
 @pytest.mark.parametrize("service", ["s", "another service"])

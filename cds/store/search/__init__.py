@@ -1,0 +1,1 @@
+"""By what our FHIR resources are found: parameters, their terms, the index, and the queries over it."""
