@@ -1,0 +1,1 @@
+"""The profiles of what Sightline emits, and their examples."""
