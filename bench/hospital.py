@@ -12,9 +12,9 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ import orjson
 from joserfc import jwt
 
 from bench.load import Request
-from cds.databases import databases, upgrade
-from cds.ehr.datatypes import parse_datetime
+from cds.databases import databases, opened, upgrade
 from cds.hooks.discovery import SERVICES
 from cds.processes import Processes
 from cds.sandbox.app import create_app
@@ -39,7 +38,8 @@ from cds.settings import Settings
 from cds.store import outbox
 from cds.store.database import Database
 
-SERVICE = "imaging-prescreen"
+SERVICES_OF = {service.hook: service.id for service in SERVICES.values()}
+NOWHERE = "pacs-that-never-answers"
 TENANT = "sandbox"
 LASTING_S = 900
 """Longer than a benchmark takes: its calls are signed before the clock runs."""
@@ -56,7 +56,9 @@ class Hospital:
     patients: list[SamplePatient]
     processes: Processes
     database: Database
-    changes: int = 0
+    nowhere: str
+    """The root of a PACS that takes calls and never answers."""
+    newcomers: int = 0
 
     @property
     def service_url(self) -> str:
@@ -64,7 +66,7 @@ class Hospital:
 
     def call(self, body: Mapping[str, Any]) -> Request:
         """The hook call ``body`` under a ``hookInstance`` of its own, with a JWT that is used once."""
-        path = f"/cds-services/{SERVICE}"
+        path = f"/cds-services/{SERVICES_OF[body['hook']]}"
         key, now = self.sandbox.keys.cds_client, int(time.time())
         claims = {
             "iss": self.sandbox.fhir_base,
@@ -91,7 +93,7 @@ class Hospital:
         )
         with httpx.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
             base = f"{self.sandbox.fhir_base}/"
-            templates = SERVICES[SERVICE].as_json()["prefetch"]
+            templates = SERVICES[SERVICES_OF["order-sign"]].as_json()["prefetch"]
             filled = prefetch.fill(templates, context, lambda url: http.get(base + url).raise_for_status().json())
         return {
             "hook": "order-sign",
@@ -108,17 +110,37 @@ class Hospital:
             "prefetch": filled,
         }
 
-    def unseen(self, body: Json) -> Json:
-        """The same call, but the EHR tells of studies and notes that have changed: nothing is known of them."""
-        self.changes += 1
-        changed = copy.deepcopy(body)
-        for study in _resources(changed, "studies"):
-            started = parse_datetime(study["started"])
-            assert started is not None
-            study["started"] = (started - timedelta(seconds=self.changes)).isoformat()
-        for document in _resources(changed, "documents"):
-            document["meta"] = {**document.get("meta", {}), "versionId": f"changed-{self.changes}"}
-        return changed
+    def newcomer(self, like: SamplePatient) -> SamplePatient:
+        """A patient as ``like``, in the EHR under an id of its own: nothing is known of it."""
+        self.newcomers += 1
+        patient = like.renamed(f"{like.id}-{self.newcomers}")
+        self.sandbox.records.transaction(patient.bundle)
+        return patient
+
+    def chart_opened(self, ordered: Json) -> Json:
+        """The call that came before: the chart of the patient of an order was opened."""
+        context = {key: ordered["context"][key] for key in ("userId", "patientId")}
+        return ordered | {"hook": "patient-view", "context": context}
+
+    def films_nowhere(self, ordered: Json) -> Json:
+        """The same call, but the films are said to be at the PACS that never answers."""
+        self.sandbox.records.update(
+            {
+                "resourceType": "Endpoint",
+                "id": NOWHERE,
+                "status": "active",
+                "connectionType": {
+                    "system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
+                    "code": "dicom-wado-rs",
+                },
+                "payloadType": [{"text": "DICOM"}],
+                "address": self.nowhere,
+            }
+        )
+        moved = copy.deepcopy(ordered)
+        for entry in moved["prefetch"]["studies"].get("entry", []):
+            entry["resource"]["endpoint"] = [{"reference": f"Endpoint/{NOWHERE}"}]
+        return moved
 
     def wait_until_delivered(self, within_s: float = 10.0) -> None:
         """Until the EHR has every report, so that the worker's part is not measured with what comes next."""
@@ -128,10 +150,6 @@ class Hospital:
                 if not outbox.undelivered(connection, TENANT):
                     return
             time.sleep(0.1)
-
-
-def _resources(body: Json, key: str) -> list[Json]:
-    return [entry["resource"] for entry in body["prefetch"][key].get("entry", [])]
 
 
 @contextmanager
@@ -146,10 +164,13 @@ def hospital(home: Path) -> Iterator[Hospital]:
         app = create_app(home / "sandbox", base_url, service_url=settings.base_url)
         parts: Sandbox = app.extensions["sandbox"]
         registrations = home / "registrations.json"
-        registrations.write_text(json.dumps([registration(parts)]))
+        entry = registration(parts)
+        nowhere = running.enter_context(silent_server())
+        entry["pacs"].append({"root": nowhere, "auth": "none"})
+        registrations.write_text(json.dumps([entry]))
         settings = replace(settings, registrations_file=registrations)
         upgrade(settings)
-        database = running.enter_context(closing(Database(settings.database_url)))
+        database = running.enter_context(opened(settings))
         processes = running.enter_context(Processes(logs(settings)))
         web = start_web(processes, settings)
         sandbox = processes.start("sandbox", python("-m", "cds.sandbox"), environment(settings))
@@ -158,7 +179,14 @@ def hospital(home: Path) -> Iterator[Hospital]:
         load(patients, parts.records, parts.pacs, parts.archive)
         processes.wait(sandbox, lambda: answers(f"{base_url}/fhir/metadata"), within_s=60)
         wait_for_web(processes, web, settings)
-        yield Hospital(settings, parts, patients, processes, database)
+        yield Hospital(settings, parts, patients, processes, database, nowhere)
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The URL of a server that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/dicom-web"
 
 
 def free_ports(count: int) -> list[int]:

@@ -14,8 +14,9 @@ class Deadline:
     at: float
 
     @classmethod
-    def after(cls, milliseconds: float) -> Self:
-        return cls(time.monotonic() + milliseconds / 1000)
+    def after(cls, milliseconds: float, since: float | None = None) -> Self:
+        """``since`` is on the monotonic clock; now, where it is not given."""
+        return cls((time.monotonic() if since is None else since) + milliseconds / 1000)
 
     @property
     def remaining(self) -> float:

@@ -11,23 +11,24 @@ import logging
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from cds.audit.trail import Trail
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
+from cds.ehr.imaging_studies import Selection
 from cds.engine.bundles import Bundle
 from cds.errors import NoteError, SightlineError
 from cds.findings import (
@@ -44,14 +45,16 @@ from cds.findings import (
 )
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import frame
+from cds.imaging.framing import OVERSAMPLING, framed
+from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
 from cds.notes.extraction import extract
-from cds.notes.reading import prepare
+from cds.notes.reading import prepare, worth_reading
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
+from cds.store.once import Once
 
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
@@ -93,57 +96,82 @@ class NothingThere(SightlineError):
 class Prescreening:
     """Everything that a prescreen needs, and the prescreen itself.
 
-    ``executor`` runs the two parts side by side; it must not be the one that the chart's requests run in.
+    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in. Only
+    under ``cores``, which lets in as many as there are, is anything computed: more at once would delay them all.
     """
 
     def __init__(
-        self, engine: Engine, fusion: LateFusion, deidentifier: Deidentifier, record: Record, executor: Executor
+        self,
+        engine: Engine,
+        fusion: LateFusion,
+        deidentifier: Deidentifier,
+        record: Record,
+        *,
+        once: Once,
+        images: Executor,
+        notes: Executor,
+        cores: AbstractContextManager[Any],
     ) -> None:
         self._engine = engine
         self._fusion = fusion
         self._deidentifier = deidentifier
         self._record = record
-        self._executor = executor
+        self._once = once
+        self._images = images
+        self._notes = notes
+        self._cores = cores
 
-    def __call__(self, subject: Subject, chart: Chart, deadline: Deadline, trail: Trail) -> Prescreen:
-        """Score image and notes side by side, fuse, record.
+    def __call__(self, subject: Subject, chart: Chart, deadline: Deadline) -> Prescreen:
+        """Score image and notes side by side, and fuse; the same inputs and models give the same prescreen.
 
-        The same inputs and models give the same prescreen, recorded once. A part that cannot be had, or is not
-        ready by ``deadline``, is named as missing; what is then still under way goes on and is there next time.
+        A part that cannot be had is named as missing, and one that is not ready by ``deadline`` as late: what is
+        then under way goes on and is kept.
         """
         watch = Stopwatch()
-        image_due = self._executor.submit(watch.timed("image", self._read_image), subject, chart, watch)
-        notes_due = self._executor.submit(watch.timed("notes", self._read_notes), subject, chart, watch)
+        image_due = self._images.submit(watch.timed("image", self._read_image), subject, chart, deadline, watch)
+        notes_due = self._notes.submit(watch.timed("notes", self._read_notes), subject, chart, deadline, watch)
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
         made = self._made(subject, image, notes)
-        with watch("record"):
-            prescreen = self._record.prescreen(subject.tenant, made.key) or self._record.write(made, trail)
-        return replace(prescreen, timings=watch.milliseconds)
+        # The step of a late part may have ended by now; the answer is made without it.
+        late = {"notes" if missing.part == "note" else "image" for missing in made.missing if missing.late}
+        timings = {step: ms for step, ms in watch.milliseconds.copy().items() if step not in late}
+        return replace(made, timings=timings)
 
     # The image: choose a study, fetch one frontal image, decode, score.
 
-    def _read_image(self, subject: Subject, chart: Chart, watch: Stopwatch) -> ImageReading:
+    def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
+        _still_awaited(deadline)
         # All studies, not the chosen one: what was passed over is part of the reading.
         key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
-        return self._record.image_reading(subject.tenant, key) or self._record.keep_image_reading(
-            subject.tenant, key, self._score_image(subject, chart, watch)
-        )
-
-    def _score_image(self, subject: Subject, chart: Chart, watch: Stopwatch) -> ImageReading:
+        kept = partial(self._record.image_reading, subject.tenant, key)
+        if reading := kept():
+            return reading
         selection = imaging_studies.select(chart.studies(), chart.endpoints())
+
+        def answer() -> ImageReading:
+            reading = self._score_image(subject, selection, watch)
+            return self._record.keep_image_reading(subject.tenant, key, reading)
+
+        return self._once(f"image:{subject.tenant}:{key}", kept, answer)
+
+    def _score_image(self, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
         if not selection.candidates:
             raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
         size = self._engine.image_bundle.input["height"]
+
+        def decode(file: bytes) -> Radiograph:
+            with self._cores, watch("decode image"):
+                return read_radiograph(file, at_least=OVERSAMPLING * size)
+
         with watch("find image"):
             pacs = subject.pacs(study.root)
             choice = choose(pacs.instances(study.study_uid))
         with watch("fetch and decode image"):
-            # Twice what the model reads, so that a film decoded at a reduced resolution loses nothing by it.
-            film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, at_least=2 * size)
-        with watch("score image"):
-            score = self._engine.score_image(frame(film.pixels, size))
+            film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
+        with self._cores, watch("score image"):
+            score = self._engine.score_image(framed(film.pixels, self._engine.image_bundle.input))
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -154,30 +182,43 @@ class Prescreening:
             reference=study.reference,
             root=study.root,
             passed_over=(*choice.passed_over, *selection.passed_over),
+            burned_in=bool(film.burned_in),
         )
         return ImageReading(seen, score)
 
     # The notes: read, de-identify, score. No model sees a name.
 
-    def _read_notes(self, subject: Subject, chart: Chart, watch: Stopwatch) -> NoteReading:
+    def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
+        _still_awaited(deadline)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
-        key = _digest(subject.fhir_server, references, self._engine.note_bundle.version.digest)
-        return self._record.note_reading(subject.tenant, key) or self._record.keep_note_reading(
-            subject.tenant, key, self._score_notes(subject, chart, watch)
-        )
-
-    def _score_notes(self, subject: Subject, chart: Chart, watch: Stopwatch) -> NoteReading:
+        lacking = tuple(chart.lacking())
+        models = (self._deidentifier.classifier_digest, self._engine.note_bundle.version.digest)
+        key = _digest(subject.fhir_server, references, lacking, models)
+        kept = partial(self._record.note_reading, subject.tenant, key)
+        if reading := kept():
+            return reading
         with watch("fetch notes"):
             contents = chart.contents()
             known = _known(subject, chart)
-        with watch("de-identify"):
+
+        def answer() -> NoteReading:
+            reading = replace(self._score_notes(contents, known, watch), lacking=lacking)
+            return self._record.keep_note_reading(subject.tenant, key, reading)
+
+        return self._once(f"note:{subject.tenant}:{key}", kept, answer)
+
+    def _score_notes(
+        self, contents: Sequence[Document | SightlineError], known: KnownIdentifiers, watch: Stopwatch
+    ) -> NoteReading:
+        with self._cores, watch("de-identify"):
             readable = list(_readable(contents))
             if not readable:
                 raise NoteError("none of the notes could be read")
-            texts = [self._deidentifier.deidentify(text, known).text for _, text in readable]
-        with watch("score notes"):
+            texts = worth_reading([text for _, text in readable])
+            texts = [self._deidentifier.deidentify(text, known).text for text in texts]
+        with self._cores, watch("score notes"):
             score = self._engine.score_note(prepare(texts))
         seen = tuple(_seen(document) for document, _ in readable)
         return NoteReading(seen, score, unread=len(contents) - len(readable))
@@ -204,16 +245,23 @@ class Prescreening:
         )
 
 
+def _still_awaited(deadline: Deadline) -> None:
+    """Work whose turn comes after its answer is not begun: it would only delay the next."""
+    if deadline.passed:
+        raise NotInTime
+
+
 def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missing:
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
     except NotInTime:
-        return Missing(part, f"the {part} was not scored in time; it will be there when you look again.")
+        return _late(part)
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.", fault=False)
     except SightlineError as failure:
-        return Missing(part, f"the {part} could not be had: {failure}.")
+        # What broke off because the time was over is late, whatever it says itself.
+        return _late(part) if deadline.passed else Missing(part, f"the {part} could not be had: {failure}.")
     except Exception as defect:
         # Its message may quote the patient's data: the log gets its kind and place alone.
         place = traceback.extract_tb(defect.__traceback__)[-1]
@@ -221,10 +269,16 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
         return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
 
 
+def _late(part: Part) -> Missing:
+    return Missing(part, f"the {part} was not scored in time; it will be there when you look again.", late=True)
+
+
 def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> list[Missing]:
     missing = [part for part in (image, notes) if isinstance(part, Missing)]
     if isinstance(notes, NoteReading) and notes.unread:
         missing.append(Missing("note", f"{notes.unread} of the notes could not be read."))
+    if isinstance(notes, NoteReading):
+        missing += [Missing("note", f"{lacking}.") for lacking in notes.lacking]
     return missing
 
 
@@ -252,7 +306,8 @@ def _readable(contents: Iterable[Document | SightlineError]) -> Iterator[tuple[D
     for document in contents:
         if isinstance(document, Document):
             with suppress(NoteError):
-                yield document, extract(document.content, document.content_type)
+                text = extract(document.content, document.content_type, conclusion=document.conclusion)
+                yield document, text
 
 
 def _seen(document: Document) -> NoteSeen:

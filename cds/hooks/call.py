@@ -14,6 +14,9 @@ from cds.hooks.client_auth import Client
 from cds.hooks.request import HookRequest
 from cds.reporting.record import Record
 
+TELLING_MS = 50
+"""Of the budget, what is left for fusing, recording and sending the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -31,6 +34,7 @@ class Call:
     client: Client
     hook: HookRequest
     deadline: Deadline
+    """By when there must be something to tell."""
     trail: Trail
 
     @property
@@ -51,11 +55,15 @@ class Answering:
         self._us = us
         self._budget_ms = budget_ms
 
-    def __call__(self, client: Client, hook: HookRequest) -> Answer:
-        """Raises :class:`RequestError` where no answer can be given; nothing is then kept but the audit."""
+    def __call__(self, client: Client, hook: HookRequest, arrived: float) -> Answer:
+        """``arrived``: when the request came, on the monotonic clock; the budget is counted from there.
+
+        Raises :class:`RequestError` where no answer can be given; nothing is then kept but the audit.
+        """
         issuer, service = client.registration.issuer, hook.service.id
         behalf = OnBehalf(User(issuer, hook.context.user), client.jti, hook.hook_instance)
-        call = Call(client, hook, Deadline.after(self._budget_ms), Trail(self._us, behalf))
+        deadline = Deadline.after(self._budget_ms - TELLING_MS, since=arrived)
+        call = Call(client, hook, deadline, Trail(self._us, behalf))
         call.trail.hook_called(issuer, service, call.patient)
         try:
             answer = self._answer(call)

@@ -1,146 +1,162 @@
 """Cards (CDS Hooks 2.0, "CDS Service Response"): a prescreen as a busy clinician reads it.
 
-No card when there is nothing to say.
+A card is first a :class:`Statement`, which knows what it speaks of and how strongly; what depends on the call, its
+uuids above all, is added when it is given.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cds.findings import Finding, Level, Prescreen
 from cds.reporting import codes, words
 
 Card = dict[str, Any]
+Suggestion = Mapping[str, Any]
 
 _SUMMARY_LIMIT = 139
-_TOPICS = f"{codes.CANONICAL}/CodeSystem/card-topic"
-
-OVERRIDE_REASONS = [
-    {"system": f"{codes.CANONICAL}/CodeSystem/override-reason", "code": code, "display": display}
-    for code, display in (
-        ("already-known", "Already known and acted on"),
-        ("not-clinically-significant", "Not clinically significant for this patient"),
-        ("disagree", "I disagree with the finding"),
-        ("will-review-images", "I will look at the images myself"),
-    )
-]
 
 
-def cards(prescreen: Prescreen, orders: Sequence[Mapping[str, Any]], base_url: str, handle: str) -> list[Card]:
-    """At most one card: the worst finding, or what went wrong where nothing at all could be seen."""
-    findings = words.worth_saying(prescreen)
-    if findings:
-        return [_finding_card(prescreen, findings, orders, base_url, handle)]
-    if not prescreen.findings and any(missing.fault for missing in prescreen.missing):
-        return [_nothing_seen_card(prescreen, base_url)]
-    return []
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a card is about, for whoever counts cards: ``source.topic``."""
+
+    code: str
+    display: str
 
 
-def _finding_card(
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A card that is not given yet."""
+
+    about: str
+    """Tells it from the other cards of the same answer."""
+    topic: Topic
+    says: Mapping[str, str]
+    """How strongly it speaks of what: levels of findings by key, ``info`` for anything else."""
+    card: Card
+
+    def given(self, call: uuid.UUID, base_url: str) -> Card:
+        """The whole card; the same call, the same uuids."""
+        own = uuid.uuid5(call, self.about)
+        card = {"uuid": str(own), **self.card, "summary": _cut(self.card["summary"])}
+        card["source"] = {
+            "label": "Sightline imaging prescreen",
+            "url": base_url,
+            "topic": {"system": f"{codes.CANONICAL}/CodeSystem/card-topic", **_coding(self.topic)},
+        }
+        if suggestions := self.card.get("suggestions"):
+            card["suggestions"] = [
+                {"uuid": str(uuid.uuid5(own, str(place))), **one} for place, one in enumerate(suggestions)
+            ]
+        return card
+
+
+def coded_reasons(*reasons: tuple[str, str]) -> list[dict[str, str]]:
+    """Override reasons by code and display, as codings."""
+    system = f"{codes.CANONICAL}/CodeSystem/override-reason"
+    return [{"system": system, "code": code, "display": display} for code, display in reasons]
+
+
+OVERRIDE_REASONS = coded_reasons(
+    ("already-known", "Already known and acted on"),
+    ("not-clinically-significant", "Not clinically significant for this patient"),
+    ("disagree", "I disagree with the finding"),
+    ("will-review-images", "I will look at the images myself"),
+)
+"""Of a card about a finding."""
+
+NOT_AVAILABLE = Topic("not-available", "Prescreen not available")
+
+
+def with_suggestions(card: Card, suggestions: Sequence[Suggestion]) -> Card:
+    """Any of them may be taken up; an EHR that is told of none must not be told how many."""
+    return card | {"suggestions": list(suggestions), "selectionBehavior": "any"} if suggestions else card
+
+
+def of_findings(
     prescreen: Prescreen,
     findings: Sequence[Finding],
-    orders: Sequence[Mapping[str, Any]],
-    base_url: str,
-    handle: str,
-) -> Card:
+    *,
+    now: datetime,
+    link: Mapping[str, str],
+    suggestions: Sequence[Suggestion] = (),
+) -> Statement:
+    """One card for all ``findings``, worst first; ``link`` opens the app on the prescreen."""
     worst = findings[0]
     card: Card = {
-        "uuid": str(uuid.uuid4()),
-        "summary": _summary(prescreen, findings),
-        "indicator": _indicator(worst),
-        "detail": _detail(prescreen, findings),
-        "source": _source(base_url, worst.key, worst.type.display),
+        "summary": _summary(findings),
+        "indicator": indicator(worst),
+        "detail": _detail(prescreen, findings, now),
         "overrideReasons": OVERRIDE_REASONS,
-        "links": [
-            {
-                "label": "See the image, the notes and the reasons",
-                "url": f"{base_url}/smart/launch",
-                "type": "smart",
-                "appContext": handle,
-            }
-        ],
+        "links": [dict(link)],
     }
-    if suggestions := _suggestions(worst, orders):
-        card |= {"suggestions": suggestions, "selectionBehavior": "any"}
-    return card
+    return Statement(
+        about=worst.key,
+        topic=Topic(worst.key, worst.type.display),
+        says={finding.key: finding.level.value for finding in findings},
+        card=with_suggestions(card, suggestions),
+    )
 
 
-def _nothing_seen_card(prescreen: Prescreen, base_url: str) -> Card:
+def of_nothing_seen(prescreen: Prescreen) -> Statement:
+    """That neither image nor notes could be looked at, and why."""
     reasons = [missing.reason for missing in sorted(prescreen.missing, key=lambda m: not m.fault)]
-    return {
-        "uuid": str(uuid.uuid4()),
-        "summary": _cut("No imaging prescreen: " + reasons[0]),
+    card = {
+        "summary": "No imaging prescreen: " + reasons[0],
         "indicator": "info",
-        "detail": "\n".join(f"- {reason}" for reason in reasons),
-        "source": _source(base_url, "not-available", "Prescreen not available"),
+        "detail": "\n\n".join(map(_not_seen, reasons)),
+        "overrideReasons": coded_reasons(("will-review-images", "I will look at the images myself")),
     }
+    return Statement(about=NOT_AVAILABLE.code, topic=NOT_AVAILABLE, says={NOT_AVAILABLE.code: "info"}, card=card)
 
 
-def _summary(prescreen: Prescreen, findings: Sequence[Finding]) -> str:
-    worst, more = findings[0], len(findings) - 1
-    subject = f"{worst.type.display}: {words.LEVEL_IN_WORDS[worst.level]} ({words.percent(worst.probability)})"
-    basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
-    seen = basis.get((worst.image is not None, worst.note is not None), "")
-    others = f"; {more} more" if more else ""
-    return _cut(f"AI prescreen: {subject}, {seen}{others}")
-
-
-def _indicator(worst: Finding) -> str:
+def indicator(worst: Finding) -> str:
+    """``critical`` for what is HIGH and cannot wait, ``warning`` for what is HIGH, else ``info``."""
     if worst.level is not Level.HIGH:
         return "info"
     return "critical" if worst.type.time_critical else "warning"
 
 
-def _detail(prescreen: Prescreen, findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[Finding]) -> str:
+    worst, more = findings[0], len(findings) - 1
+    subject = f"{worst.type.display}: {words.LEVEL_IN_WORDS[worst.level]} ({words.percent(worst.probability)})"
+    basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
+    seen = basis.get((worst.image is not None, worst.note is not None), "")
+    others = f"; {more} more" if more else ""
+    return f"AI prescreen: {subject}, {seen}{others}"
+
+
+def _detail(prescreen: Prescreen, findings: Sequence[Finding], now: datetime) -> str:
     rows = [
         f"| {f.type.display} | {words.LEVEL_IN_WORDS[f.level]} | {words.percent(f.probability)} "
         f"| {words.part(f.image)} | {words.part(f.note)} |"
         for f in findings
     ]
-    not_seen = [f"**Not seen:** {missing.reason}" for missing in prescreen.missing]
-    models = ", ".join(f"{m.name} {m.version} ({m.digest[:8]})" for m in prescreen.models)
+    models = ", ".join(words.model(model) for model in prescreen.models)
     return "\n\n".join(
         [
             "\n".join(["| Finding | Confidence | Together | Image | Note |", "|---|---|---|---|---|", *rows]),
-            f"**Seen:** {words.seen(prescreen)}",
-            *not_seen,
-            f"**Models:** {models}",
+            f"**Seen:** {words.markdown(words.seen_by(now, prescreen))}",
+            *(_not_seen(missing.reason) for missing in prescreen.missing),
+            f"**Models:** {words.markdown(models)}",
             f"*{words.DISCLAIMER}*",
         ]
     )
 
 
-def _suggestions(worst: Finding, orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A time-critical HIGH finding with an order that can wait: offer to make it stat."""
-    if worst.level is not Level.HIGH or not worst.type.time_critical:
-        return []
-    return [
-        {
-            "label": "Change the order's priority to STAT",
-            "uuid": str(uuid.uuid4()),
-            "isRecommended": True,
-            "actions": [
-                {
-                    "type": "update",
-                    "description": f"Priority stat, because {worst.type.display.lower()} is likely",
-                    "resource": {**order, "priority": "stat"},
-                }
-            ],
-        }
-        for order in orders
-        if order.get("status", "draft") == "draft" and order.get("priority", "routine") == "routine"
-    ]
+def _not_seen(reason: str) -> str:
+    return f"**Not seen:** {words.markdown(reason)}"
 
 
-def _source(base_url: str, code: str, display: str) -> dict[str, Any]:
-    return {
-        "label": "Sightline imaging prescreen",
-        "url": base_url,
-        "topic": {"system": _TOPICS, "code": code, "display": display},
-    }
+def _coding(topic: Topic) -> dict[str, str]:
+    return {"code": topic.code, "display": topic.display}
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _SUMMARY_LIMIT else text[: _SUMMARY_LIMIT - 1].rstrip() + "…"
+    line = " ".join(text.split())
+    return line if len(line) <= _SUMMARY_LIMIT else line[: _SUMMARY_LIMIT - 1].rstrip() + "…"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import Key
 from joserfc.util import urlsafe_b64decode
 
 from cds.errors import Unauthenticated, UpstreamError
@@ -38,7 +38,7 @@ class ReplayMarks(Protocol):
 class JwksSource(Protocol):
     """Where the keys of an issuer come from: pinned, or its allow-listed URL."""
 
-    def keys(self, registration: Registration, kid: str) -> Mapping[str, Any]: ...
+    def keys(self, registration: Registration, kid: str) -> Sequence[Key]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +79,26 @@ class ClientAuthentication:
             raise Unauthenticated("the issuer is not registered")
         if header.get("alg") not in registration.algorithms:
             raise Unauthenticated("the algorithm is not registered for this issuer")
-        # Where keys are pinned a jku says nothing; it is never followed in any case.
-        if not registration.jwks and header.get("jku", registration.jwks_url) != registration.jwks_url:
+        # It is never followed: what it may say is what we know.
+        if "jku" in header and header["jku"] != registration.jwks_url:
             raise Unauthenticated("the jku is not registered for this issuer")
         return registration
 
     def _verify_signature(self, token: str, header: Mapping[str, Any], registration: Registration) -> None:
-        algorithm = header["alg"]
+        key = self._key(header, registration)
         try:
-            key = self._key(header, registration)
-            jws.deserialize_compact(token, key, algorithms=[algorithm])
-        except (JoseError, ValueError, UpstreamError) as wrong:
+            jws.deserialize_compact(token, key, algorithms=[header["alg"]])
+        except (JoseError, ValueError) as wrong:
             raise Unauthenticated(f"the signature does not hold ({type(wrong).__name__})") from None
 
     def _key(self, header: Mapping[str, Any], registration: Registration) -> Key:
         kid = header.get("kid")
         if not isinstance(kid, str):
             raise Unauthenticated("the header names no key")
-        published = self._jwks.keys(registration, kid)
-        matching = [k for k in KeySet.import_key_set({"keys": list(published["keys"])}).keys if k.kid == kid]
+        try:
+            matching = [key for key in self._jwks.keys(registration, kid) if key.kid == kid]
+        except UpstreamError:
+            raise Unauthenticated("the issuer's keys cannot be had") from None
         if len(matching) != 1:
             raise Unauthenticated("not exactly one key has that kid")
         if matching[0].key_type != _KEY_TYPES[header["alg"][0]]:
@@ -106,8 +107,9 @@ class ClientAuthentication:
 
     def _check_replay(self, claims: Mapping[str, Any], registration: Registration) -> str:
         jti = claims.get("jti")
-        if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
-            raise Unauthenticated("the jti is missing")
+        # What cannot be printed, a lone surrogate above all, cannot be a key in Valkey either.
+        if not isinstance(jti, str) or not 1 <= len(jti) <= 256 or not jti.isprintable():
+            raise Unauthenticated("the jti is missing or no plain text")
         try:
             new = self._replay.once(f"jti:{registration.issuer}:{jti}", claims["exp"] - time.time() + 2 * LEEWAY_S)
         except UpstreamError:
@@ -133,7 +135,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Unauthenticated("the token is not a JWS in compact form")
     try:
         header, claims = (_object_once(urlsafe_b64decode(part.encode())) for part in parts[:2])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unauthenticated("the token cannot be read") from None
     if header.get("typ") != "JWT" or "crit" in header:
         raise Unauthenticated("the header is not that of a client's JWT")
@@ -158,10 +160,10 @@ def _check_times(claims: Mapping[str, Any]) -> None:
     now, issued, expires = time.time(), _time(claims, "iat"), _time(claims, "exp")
     if expires + LEEWAY_S < now:
         raise Unauthenticated("the token has expired")
-    if issued - LEEWAY_S > now:
+    if max(issued, _time(claims, "nbf") if "nbf" in claims else 0) - LEEWAY_S > now:
         raise Unauthenticated("the token is from the future")
     if not 0 < expires - issued <= MAX_LIFETIME_S:
-        raise Unauthenticated("the token lives too long")
+        raise Unauthenticated("the token's lifetime is none, or more than an hour")
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:

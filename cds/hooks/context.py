@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds.ehr.datatypes import ID
 from cds.errors import RequestError
 from cds.hooks.shape import Json, json_object, matching
 
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
-_SELECTION = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+_USER = re.compile(rf"(Practitioner|PractitionerRole|Patient|RelatedPerson)/{ID.pattern}")
+_SELECTION = re.compile(rf"[A-Z][A-Za-z]{{1,63}}/{ID.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def patient_view(context: Json) -> Context:
 
 def encounter_start(context: Json) -> Context:
     """encounter-start 1.0, the one hook that must name the encounter."""
-    matching(_ID, context.get("encounterId"), "context.encounterId")
+    matching(ID, context.get("encounterId"), "context.encounterId")
     return Context(*_who(context))
 
 
@@ -69,8 +69,8 @@ def _who(context: Json) -> tuple[str, str, str | None]:
     encounter = context.get("encounterId")
     return (
         matching(_USER, context.get("userId"), "context.userId"),
-        matching(_ID, context.get("patientId"), "context.patientId"),
-        None if encounter is None else matching(_ID, encounter, "context.encounterId"),
+        matching(ID, context.get("patientId"), "context.patientId"),
+        None if encounter is None else matching(ID, encounter, "context.encounterId"),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from cds.ehr.prefetch import TEMPLATES
 
 _USAGE_REQUIREMENTS = (
-    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference and Binary by prefetch or by "
-    "fhirAuthorization; a DICOMweb root that is registered with this service."
+    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference, DiagnosticReport and Binary by prefetch "
+    "or by fhirAuthorization; a DICOMweb root that is registered with this service."
 )
 
 
@@ -47,7 +47,7 @@ IMAGING_PRESCREEN = Service(
     title="Imaging prescreen",
     description=(
         "Looks at the patient's latest chest imaging and clinical notes when an order is signed, and says what "
-        f"demonstration models find in them. {_NATURE}"
+        f"demonstration models find in them; names orders that seem to repeat recent imaging. {_NATURE}"
     ),
 )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.errors import Unauthenticated
+from cds.errors import RequestError, Unauthenticated
 from cds.hooks.client_auth import Client, ClientAuthentication
 from cds.hooks.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
 from cds.reporting.record import Record
@@ -25,9 +28,22 @@ class Door:
         self._calls = RateLimit(counts, "issuer", rate_per_minute)
         self._failures = failures_limit(counts, rate_per_minute)
 
-    def admit(self, authorization: str | None, path: str, address: str | None) -> Client:
-        """The client that calls ``path``; else :class:`Unauthenticated` or :class:`TooManyRequests`."""
-        service = path.split("/")[2]
+    @contextmanager
+    def admitted(self, authorization: str | None, path: str, address: str | None) -> Iterator[Client]:
+        """The client that calls ``path``; else :class:`Unauthenticated` or :class:`TooManyRequests`.
+
+        What it is refused within the context is in the audit trail of its tenant.
+        """
+        service = path.removeprefix("/cds-services/").removeprefix("/api/v1/")
+        client = self._admit(authorization, path, service, address)
+        try:
+            yield client
+        except RequestError as refusal:
+            # Its calls are counted: it cannot write more refusals than it may make calls.
+            self._audit(client.tenant, client.registration.issuer, service, refusal)
+            raise
+
+    def _admit(self, authorization: str | None, path: str, service: str, address: str | None) -> Client:
         try:
             # The address that the EHR called is the one we are known by, whatever the Host header says.
             client = self._clients.client(authorization, self._us.address + path)

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
@@ -63,8 +63,9 @@ def _timestamp(entry: dict[str, Any], where: str) -> datetime:
     value = entry.get("outcomeTimestamp")
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         try:
-            return datetime.fromisoformat(value.upper())
-        except ValueError:
+            # In UTC, where the first and the last hours of all years do not exist.
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
             pass
     raise RequestError(f"{where}.outcomeTimestamp must be an RFC 3339 time")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cds.findings import Finding, Prescreen
 from cds.hooks.call import Call
@@ -26,10 +26,8 @@ class KnownFindings:
         prescreen = _standing(self.telling.record.recent(tenant, base, call.patient, _LOOKED_THROUGH))
         if prescreen is None:
             return []
-        outstanding = tuple(finding for finding in prescreen.findings if worth_a_card(finding))
-        if not outstanding:
-            return []
-        return self.telling(call, replace(prescreen, findings=outstanding), ())
+        outstanding = [finding for finding in prescreen.findings if worth_a_card(finding)]
+        return self.telling(call, prescreen, outstanding) if outstanding else []
 
 
 def _standing(prescreens: Sequence[Prescreen]) -> Prescreen | None:

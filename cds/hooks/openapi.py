@@ -14,8 +14,10 @@ from cds.hooks.feedback import MAX_ENTRIES
 Json = dict[str, Any]
 
 CDS_HOOKS = "2.0"
-_ID = r"^[A-Za-z0-9\-.]{1,64}$"
-_USER = r"^(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}$"
+_A_FHIR_ID = r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}$"
+_ID = f"^{_A_FHIR_ID}"
+_USER = f"^(Practitioner|PractitionerRole|Patient|RelatedPerson)/{_A_FHIR_ID}"
+_SELECTION = f"^[A-Z][A-Za-z]{{1,63}}/{_A_FHIR_ID}"
 
 
 def openapi(services: Iterable[Service], base_url: str) -> Json:
@@ -69,6 +71,7 @@ def _refused(*names: str) -> Json:
         "Unknown": "404",
         "Incomplete": "412",
         "TooLarge": "413",
+        "Compressed": "415",
         "TooManyRequests": "429",
         "Unavailable": "503",
     }
@@ -93,7 +96,7 @@ _CONTEXTS: dict[str, Json] = {
         ["userId", "patientId", "selections", "draftOrders"],
         **_PATIENT,
         encounterId=_ENCOUNTER,
-        selections=_array(_TEXT),
+        selections=_array({"type": "string", "pattern": _SELECTION}),
         draftOrders=_BUNDLE,
     ),
     "patient-view": _object(["userId", "patientId"], **_PATIENT, encounterId=_ENCOUNTER),
@@ -144,7 +147,7 @@ def _call(service: Service) -> Json:
                 "content": _json(_object(["cards"], cards=_array(_ref("schemas", "Card")))),
             },
             **_refused("Invalid", "Unauthenticated", "Forbidden", "Incomplete"),
-            **_refused("TooLarge", "TooManyRequests", "Unavailable"),
+            **_refused("TooLarge", "Compressed", "TooManyRequests", "Unavailable"),
         },
     }
 
@@ -158,7 +161,8 @@ def _feedback(service: Service) -> Json:
         "requestBody": _body(_object(["feedback"], feedback=entries)),
         "responses": {
             "200": {"description": "Kept", "content": _json(_object())},
-            **_refused("Invalid", "Unauthenticated", "Unknown", "TooLarge", "TooManyRequests", "Unavailable"),
+            **_refused("Invalid", "Unauthenticated", "Unknown"),
+            **_refused("TooLarge", "Compressed", "TooManyRequests", "Unavailable"),
         },
     }
 
@@ -179,6 +183,7 @@ _RESPONSES: Json = {
     "Unknown": _outcome("A card that we did not give"),
     "Incomplete": _outcome("Data that the answer needs cannot be had"),
     "TooLarge": _outcome("The body is too large"),
+    "Compressed": _outcome("The body is compressed", **{"Accept-Encoding": {"schema": _TEXT}}),
     "TooManyRequests": _outcome("Too many calls in a minute", **{"Retry-After": _RETRY_AFTER}),
     "Unavailable": _outcome("Nothing was kept; ask again"),
 }

@@ -83,4 +83,6 @@ def _authorization(value: Any) -> FhirAuthorization | None:
     if not re.fullmatch(r"[\x21-\x7e]{1,8192}", token):
         raise RequestError("fhirAuthorization.access_token is not a bearer token")
     patient = given.get("patient")
-    return FhirAuthorization(token, scope, patient if isinstance(patient, str) else None)
+    if patient is not None and not isinstance(patient, str):
+        raise RequestError("fhirAuthorization.patient must be the id of a patient")
+    return FhirAuthorization(token, scope, patient)

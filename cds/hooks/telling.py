@@ -2,28 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cds import app_context
-from cds.findings import Prescreen
+from cds.audit.journal import Write
+from cds.findings import Finding, Prescreen
+from cds.hooks import cards
 from cds.hooks.call import Call
-from cds.hooks.cards import Card, cards
+from cds.hooks.cards import Card, Statement, Suggestion
+from cds.hooks.overrides import Overrides
+from cds.reporting import words
 from cds.reporting.record import Record
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A card as it is given, and what is kept of it; a suggestion's resource may name the patient and is not."""
+
+    uuid: str
+    topic: str
+    card: Card
+    kept: Mapping[str, Any]
+
+
+def _no_suggestion(worst: Finding) -> list[Suggestion]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
 class Telling:
-    """Makes and keeps cards; their links to the app are signed with ``handle_key``."""
+    """Makes and keeps cards; their links to the app are signed with ``handle_key``.
+
+    What was overridden within ``override_window`` is not said again (:mod:`cds.hooks.overrides`); without a window
+    it always is.
+    """
 
     record: Record
     base_url: str
     handle_key: bytes
+    override_window: timedelta
 
-    def __call__(self, call: Call, prescreen: Prescreen, orders: Sequence[Mapping[str, Any]]) -> list[Card]:
-        """The cards, at most one, about ``prescreen``; ``orders`` are those that it may suggest to change."""
-        handle = app_context.issue(self.handle_key, prescreen.id)
-        given = cards(prescreen, orders, self.base_url, handle)
-        self.record.answered(call.client.tenant, call.hook.service.id, prescreen, given, call.trail)
-        return given
+    def __call__(
+        self,
+        call: Call,
+        prescreen: Prescreen,
+        findings: Sequence[Finding],
+        *,
+        suggestions: Callable[[Finding], Sequence[Suggestion]] = _no_suggestion,
+        besides: Iterable[Statement] = (),
+        also: Iterable[Write] = (),
+    ) -> list[Card]:
+        """One card about those of ``findings`` that are news, and one for each other statement that is.
+
+        ``suggestions`` gives what the worst of them suggests. What is ``also`` to be written goes into the
+        transaction that keeps the cards.
+        """
+        said = list(besides)
+        if findings or said:
+            overrides = self._overrides(call, prescreen)
+            said = [statement for statement in said if not overrides.hold_for_all_of(statement)]
+            if news := [finding for finding in findings if not overrides.hold_for(finding, prescreen)]:
+                said.insert(0, self._of_findings(prescreen, news, suggestions(news[0])))
+        given = [self._given(call, prescreen, statement) for statement in said]
+        self.record.answered(call.client.tenant, call.hook.service.id, prescreen, given, call.trail, *also)
+        return [one.card for one in given]
+
+    def _of_findings(
+        self, prescreen: Prescreen, findings: Sequence[Finding], suggestions: Sequence[Suggestion]
+    ) -> Statement:
+        link = {
+            "label": "See the image, the notes and the reasons",
+            "url": f"{self.base_url}/smart/launch",
+            "type": "smart",
+            "appContext": app_context.issue(self.handle_key, prescreen.id),
+        }
+        return cards.of_findings(prescreen, findings, now=datetime.now(UTC), link=link, suggestions=suggestions)
+
+    def _given(self, call: Call, prescreen: Prescreen, statement: Statement) -> Given:
+        # A prescreen is one tenant's, one patient's and one result: its id makes these part of the card's uuid.
+        asked = uuid.uuid5(uuid.UUID(prescreen.id), f"{call.hook.service.id}/{call.hook.hook_instance}")
+        card = statement.given(asked, self.base_url)
+        kept = {
+            "summary": card["summary"],
+            "indicator": card["indicator"],
+            "suggestions": [{"uuid": s["uuid"], "label": s["label"]} for s in card.get("suggestions", ())],
+            "says": dict(statement.says),
+            "study": prescreen.study.study_uid if prescreen.study else None,
+            "models": [words.model(model) for model in prescreen.models],
+            "clinician": f"{prescreen.fhir_server}/{call.hook.context.user}",
+        }
+        return Given(card["uuid"], statement.topic.code, card, kept)
+
+    def _overrides(self, call: Call, prescreen: Prescreen) -> Overrides:
+        if not self.override_window:
+            return Overrides({})
+        since = datetime.now(UTC) - self.override_window
+        return Overrides.of(
+            self.record.outcomes(call.client.tenant, prescreen.fhir_server, prescreen.patient, since)
+        )

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.errors import RequestError, TooManyRequests, Unauthenticated, Unknown, UpstreamError
+from cds.compression import compress
+from cds.errors import (
+    RequestError,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unknown,
+    UnsupportedEncoding,
+    UpstreamError,
+)
 from cds.hooks import feedback
 from cds.hooks.call import Answer
 from cds.hooks.client_auth import Client
-from cds.hooks.compression import compress
 from cds.hooks.discovery import SERVICES, Service
 from cds.hooks.door import Door
 from cds.hooks.openapi import openapi
@@ -32,7 +42,7 @@ def blueprint(
     *,
     us: Party,
     door: Door,
-    answers: Mapping[str, Callable[[Client, HookRequest], Answer]],
+    answers: Mapping[str, Callable[[Client, HookRequest, float], Answer]],
     registrations: Registrations,
     record: Record,
 ) -> Blueprint:
@@ -50,22 +60,27 @@ def blueprint(
 
     @bp.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
-        service, client = _service(service_id), authenticated()
-        answer = answers[service.id](client, parse(service, request.get_data()))
+        arrived = time.monotonic()
+        service = _service(service_id)
+        with admitted() as client:
+            hook = parse(service, _body())
+        # From here on the answer keeps its own audit trail.
+        answer = answers[service.id](client, hook, arrived)
         response = _json({"cards": answer.cards})
         response.headers["Server-Timing"] = _server_timing(answer.timings)
         return response
 
     @bp.post("/cds-services/<service_id>/feedback")
     def give_feedback(service_id: str) -> Response:
-        service, client = _service(service_id), authenticated()
-        trail = Trail(us, OnBehalf(token_id=client.jti))
-        trail.feedback_given(client.registration.issuer, service.id)
-        record.feedback(client.tenant, service.id, feedback.parse(request.get_data()), trail)
+        service = _service(service_id)
+        with admitted() as client:
+            trail = Trail(us, OnBehalf(token_id=client.jti))
+            trail.feedback_given(client.registration.issuer, service.id)
+            record.feedback(client.tenant, service.id, feedback.parse(_body()), trail)
         return _json({})
 
-    def authenticated() -> Client:
-        return door.admit(request.headers.get("Authorization"), request.path, request.remote_addr)
+    def admitted() -> AbstractContextManager[Client]:
+        return door.admitted(request.headers.get("Authorization"), request.path, request.remote_addr)
 
     @bp.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
@@ -74,6 +89,8 @@ def blueprint(
         response = _outcome(error, error.status)
         if isinstance(error, TooManyRequests):
             response.headers["Retry-After"] = str(error.retry_after_s)
+        if isinstance(error, UnsupportedEncoding):
+            response.headers["Accept-Encoding"] = "identity"
         return response
 
     @bp.errorhandler(UpstreamError)
@@ -99,6 +116,7 @@ def blueprint(
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, Server-Timing"
             response.headers["Access-Control-Max-Age"] = "3600"
         response.vary.add("Origin")
         return response
@@ -115,6 +133,24 @@ def _service(service_id: str) -> Service:
     if service_id not in SERVICES:
         raise Unknown("there is no such service; see /cds-services")
     return SERVICES[service_id]
+
+
+def _body() -> bytes:
+    """The request's body as it was sent; raises :class:`RequestError` for one that we do not take."""
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedEncoding("the body must not be compressed")
+    try:
+        body = request.get_data()
+        if request.content_length is None:
+            # Of chunks werkzeug gives as many as we take and stops without a word: one more read tells.
+            request.stream.read()
+        elif len(body) < request.content_length:
+            raise ClientDisconnected
+    except RequestEntityTooLarge:
+        raise TooLarge(f"the body is larger than {request.max_content_length} bytes") from None
+    except ClientDisconnected:
+        raise RequestError("the body did not come whole") from None
+    return body
 
 
 def _server_timing(timings: Mapping[str, float]) -> str:

@@ -78,7 +78,7 @@ def request() -> dict[str, Any]:
     }
 
 
-def _answer(client: Client, hook: HookRequest) -> Answer:
+def _answer(client: Client, hook: HookRequest, arrived: float) -> Answer:
     return Answer([LONG_CARD])
 
 

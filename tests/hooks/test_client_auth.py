@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -99,8 +102,11 @@ def test_audience_may_be_a_list(authenticate: Callable[[str], Client]) -> None:
     authenticate(signed(header(), claims(aud=["https://elsewhere.example", ENDPOINT])))
 
 
-def test_a_jku_is_never_followed_where_keys_are_pinned(authenticate: Callable[[str], Client]) -> None:
-    authenticate(signed(header(jku="https://unreachable.example/jwks"), claims()))
+def test_a_listed_jku_is_taken_and_not_followed_where_keys_are_pinned() -> None:
+    url = "https://unreachable.example/jwks"
+    with httpx.Client(transport=httpx.MockTransport(no_network)) as http:
+        door = ClientAuthentication(Registrations([registration(jwksUrl=url)]), Jwks(http), Marks())
+        door.client("Bearer " + signed(header(jku=url), claims()), ENDPOINT)
 
 
 PUBLIC_PEM = KEY.as_pem(private=False)
@@ -119,6 +125,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "no typ": lambda: signed(header(typ=""), claims()),
     "another typ": lambda: signed(header(typ="at+jwt"), claims()),
     "crit": lambda: unsigned(header(crit=["b64"], b64=False), claims(), "AAAA"),
+    "a jku where keys are pinned": lambda: signed(header(jku="https://evil.example/jwks"), claims()),
+    "a jku that is null": lambda: unsigned(header() | {"jku": None}, claims(), "AAAA"),
     "an unregistered issuer": lambda: signed(header(), claims(iss="https://evil.example")),
     "an issuer that is no string": lambda: signed(header(), claims(iss=["a"])),
     "no issuer": lambda: signed(header(), claims(iss=None)),
@@ -129,6 +137,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "no audience": lambda: signed(header(), claims(aud=None)),
     "expired": lambda: signed(header(), claims(iat=NOW - 4000, exp=NOW - 3700)),
     "from the future": lambda: signed(header(), claims(iat=NOW + 3000, exp=NOW + 3300)),
+    "not before tomorrow": lambda: signed(header(), claims(nbf=NOW + 3000)),
+    "nbf as text": lambda: signed(header(), claims(nbf="0")),
     "lives for a day": lambda: signed(header(), claims(exp=NOW + 86400)),
     "expires before it was issued": lambda: signed(header(), claims(iat=NOW + 20, exp=NOW + 10)),
     "no exp": lambda: signed(header(), claims(exp=None)),
@@ -151,6 +161,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "a claim that stands twice": lambda: unsigned(
         header(), f'{{"iss":"https://evil.example","iss":"{ISSUER}"}}', "AAAA"
     ),
+    "claims nested without end": lambda: unsigned(header(), "[" * 4000, "AAAA"),
     "claims that are no object": lambda: unsigned(header(), "[]", "AAAA"),
     "too long": lambda: signed(header(), claims(pad="x" * 9000)),
     "no JWT at all": lambda: "hello",
@@ -218,6 +229,81 @@ class TestKeysByUrl:
             self.door(no_network).client(
                 "Bearer " + signed(header(jku="https://evil.example/jwks"), claims()), ENDPOINT
             )
+
+    def test_an_unknown_kid_asks_again_but_no_oftener_than_every_half_minute(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+
+        def jwks(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            return httpx.Response(200, json={"keys": [KEY.as_dict(private=False) | {"kid": f"k{len(asked)}"}]})
+
+        door, started = self.door(jwks), time.monotonic()
+        for later, kid, asks in ((0, "k1", 1), (10, "k2", 1), (20, "k9", 1), (40, "k2", 2), (50, "k1", 2)):
+            monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda later=later: started + later)
+            with suppress(Unauthenticated):
+                door.client("Bearer " + signed(header(kid=kid), claims()), ENDPOINT)
+            assert len(asked) == asks
+
+    def test_while_its_url_is_away_what_is_known_serves_for_a_day(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers = [httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})]
+        asked: list[str] = []
+
+        def jwks(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            return answers.pop() if answers else httpx.Response(503)
+
+        door, started = self.door(jwks), time.monotonic()
+        for later, asks in ((0, 1), (3500, 1), (3700, 2), (3710, 2), (23 * 3600, 3)):
+            monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda later=later: started + later)
+            door.client("Bearer " + signed(header(), claims()), ENDPOINT)
+            assert len(asked) == asks
+        monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda: started + 25 * 3600)
+        with pytest.raises(Unauthenticated, match="cannot be had"):
+            door.client("Bearer " + signed(header(), claims()), ENDPOINT)
+
+    def test_a_url_that_is_away_is_not_asked_for_every_call(self) -> None:
+        asked: list[str] = []
+
+        def jwks(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            raise httpx.ConnectError("away")
+
+        door = self.door(jwks)
+        for _ in range(3):
+            with pytest.raises(Unauthenticated, match="cannot be had"):
+                door.client("Bearer " + signed(header(), claims()), ENDPOINT)
+        assert len(asked) == 1
+
+    def test_a_slow_issuer_holds_up_nobody_else(self) -> None:
+        slow, asked, go_on = "https://slow.example/jwks", threading.Event(), threading.Event()
+
+        def jwks(request: httpx.Request) -> httpx.Response:
+            if str(request.url) == slow:
+                asked.set()
+                assert go_on.wait(10)
+            return httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})
+
+        keys = Jwks(httpx.Client(transport=httpx.MockTransport(jwks)))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(keys.keys, registration(jwks=None, jwksUrl=slow), "k1")
+            assert asked.wait(10)
+            assert keys.keys(registration(jwks=None, jwksUrl=self.URL), "k1")
+            assert not waiting.done()
+            go_on.set()
+            assert waiting.result(10)
+
+    def test_a_key_that_cannot_be_used_costs_the_others_nothing(self) -> None:
+        """RFC 7517 §5: a set may hold keys that we do not understand."""
+        odd = [
+            {"kty": "new", "kid": "k0"},
+            {"kty": "EC", "kid": "k1"},
+            KEY.as_dict(private=False) | {"use": "enc"},
+        ]
+        good = KEY.as_dict(private=False)
+        door = self.door(lambda request: httpx.Response(200, json={"keys": [*odd, good]}))
+        door.client("Bearer " + signed(header(), claims()), ENDPOINT)
 
     @pytest.mark.parametrize(
         "answer",

@@ -11,8 +11,8 @@ from flask import Response
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from cds.hooks import compression
-from cds.hooks.compression import LEAST_BYTES, compress
+from cds import compression
+from cds.compression import LEAST_BYTES, compress
 from tests.hooks.conftest import LONG_CARD, Hooks
 
 Make = Callable[..., Hooks]

@@ -51,6 +51,7 @@ def test_an_override_needs_no_reason() -> None:
         ({"outcomeTimestamp": "yesterday"}, "outcomeTimestamp"),
         ({"outcomeTimestamp": "2026-11-22"}, "outcomeTimestamp"),
         ({"outcomeTimestamp": "2026-13-22T09:30:10Z"}, "outcomeTimestamp"),
+        ({"outcomeTimestamp": "0001-01-01T00:00:00+14:00"}, "outcomeTimestamp"),
         ({"overrideReason": {}}, "overrideReason"),
     ],
 )

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cds.audit.trail import OnBehalf, Trail, party
-from cds.deadline import Deadline
+from cds.audit.trail import OnBehalf, Trail
 from cds.findings import Finding, Level, Missing, Prescreen
 from cds.hooks.call import Call
-from cds.hooks.client_auth import Client
-from cds.hooks.context import Context
 from cds.hooks.discovery import IMAGING_PATIENT_VIEW
 from cds.hooks.encounter_start import is_critical
+from cds.hooks.feedback import Feedback
 from cds.hooks.known import KnownFindings
 from cds.hooks.patient_view import is_high
-from cds.hooks.request import HookRequest
 from cds.hooks.telling import Telling
-from cds.registration import Registration
-from cds.reporting.record import Record
+from cds.reporting.record import Record, kept
 from cds.store.database import Database
+from tests.hooks import calling
+from tests.hooks.calling import US
 from tests.prescreens import EFFUSION, MASS, PACS_DOWN, PNEUMOTHORAX, prescreen
 
-BASE = "https://ehr.example/fhir"
-US = party("https://cds.example")
 HIGH_EFFUSION = Finding("effusion", 0.9, Level.HIGH, image=0.9)
 UNCERTAIN_PNEUMOTHORAX = Finding("pneumothorax", 0.5, Level.REVIEW, image=0.5)
 
@@ -39,15 +36,12 @@ def record(database: Database) -> Record:
 
 @pytest.fixture
 def call(tenant: str) -> Call:
-    client = Client(Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,)), "jti-1")
-    context = Context("Practitioner/example", "p1", None)
-    hook = HookRequest(IMAGING_PATIENT_VIEW, str(uuid.uuid4()), context, BASE, None, {})
-    return Call(client, hook, Deadline.after(1000), Trail(US, OnBehalf()))
+    return calling.call(tenant, IMAGING_PATIENT_VIEW)
 
 
 @pytest.fixture
 def known(record: Record) -> KnownFindings:
-    return KnownFindings(Telling(record, US.address, b"k" * 32))
+    return KnownFindings(Telling(record, US.address, b"k" * 32, timedelta(hours=24)))
 
 
 @pytest.fixture
@@ -55,8 +49,10 @@ def recorded(record: Record, tenant: str) -> Recorded:
     """Records a prescreen of the patient, as an earlier call would have."""
 
     def write(**changes: object) -> Prescreen:
-        id = str(uuid.uuid4())
-        return record.write(prescreen(id=id, key=id, tenant=tenant, **changes), Trail(US, OnBehalf()))
+        id, trail = str(uuid.uuid4()), Trail(US, OnBehalf())
+        made = prescreen(id=id, key=id, tenant=tenant, **changes)
+        record.write(tenant, trail, kept(made, trail))
+        return made
 
     return write
 
@@ -124,6 +120,18 @@ def test_one_note_among_several_that_cannot_be_read_is_no_reason_to_look_further
     recorded(findings=(PNEUMOTHORAX,))
     recorded(findings=(MASS,), missing=(Missing("note", "1 of the notes could not be read."),))
     assert known(call, is_high) == []
+
+
+def test_what_was_overridden_is_not_outstanding(
+    known: KnownFindings, record: Record, call: Call, recorded: Recorded
+) -> None:
+    """CDS Hooks 2.0, "Feedback": the next chart opened does not say it again."""
+    recorded(findings=(PNEUMOTHORAX,))
+    (card,) = known(call, is_high)
+    tenant, service = call.client.tenant, call.hook.service.id
+    told = Feedback(card["uuid"], "overridden", datetime.now(UTC), {})
+    record.feedback(tenant, service, [told], Trail(US, OnBehalf()))
+    assert known(call, is_high) == known(call, is_critical) == []
 
 
 def test_where_no_look_saw_everything_the_latest_stands(

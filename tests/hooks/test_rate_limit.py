@@ -14,6 +14,7 @@ from cds.hooks.rate_limit import FAILURES_PER_MINUTE, network
 from cds.store.database import Database
 from cds.store.valkey import Valkey
 from tests.hooks.conftest import Hooks
+from tests.opened import events
 
 Make = Callable[..., Hooks]
 STRANGER = ECKey.generate_key("P-384", {"alg": "ES384", "use": "sig", "kid": "k1"})
@@ -23,12 +24,7 @@ NOBODY = "redis://127.0.0.1:9/0"
 def refusals(database: Database, tenant: str, caller: str) -> int:
     """How many refusals of ``caller`` the trail of ``tenant`` holds."""
     with database.transaction(tenant) as connection:
-        found = connection.execute(
-            "SELECT count(*) FROM audit_event WHERE body LIKE %s AND body LIKE %s",
-            (f"%{caller}%", "%outcomeDesc%"),
-        ).fetchone()
-    assert found
-    return int(found[0])
+        return sum(caller in str(event) and "outcomeDesc" in event for event in events(connection, tenant))
 
 
 def some_address() -> str:

@@ -18,8 +18,12 @@ _LEVEL = 5
 
 def compress(response: Response, accepted: Accept) -> None:
     """Compress a JSON answer that is worth it; errors are small and stay as they are."""
-    if response.status_code != 200 or response.mimetype != "application/json":
-        return
+    if response.status_code == 200 and response.mimetype == "application/json":
+        gzipped(response, accepted)
+
+
+def gzipped(response: Response, accepted: Accept) -> None:
+    """Compress an answer, whatever it holds, where the caller takes gzip and it is long enough."""
     response.vary.add("Accept-Encoding")
     body = response.get_data()
     quality = accepted.quality("gzip")

@@ -1,0 +1,331 @@
+"""A call is answered in time with what there is; the rest is finished by our own access and is there next time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cds.audit.trail import party
+from cds.audit.verify import verify
+from cds.ehr.backend_services import BackendServices
+from cds.engine.bundles import Bundle
+from cds.findings import PartScore, Prescreen
+from cds.fusion.late import LateFusion
+from cds.hooks.call import TELLING_MS, Answer, Answering, Call
+from cds.hooks.chart import Charts
+from cds.hooks.client_auth import Client
+from cds.hooks.context import Context
+from cds.hooks.discovery import IMAGING_PATIENT_VIEW
+from cds.hooks.look import Afterwards, Look
+from cds.hooks.request import FhirAuthorization, HookRequest
+from cds.keys import Keys
+from cds.notes.deidentification import Deidentifier
+from cds.pacs import PacsAccess
+from cds.prescreen import Prescreening
+from cds.registration import Registration
+from cds.reporting.record import Record, kept, reported
+from cds.settings import Settings
+from cds.store.database import Database
+from cds.store.once import Once
+from cds.store.sealed_tables import AUDIT_EVENT, PRESCREEN, RESOURCE, SCORE, SealedTable
+from cds.store.valkey import Valkey
+from tests.hospital import MODELS
+from tests.opened import bodies
+
+BASE = "https://ehr.example/fhir"
+US = party("https://cds.example")
+BUDGET_MS = 300
+PATIENT = {"resourceType": "Patient", "id": "p1"}
+NOTE = {
+    "resourceType": "DocumentReference",
+    "id": "d1",
+    "status": "current",
+    "subject": {"reference": "Patient/p1"},
+    "date": datetime.now(UTC).isoformat(),
+    "content": [{"attachment": {"contentType": "text/plain", "data": b64encode(b"Short of breath.").decode()}}],
+}
+NOTES = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": NOTE}]}
+NOTHING = {"resourceType": "Bundle", "type": "searchset"}
+PREFETCH = {"patient": PATIENT, "studies": None, "documents": NOTES}
+
+
+class Models:
+    """An engine that is busy until the test lets it go on."""
+
+    image_bundle = Bundle.load(MODELS / Settings().image_bundle)
+    note_bundle = Bundle.load(MODELS / Settings().note_bundle)
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.scored = 0
+
+    def score_image(self, pixels: NDArray[np.float32], /) -> PartScore:
+        raise AssertionError("this patient has no image")
+
+    def score_note(self, text: str, /) -> PartScore:
+        self.scored += 1
+        assert self.go_on.wait(30)
+        return self.note_bundle.score([3.0] * len(self.note_bundle.findings))
+
+
+class Ehr:
+    """An EHR that gives us tokens of our own, and remembers who asked for what with which."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, float]] = []
+        """Token, path, and when."""
+        self.gives_tokens = True
+        self.delay_s = 0.0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/fhir")
+        if path == "/.well-known/smart-configuration":
+            return httpx.Response(200, json={"token_endpoint": f"{BASE}/token"})
+        if path == "/token":
+            if not self.gives_tokens:
+                return httpx.Response(400, json={"error": "unauthorized_client"})
+            return httpx.Response(200, json={"access_token": "ours", "token_type": "bearer", "expires_in": 300})
+        self.requests.append((request.headers["Authorization"].removeprefix("Bearer "), path, time.monotonic()))
+        time.sleep(self.delay_s)
+        held = {"/Patient/p1": PATIENT, "/DocumentReference": NOTES}
+        return httpx.Response(200, json=held.get(path, NOTHING))
+
+    def asked(self, token: str) -> set[str]:
+        return {path for used, path, _ in self.requests if used == token}
+
+
+class Service:
+    """A hook that prescreens and gives no cards."""
+
+    def __init__(
+        self, database: Database, valkey: Valkey, home: Path, pools: list[ThreadPoolExecutor], http: httpx.Client
+    ) -> None:
+        requests, images, notes, after = pools
+        self.models = Models()
+        self.record = record = Record(database)
+        keys = Keys.load(Settings(data_dir=home))
+        backend = BackendServices(http, keys)
+        prescreen = Prescreening(
+            self.models,
+            LateFusion.from_bundle(Bundle.load(MODELS / Settings().fusion_bundle)),
+            Deidentifier(keys.pseudonym),
+            record,
+            once=Once(valkey),
+            images=images,
+            notes=notes,
+            cores=threading.Semaphore(2),
+        )
+        pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
+        charts = Charts(http, pacs, backend, requests, 365, 5)
+        self.look = Look(prescreen, charts, record, Afterwards(after, limit=2), results=(reported,))
+        self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS)
+        self.prescreens: list[Prescreen] = []
+
+    def _answer(self, call: Call) -> Answer:
+        looked = self.look(call)
+        self.prescreens.append(looked.prescreen)
+        written = kept(looked.prescreen, call.trail)
+        self.record.write(call.client.tenant, call.trail, written, *looked.results)
+        return Answer([])
+
+
+@pytest.fixture
+def ehr() -> Ehr:
+    return Ehr()
+
+
+@pytest.fixture
+def pools() -> Iterator[list[ThreadPoolExecutor]]:
+    """For requests, images, notes, and what is finished afterwards."""
+    with ExitStack() as open_pools:
+        yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8, 2)]
+
+
+@pytest.fixture
+def service(
+    database: Database, valkey: Valkey, tmp_path: Path, pools: list[ThreadPoolExecutor], ehr: Ehr
+) -> Iterator[Service]:
+    with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
+        service = Service(database, valkey, tmp_path, pools, http)
+        yield service
+        finished(service, pools)
+
+
+def finished(service: Service, pools: list[ThreadPoolExecutor]) -> None:
+    service.models.go_on.set()
+    for pool in reversed(pools):
+        pool.shutdown()
+
+
+def called(service: Service, tenant: str, **prefetch: Any) -> HookRequest:
+    """A chart is opened; the call that was answered."""
+    registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,), client_id="sightline")
+    hook = HookRequest(
+        IMAGING_PATIENT_VIEW,
+        str(uuid.uuid4()),
+        Context("Practitioner/example", "p1", None),
+        BASE,
+        FhirAuthorization("lent", "patient/*.rs", "p1"),
+        PREFETCH | prefetch,
+    )
+    service.answering(Client(registration, "jti-1"), hook, time.monotonic())
+    return hook
+
+
+def rows(database: Database, tenant: str, table: SealedTable) -> list[Any]:
+    with database.transaction(tenant) as connection:
+        return bodies(connection, table)
+
+
+def reports(database: Database, tenant: str) -> list[Any]:
+    return [body for body in rows(database, tenant, RESOURCE) if body["resourceType"] == "DiagnosticReport"]
+
+
+def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: str, database: Database) -> None:
+    service.models.go_on.set()
+    called(service, tenant)
+    (prescreen,) = service.prescreens
+    assert not prescreen.late
+    assert len(reports(database, tenant)) == 1
+
+
+class TestTheDeadline:
+    def test_the_answer_does_not_wait_for_work_that_takes_longer(self, service: Service, tenant: str) -> None:
+        started = time.monotonic()
+        called(service, tenant)
+        assert (BUDGET_MS - TELLING_MS) / 1000 <= time.monotonic() - started < 3
+        (prescreen,) = service.prescreens
+        assert {missing.part: missing.late for missing in prescreen.missing} == {"image": False, "note": True}
+
+    def test_time_that_passed_before_the_call_counts(self, service: Service, tenant: str) -> None:
+        registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,))
+        hook = HookRequest(
+            IMAGING_PATIENT_VIEW, str(uuid.uuid4()), Context("Practitioner/x", "p1", None), BASE, None, PREFETCH
+        )
+        started = time.monotonic()
+        service.answering(Client(registration, "jti-1"), hook, started - 10)
+        assert time.monotonic() - started < BUDGET_MS / 1000
+
+    def test_a_slow_ehr_is_late_not_at_fault(self, service: Service, tenant: str, ehr: Ehr) -> None:
+        ehr.delay_s = 2 * BUDGET_MS / 1000
+        called(service, tenant, documents={"resourceType": "OperationOutcome", "issue": []})
+        (prescreen,) = service.prescreens
+        assert prescreen.late
+
+    def test_what_is_late_is_not_reported_half(self, service: Service, tenant: str, database: Database) -> None:
+        called(service, tenant)
+        assert reports(database, tenant) == []
+
+    def test_work_whose_turn_comes_after_its_answer_is_not_begun(
+        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor], ehr: Ehr
+    ) -> None:
+        ehr.gives_tokens = False
+        for _ in range(8):
+            pools[2].submit(service.models.go_on.wait, 30)
+        called(service, tenant)
+        finished(service, pools)
+        assert service.models.scored == 0
+
+
+class TestFinishing:
+    def test_what_was_late_is_whole_and_reported_once(
+        self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor]
+    ) -> None:
+        called(service, tenant)
+        called(service, tenant)
+        finished(service, pools)
+        missing = [body["missing"] for body in rows(database, tenant, PRESCREEN)]
+        assert len([parts for parts in missing if not any(part["late"] for part in parts)]) == 1
+        assert len(reports(database, tenant)) == 1
+
+    def test_the_token_of_the_call_is_not_used_after_it(
+        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor], ehr: Ehr
+    ) -> None:
+        called(service, tenant)
+        answered = time.monotonic()
+        finished(service, pools)
+        assert all(at < answered for token, _, at in ehr.requests if token == "lent")
+        assert {"/Patient/p1", "/ImagingStudy", "/DocumentReference"} <= ehr.asked("ours")
+
+    def test_it_waits_for_what_is_under_way_and_computes_nothing_twice(
+        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor]
+    ) -> None:
+        called(service, tenant)
+        finished(service, pools)
+        assert service.models.scored == 1
+
+    def test_it_is_in_the_audit_trail_of_its_call(
+        self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor]
+    ) -> None:
+        hook = called(service, tenant)
+        before = len(rows(database, tenant, AUDIT_EVENT))
+        finished(service, pools)
+        events = rows(database, tenant, AUDIT_EVENT)
+        profiles = {
+            name.rpartition(".")[2] for e in events[before:] for name in e.get("meta", {}).get("profile", ())
+        }
+        assert {"PatientRead", "PatientQuery", "PatientCreate"} <= profiles
+        assert all(hook.hook_instance in json.dumps(event) for event in events)
+        with database.transaction(tenant) as connection:
+            assert verify(connection, tenant).intact
+
+    def test_where_the_ehr_gives_us_no_token_the_score_is_kept_all_the_same(
+        self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor], ehr: Ehr
+    ) -> None:
+        ehr.gives_tokens = False
+        called(service, tenant)
+        finished(service, pools)
+        assert len(rows(database, tenant, SCORE)) == 1
+        assert reports(database, tenant) == []
+
+
+def test_identical_calls_in_flight_are_computed_once(
+    service: Service, tenant: str, pools: list[ThreadPoolExecutor]
+) -> None:
+    with ThreadPoolExecutor(4) as calls:
+        due: list[Future[Any]] = [calls.submit(called, service, tenant) for _ in range(4)]
+        while not service.models.scored:
+            time.sleep(0.01)
+        service.models.go_on.set()
+        for one in due:
+            one.result(10)
+    assert service.models.scored == 1
+
+
+class TestAfterwards:
+    def test_beyond_its_limit_work_is_left_undone(self, caplog: pytest.LogCaptureFixture) -> None:
+        go_on, done = threading.Event(), list[int]()
+
+        def work(n: int) -> Callable[[], None]:
+            return lambda: done.append(n) if go_on.wait(10) else None
+
+        with ThreadPoolExecutor(1) as pool:
+            afterwards = Afterwards(pool, limit=2)
+            for n in range(3):
+                afterwards(work(n))
+            go_on.set()
+        assert done == [0, 1]
+        assert "too much is waiting" in caplog.text
+
+    def test_a_defect_is_logged_without_what_it_says(self, caplog: pytest.LogCaptureFixture) -> None:
+        def broken() -> None:
+            raise ValueError("Jane Doe")
+
+        with ThreadPoolExecutor(1) as pool:
+            Afterwards(pool, limit=1)(broken)
+        assert "ValueError" in caplog.text
+        assert "Jane" not in caplog.text

@@ -1,0 +1,169 @@
+"""What a clinician expects of each kind of order (order-sign and order-select 1.0, "Context": draftOrders)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.findings import Finding, Level
+from cds.hooks.discovery import IMAGING_PRESCREEN
+from cds.hooks.duplicates import studies
+from cds.hooks.follow_up import FOLLOW_UPS
+from cds.hooks.order_advice import OrderAdvice, OrdersAtHand
+from tests.hooks.calling import BLOOD, KNEE, REFERRAL, call, named, order, study
+from tests.hooks.test_request import json_values
+from tests.prescreens import EFFUSION, PACS_DOWN, PNEUMOTHORAX, prescreen
+
+HIGH_MASS = Finding("mass", 0.9, Level.HIGH, image=0.9)
+UNSURE_PNEUMOTHORAX = Finding("pneumothorax", 0.5, Level.REVIEW, image=0.5)
+PILL = {"resourceType": "MedicationRequest", "id": "m1", "status": "draft", "intent": "order"}
+
+
+def at_hand(
+    *orders: dict[str, Any],
+    found: tuple[Finding, ...] = (PNEUMOTHORAX,),
+    drafts: tuple[dict[str, Any], ...] = (),
+    done: tuple[dict[str, Any], ...] = (),
+    encounter: str | None = None,
+    user: str = "Practitioner/example",
+    **changes: Any,
+) -> OrdersAtHand:
+    asked = call("general", IMAGING_PRESCREEN, *(drafts or orders), encounter=encounter, user=user)
+    return OrdersAtHand(asked, prescreen(findings=found, **changes), orders, studies(done))
+
+
+@pytest.mark.parametrize(
+    ("orders", "said"),
+    [
+        ((order(),), ["pneumothorax", "mass", "effusion"]),
+        ((order(code={"text": "Imaging"}),), ["pneumothorax", "mass", "effusion"]),
+        ((KNEE,), ["pneumothorax"]),
+        ((BLOOD,), ["pneumothorax"]),
+        ((REFERRAL,), ["pneumothorax"]),
+        ((BLOOD, order()), ["pneumothorax", "mass", "effusion"]),
+        ((order(status="active"),), ["pneumothorax", "mass", "effusion"]),
+    ],
+    ids=["chest", "imaging of who knows what", "knee", "blood test", "referral", "several", "signed before"],
+)
+def test_which_findings_are_worth_saying(orders: tuple[dict[str, Any], ...], said: list[str]) -> None:
+    found = (PNEUMOTHORAX, HIGH_MASS, EFFUSION)
+    assert [finding.key for finding in at_hand(*orders, found=found).findings()] == said
+
+
+@pytest.mark.parametrize("other", [KNEE, BLOOD, REFERRAL])
+def test_what_is_uncertain_does_not_interrupt_another_order(other: dict[str, Any]) -> None:
+    assert at_hand(other, found=(UNSURE_PNEUMOTHORAX, EFFUSION)).findings() == []
+
+
+def test_that_nothing_could_be_seen_is_said_to_whoever_images_the_chest() -> None:
+    nothing = {"found": (), "missing": (PACS_DOWN,)}
+    assert len(list(at_hand(order(), **nothing).nothing_seen())) == 1
+    assert list(at_hand(KNEE, BLOOD, **nothing).nothing_seen()) == []
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        [],
+        [PILL],
+        [order(status="revoked")],
+        [order(status="entered-in-error"), PILL],
+        [order(doNotPerform=True)],
+    ],
+    ids=["no order", "medication", "revoked", "mistaken", "not to be done"],
+)
+def test_nothing_is_computed_for_what_is_no_order_of_a_service(unasked: list[dict[str, Any]]) -> None:
+    never = OrderAdvice(None, None, None)  # type: ignore[arg-type]
+    assert never(call(), unasked).cards == []
+
+
+class TestStat:
+    """ "Action": an update holds the whole resource."""
+
+    def test_is_offered_for_each_draft_that_images_the_chest_and_can_wait(self) -> None:
+        drafts = (order("a"), KNEE, order("b"), order("urgent", priority="urgent"), BLOOD)
+        suggested = at_hand(*drafts).suggestions(PNEUMOTHORAX)
+        resources = [action["resource"] for one in suggested for action in one["actions"]]
+        assert resources == [order("a", priority="stat"), order("b", priority="stat")]
+        assert all(one["isRecommended"] for one in suggested)
+
+    def test_an_order_that_says_no_priority_is_routine(self) -> None:
+        assert len(at_hand(order(priority=None)).suggestions(PNEUMOTHORAX)) == 1
+
+    @pytest.mark.parametrize("status", ["active", "completed", "on-hold", 5])
+    def test_is_not_offered_for_what_is_no_draft(self, status: object) -> None:
+        assert at_hand(order(status=status)).suggestions(PNEUMOTHORAX) == []
+
+    @pytest.mark.parametrize("finding", [UNSURE_PNEUMOTHORAX, Finding("pneumonia", 0.9, Level.HIGH, image=0.9)])
+    def test_is_not_offered_for_what_can_wait(self, finding: Finding) -> None:
+        assert at_hand(order()).suggestions(finding) == []
+
+
+class TestFollowUp:
+    """ "Action": a create holds the whole resource that is to be made."""
+
+    def test_is_a_whole_draft(self) -> None:
+        (suggestion,) = at_hand(order(), found=(HIGH_MASS,), encounter="e1").suggestions(HIGH_MASS)
+        (action,) = suggestion["actions"]
+        assert action["type"] == "create"
+        assert "ACCP" in action["description"]
+        draft = action["resource"]
+        assert (draft["resourceType"], draft["status"], draft["intent"]) == ("ServiceRequest", "draft", "order")
+        assert draft["subject"] == {"reference": "Patient/p1"}
+        assert draft["encounter"] == {"reference": "Encounter/e1"}
+        assert draft["requester"] == {"reference": "Practitioner/example"}
+        assert {coding["code"] for coding in draft["code"]["coding"]} == {"24628-0", "169069000"}
+        assert draft["reasonCode"][0]["coding"][0]["code"] == HIGH_MASS.type.snomed
+
+    def test_is_a_resource_of_fhir_r4(self) -> None:
+        from fhir.resources.R4B.servicerequest import ServiceRequest
+
+        for key, follow_up in FOLLOW_UPS.items():
+            finding = Finding(key, 0.9, Level.HIGH)
+            ServiceRequest.model_validate(
+                follow_up.order(finding, "Patient/p1", call(encounter="e1").hook.context)
+            )
+
+    def test_names_no_encounter_or_requester_that_there_is_none_of(self) -> None:
+        (suggestion,) = at_hand(order(), user="Patient/p1").suggestions(HIGH_MASS)
+        assert {"encounter", "requester"}.isdisjoint(suggestion["actions"][0]["resource"])
+
+    @pytest.mark.parametrize("finding", [EFFUSION, Finding("mass", 0.5, Level.REVIEW), PNEUMOTHORAX])
+    def test_is_called_for_by_what_is_high_and_in_the_table_alone(self, finding: Finding) -> None:
+        creates = [
+            action
+            for one in at_hand(order(priority="stat")).suggestions(finding)
+            for action in one["actions"]
+            if action["type"] == "create"
+        ]
+        assert creates == []
+
+    @pytest.mark.parametrize("status", ["draft", "active"])
+    def test_is_not_said_of_what_is_ordered_already(self, status: str) -> None:
+        for text in ("CT chest with contrast", "CT chest, abdomen and pelvis"):
+            ordered = named(text, id="ct", status=status)
+            assert at_hand(order(), drafts=(order(), ordered)).suggestions(HIGH_MASS) == []
+
+    def test_is_not_said_of_what_was_done_since_the_film(self) -> None:
+        ct = study("ct", modality=[{"code": "CT"}], description="CT CHEST", started="2026-11-21")
+        assert at_hand(order(), done=(ct,)).suggestions(HIGH_MASS) == []
+        assert len(at_hand(order(), done=({**ct, "started": "2026-11-01"},)).suggestions(HIGH_MASS)) == 1
+
+
+@given(st.sampled_from([*sorted(order()), "note", "reasonCode", "bodySite", "doNotPerform"]), json_values)
+def test_whatever_an_order_holds_is_read(field: str, value: Any) -> None:
+    """Whatever is of another shape than FHIR's reads as not there."""
+    odd = order(**{field: value})
+    hand = at_hand(odd, order("b"), done=(study(started=datetime.now(UTC).isoformat()),), found=(HIGH_MASS,))
+    hand.findings()
+    hand.suggestions(PNEUMOTHORAX)
+    list(hand.duplicates(timedelta(hours=48)))
+
+
+def test_a_bundle_that_nobody_signs_at_once_is_looked_at_in_part() -> None:
+    many = at_hand(*(order(f"o{number}") for number in range(5000)))
+    assert len(list(many.duplicates(timedelta(hours=48)))) < 100
