@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 from flask import Flask
 
-from cds import health, logs, smart
+from cds import api, health, logs, smart
+from cds.assess import Assessing
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
+from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
-from cds.errors import ConfigurationError
+from cds.fhir import views as fhir
+from cds.fhir.admission import Admission
+from cds.fhir.endpoint import Endpoint
+from cds.fhir.pages import Pages
+from cds.fhir.tokens import Tokens
 from cds.fusion.late import LateFusion
 from cds.hooks import discovery
 from cds.hooks import views as hooks
@@ -24,22 +33,31 @@ from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
 from cds.hooks.jwks import Jwks
 from cds.hooks.known import KnownFindings
+from cds.hooks.look import Afterwards, Look
 from cds.hooks.order_advice import OrderAdvice
 from cds.hooks.order_select import OrderSelect
 from cds.hooks.order_sign import OrderSign
 from cds.hooks.patient_view import PatientView
 from cds.hooks.telling import Telling
 from cds.hooks.work_ahead import WorkAhead
-from cds.notes.deidentification import Deidentifier
+from cds.keys import Keys
+from cds.notes.deidentification import Deidentifier, TokenClassifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
-from cds.reporting.record import Record
+from cds.registration import Registrations
+from cds.reporting import models
+from cds.reporting.record import Record, reported
 from cds.settings import Settings
 from cds.smart import SmartServices
-from cds.store import migrate
+from cds.store import master_key, migrate
 from cds.store.database import Database
+from cds.store.once import Once
+from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
+
+FINISHERS = 4
+"""Prescreens that nobody waits for any more, at once."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,9 +67,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     keys, registrations = checked(settings)
 
-    database = Database(settings.database_url, max_size=settings.web_threads + 4)
-    if missing := migrate.pending(settings.database_url):
-        raise ConfigurationError(f"the database lacks {', '.join(missing)}; run `cds db upgrade`")
+    database = Database(settings.database_url, Keyring(master_key.from_settings(settings, keys)))
+    migrate.check(settings.database_url)
     valkey = Valkey(settings.redis_url)
     record = Record(database)
 
@@ -60,44 +77,65 @@ def create_app(settings: Settings | None = None) -> Flask:
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
     engine = LocalEngine(
-        Bundle.load(settings.models_dir / settings.image_bundle),
-        Bundle.load(settings.models_dir / settings.note_bundle),
+        in_use(settings, "image"),
+        in_use(settings, "note"),
         device=settings.device,
         threads=settings.torch_threads,
     )
-    fusion = LateFusion.from_bundle(Bundle.load(settings.models_dir / settings.fusion_bundle))
-    # Two parts for each call, and for each that works ahead.
-    parts = ThreadPoolExecutor(4 * settings.web_threads, "part")
-    requests = ThreadPoolExecutor(4 * settings.web_threads, "request")
-    prescreen = Prescreening(engine, fusion, Deidentifier(keys.pseudonym), record, parts)
+    fused = in_use(settings, "fusion")
+    fusion = LateFusion.from_bundle(fused)
+    threads = settings.web_threads
+    classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
+    deidentifier = Deidentifier(keys.pseudonym, classifier)
+    cores = threading.Semaphore(os.cpu_count() or 1)
+    prescreen = Prescreening(
+        engine,
+        fusion,
+        deidentifier,
+        record,
+        once=Once(valkey),
+        images=ThreadPoolExecutor(threads, "image"),
+        notes=ThreadPoolExecutor(threads, "notes"),
+        cores=cores,
+    )
     engine.warm_up()
+    loaded = [(bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused)]
+    models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)
-    charts = Charts(http, pacs, requests, settings.note_lookback_days, settings.max_notes)
-    telling = Telling(record, us.address, keys.handle)
-    advice = OrderAdvice(prescreen, charts, telling)
-    ahead = WorkAhead(prescreen, charts, record, ThreadPoolExecutor(settings.web_threads, "ahead"))
+    requests = ThreadPoolExecutor(2 * threads, "request")
+    charts = Charts(http, pacs, backend, requests, settings.note_lookback_days, settings.max_notes)
+    afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
+    look = Look(prescreen, charts, record, afterwards)
+    # A report is made when an order is signed; until then nobody has asked for one.
+    look_and_report = Look(prescreen, charts, record, afterwards, results=(reported,))
+    ahead = WorkAhead(look, record)
+    telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
+    duplicates = timedelta(hours=settings.duplicate_window_hours)
     known = KnownFindings(telling)
     services: dict[str, Callable[[Call], Answer]] = {
-        discovery.IMAGING_PRESCREEN.id: OrderSign(advice),
-        discovery.IMAGING_ORDER_SELECT.id: OrderSelect(advice),
+        discovery.IMAGING_PRESCREEN.id: OrderSign(OrderAdvice(look_and_report, telling, duplicates)),
+        discovery.IMAGING_ORDER_SELECT.id: OrderSelect(OrderAdvice(look, telling, duplicates)),
         discovery.IMAGING_PATIENT_VIEW.id: PatientView(ahead, known),
         discovery.IMAGING_ENCOUNTER_START.id: EncounterStart(ahead, known),
     }
 
     app = Flask("cds")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    # No redirect to a tidier path: the aud of a JWT is the very address that was called.
+    app.url_map.merge_slashes = False
     app.register_blueprint(health.blueprint(database, valkey))
+    door = Door(
+        us,
+        ClientAuthentication(registrations, Jwks(http), valkey),
+        valkey,
+        record,
+        rate_per_minute=settings.hook_rate_per_minute,
+    )
     app.register_blueprint(
         hooks.blueprint(
             us=us,
-            door=Door(
-                us,
-                ClientAuthentication(registrations, Jwks(http), valkey),
-                valkey,
-                record,
-                rate_per_minute=settings.hook_rate_per_minute,
-            ),
+            door=door,
             answers={
                 id: Answering(answer, record, us=us, budget_ms=settings.hook_budget_ms)
                 for id, answer in services.items()
@@ -106,6 +144,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             record=record,
         )
     )
+    assessing = Assessing(engine, fusion, deidentifier, cores)
+    app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
@@ -113,4 +153,18 @@ def create_app(settings: Settings | None = None) -> Flask:
             )
         )
     )
+    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, http)))
     return app
+
+
+def _fhir_endpoint(
+    settings: Settings,
+    keys: Keys,
+    registrations: Registrations,
+    database: Database,
+    valkey: Valkey,
+    http: httpx.Client,
+) -> Endpoint:
+    us, base, record = party(settings.base_url), f"{settings.base_url}/fhir", Record(database)
+    admission = Admission(us, Tokens(registrations, http, keys, base), valkey, record)
+    return Endpoint(us, base, admission, registrations, database, record, Pages(keys.handle))

@@ -1,7 +1,8 @@
 """``cds demo``: databases, a sandbox EHR and PACS, and the service, side by side; then the main job.
 
-An EHR signs an order for each sample patient, twice: cold, when nothing is cached, and warm. What came back is
-printed beside what the record holds of it.
+An EHR signs an order for each sample patient, twice: cold, when nothing is known, and warm. What came back is
+printed beside what the record holds of it. On a slow machine a part may be late for the first answer; it is
+finished before the second.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -18,9 +19,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cds.audit import chain
-from cds.databases import databases, upgrade
+from cds.databases import databases, opened, upgrade
 from cds.errors import ConfigurationError, SightlineError
-from cds.findings import Prescreen
+from cds.findings import Part, Prescreen
 from cds.processes import Processes, free_port
 from cds.reporting.record import Record
 from cds.reporting.resources import report_id
@@ -40,6 +41,7 @@ from cds.store import outbox, scores
 from cds.store.database import Database
 
 TENANT = "sandbox"
+FINISHED_WITHIN_S = 35
 DELIVERED_WITHIN_S = 30
 PACS_CREDENTIALS = "SIGHTLINE_SANDBOX_PACS"
 
@@ -56,6 +58,8 @@ class Outcome:
 
     patient: SamplePatient
     cold: HookExchange
+    late: list[Part]
+    """The parts that the first answer had to do without."""
     warm: HookExchange
     prescreen: Prescreen | None
     audit_events: int
@@ -84,7 +88,7 @@ class Demo:
             self._tell("PostgreSQL and Valkey are ready")
             settings = replace(settings, registrations_file=_register(parts, settings))
             upgrade(settings)
-            database = running.enter_context(closing(Database(settings.database_url)))
+            database = running.enter_context(opened(settings))
             _take_up_again(database)
             processes = running.enter_context(Processes(logs(settings)))
             patients = self._start(processes, settings, parts, yours)
@@ -171,19 +175,37 @@ def _register(parts: Sandbox, settings: Settings) -> Path:
 
 
 def _signed(desk: Ehr, patient: SamplePatient, database: Database) -> Outcome:
-    """Sign the patient's order twice: with nothing cached, and again."""
+    """Sign the patient's order twice: with nothing known, and again."""
     before = _audit_events(database)
-    cold, warm = (
-        desk.service.sign_order(
-            patient.id,
-            [patient.order],
-            user=patient.order["requester"]["reference"],
-            encounter=patient.order.get("encounter", {}).get("reference", "").removeprefix("Encounter/"),
-        )
-        for _ in range(2)
-    )
+    cold = _sign(desk, patient)
+    warm = _sign_until_whole(desk, patient)
     prescreen = Record(database).latest(TENANT, cold.request["fhirServer"], f"Patient/{patient.id}")
-    return Outcome(patient, cold, warm, prescreen, _audit_events(database) - before)
+    return Outcome(patient, cold, _late(cold), warm, prescreen, _audit_events(database) - before)
+
+
+def _sign(desk: Ehr, patient: SamplePatient) -> HookExchange:
+    return desk.service.sign_order(
+        patient.id,
+        [patient.order],
+        user=patient.order["requester"]["reference"],
+        encounter=patient.order.get("encounter", {}).get("reference", "").removeprefix("Encounter/"),
+    )
+
+
+def _sign_until_whole(desk: Ehr, patient: SamplePatient) -> HookExchange:
+    due = time.monotonic() + FINISHED_WITHIN_S
+    while _late(exchange := _sign(desk, patient)):
+        if time.monotonic() > due:
+            raise NotDone("what was late for an answer was not finished after it; see web.log")
+        time.sleep(0.2)
+    return exchange
+
+
+def _late(exchange: HookExchange) -> list[Part]:
+    """The parts that an answer had to do without: their steps had not ended."""
+    steps = exchange.answer.steps if exchange.answer else {}
+    parts: dict[str, Part] = {"image": "image", "notes": "note"}
+    return [part for step, part in parts.items() if steps and step not in steps]
 
 
 def _audit_events(database: Database) -> int:
@@ -194,14 +216,17 @@ def _audit_events(database: Database) -> int:
 def as_text(outcome: Outcome) -> str:
     """What a person reads about one patient."""
     lines = ["", f"{outcome.patient.name}: {outcome.patient.story}"]
-    lines += [f"  {card['indicator'].upper():9}{card['summary']}" for card in outcome.cold.cards]
-    if outcome.cold.problem:
-        lines.append(f"  PROBLEM  {outcome.cold.problem}")
-    elif not outcome.cold.cards:
+    lines += [f"  {card['indicator'].upper():9}{card['summary']}" for card in outcome.warm.cards]
+    if problem := outcome.cold.problem or outcome.warm.problem:
+        lines.append(f"  PROBLEM  {problem}")
+    elif not outcome.warm.cards:
         lines.append("  no card: nothing to say")
     if outcome.prescreen:
         lines += _record_in_words(outcome.prescreen)
-    lines.append(f"  cold {_ms(outcome.cold)}, warm {_ms(outcome.warm)}; {outcome.audit_events} audit events")
+    late = f" ({' and '.join(outcome.late)} late, finished after it)" if outcome.late else ""
+    lines.append(
+        f"  cold {_ms(outcome.cold)}{late}, warm {_ms(outcome.warm)}; {outcome.audit_events} audit events"
+    )
     if outcome.cold.answer and outcome.cold.answer.steps:
         steps = (f"{step} {ms:.0f}" for step, ms in outcome.cold.answer.steps.items())
         lines.append(f"  steps in ms: {', '.join(steps)}")
@@ -228,8 +253,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "patient": outcome.patient.id,
         "name": outcome.patient.name,
         "story": outcome.patient.story,
-        "cards": outcome.cold.cards,
-        "problem": outcome.cold.problem or None,
+        "cards": outcome.warm.cards,
+        "problem": outcome.cold.problem or outcome.warm.problem or None,
+        "late": outcome.late,
         "scores": {
             f.key: {"image": f.image, "note": f.note, "fused": f.probability, "level": f.level}
             for f in (prescreen.findings if prescreen else ())

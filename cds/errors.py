@@ -7,6 +7,8 @@ SightlineError
 │   ├── Forbidden               403
 │   ├── Unknown                 404
 │   ├── PreconditionFailed      412, data that we need cannot be had
+│   ├── TooLarge                413
+│   ├── UnsupportedEncoding     415
 │   └── TooManyRequests         429, with the time after which to ask again
 ├── UpstreamError               a system that we called did not answer as it should
 │   ├── NotAllowed              the address is on no allow-list: nothing was sent
@@ -64,6 +66,20 @@ class PreconditionFailed(RequestError):
 
     status = 412
     code = "incomplete"
+
+
+class TooLarge(RequestError):
+    """The body is larger than we take."""
+
+    status = 413
+    code = "too-long"
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed (RFC 9110 §15.5.16): how large it would become is not found out."""
+
+    status = 415
+    code = "not-supported"
 
 
 class TooManyRequests(RequestError):

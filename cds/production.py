@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from cds.errors import ConfigurationError
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
@@ -36,8 +39,16 @@ def refuse_unsafe(settings: Settings, keys: Keys, registrations: Registrations) 
 def _settings_faults(settings: Settings) -> Iterator[str]:
     if not settings.database_url:
         yield "CDS_DATABASE_URL is not set (an embedded database is for development)"
+    for name, url in (
+        ("CDS_DATABASE_URL", settings.database_url),
+        ("CDS_DATABASE_ADMIN_URL", settings.database_admin_url),
+    ):
+        if url and not _database_is_safe(url):
+            yield f"{name} leads to another machine without sslmode=verify-full"
     if not settings.redis_url:
         yield "CDS_REDIS_URL is not set (an embedded Valkey is for development)"
+    elif not _valkey_is_safe(settings.redis_url):
+        yield "CDS_REDIS_URL leads to another machine without TLS (rediss://)"
     if not settings.registrations_file:
         yield "CDS_REGISTRATIONS_FILE is not set"
     if not settings.public_url.startswith("https://"):
@@ -60,8 +71,27 @@ def _registration_faults(registration: Registration) -> Iterator[str]:
             return
 
 
+def _database_is_safe(url: str) -> bool:
+    """Whether what goes there stays on this machine, or is encrypted for a server whose name is checked."""
+    try:
+        named = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    hosts = str(named.get("host") or named.get("hostaddr") or "").split(",")
+    return named.get("sslmode") == "verify-full" or all(
+        not host or host.startswith(("/", "@")) or _is_here(host) for host in hosts
+    )
+
+
+def _valkey_is_safe(url: str) -> bool:
+    return urlsplit(url).scheme in ("rediss", "unix") or _is_loopback(url)
+
+
 def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    return _is_here(urlsplit(url).hostname or "")
+
+
+def _is_here(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -11,7 +11,11 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
       "clientId": "sightline",                         ours at the EHR's authorization server
       "oauthHosts": ["https://auth.ehr.example"],      origins of its OAuth endpoints, beside the issuer's own
       "origins": ["https://ehr.example"],              browser origins: CORS and frame-ancestors
-      "pacs": [{"root": "https://pacs.example/dicom-web", "auth": "backend"}]
+      "pacs": [{"root": "https://pacs.example/dicom-web", "auth": "backend"}],
+      "accessTokens": {                                who may read our own /fhir; without it, nobody
+        "issuer": "https://auth.ehr.example",          the tokens' ``iss``
+        "jwks": {"keys": [...]}                        or "jwksUrl", or "introspectionUrl" (RFC 7662)
+      }
     }]
 
 ``auth`` of a PACS: ``none``; ``backend`` (a Backend Services token of the same EHR); ``basic:VARIABLE``
@@ -31,6 +35,7 @@ from cds.errors import ConfigurationError, NotAllowed
 from cds.settings import Settings
 
 ASYMMETRIC = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+TOKEN_ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 
 
 def origin(url: str) -> str:
@@ -57,6 +62,39 @@ class Pacs:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessTokens:
+    """The tokens that an EHR's authorization server gives for our own FHIR endpoint, and how they are verified."""
+
+    issuer: str
+    jwks: Mapping[str, Any] | None = None
+    jwks_url: str | None = None
+    introspection_url: str | None = None
+    algorithms: tuple[str, ...] = TOKEN_ALGORITHMS
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        return cls(
+            issuer=entry["issuer"],
+            jwks=entry.get("jwks"),
+            jwks_url=entry.get("jwksUrl"),
+            introspection_url=entry.get("introspectionUrl"),
+            algorithms=tuple(entry.get("algorithms", TOKEN_ALGORITHMS)),
+        )
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(url for url in (self.jwks_url, self.introspection_url) if url)
+
+    def faults(self) -> Iterator[str]:
+        if not isinstance(self.issuer, str) or not self.issuer:
+            yield "accessTokens.issuer must be text"
+        if sum(map(bool, (self.jwks, self.jwks_url, self.introspection_url))) != 1:
+            yield "accessTokens needs one of jwks, jwksUrl and introspectionUrl"
+        if unknown := set(self.algorithms) - ASYMMETRIC:
+            yield f"accessTokens: {sorted(unknown)} cannot sign for an EHR"
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """One EHR, and all that we may do with it."""
 
@@ -70,6 +108,7 @@ class Registration:
     oauth_hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     pacs: tuple[Pacs, ...] = ()
+    access_tokens: AccessTokens | None = None
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
@@ -86,6 +125,7 @@ class Registration:
                 oauth_hosts=tuple(origin(url) for url in entry.get("oauthHosts", ())),
                 origins=tuple(entry.get("origins", ())),
                 pacs=tuple(Pacs(p["root"].rstrip("/"), p.get("auth", "none")) for p in entry.get("pacs", ())),
+                access_tokens=AccessTokens.from_json(entry["accessTokens"]) if "accessTokens" in entry else None,
             )
         except KeyError as lacking:
             raise ConfigurationError(f"a registration lacks {lacking}") from None
@@ -97,10 +137,14 @@ class Registration:
     def _check(self) -> None:
         if not all(isinstance(name, str) and name for name in (self.issuer, self.tenant)):
             raise ConfigurationError("a registration's issuer and tenant must be text")
+        if self.jwks is not None and not isinstance(self.jwks, dict):
+            raise ConfigurationError(f"registration {self.issuer}: jwks must be a JWK Set")
         if not (self.jwks or self.jwks_url):
             raise ConfigurationError(f"registration {self.issuer}: give jwks or jwksUrl")
         if unknown := set(self.algorithms) - ASYMMETRIC:
             raise ConfigurationError(f"registration {self.issuer}: {sorted(unknown)} cannot sign for an EHR")
+        for fault in self.access_tokens.faults() if self.access_tokens else ():
+            raise ConfigurationError(f"registration {self.issuer}: {fault}")
         for url in self.urls:
             origin(url)
 
@@ -108,7 +152,8 @@ class Registration:
     def urls(self) -> tuple[str, ...]:
         """Every address of the registration that we might call."""
         keys = (self.jwks_url,) if self.jwks_url else ()
-        return (*self.fhir_servers, *self.oauth_hosts, *(p.root for p in self.pacs), *keys)
+        tokens = self.access_tokens.urls if self.access_tokens else ()
+        return (*self.fhir_servers, *self.oauth_hosts, *(p.root for p in self.pacs), *keys, *tokens)
 
     def fhir_server(self, url: str) -> str:
         """The registered FHIR base that ``url`` names exactly, else :class:`NotAllowed`."""
@@ -147,6 +192,10 @@ class Registrations:
 
     def __init__(self, registrations: Iterable[Registration]) -> None:
         self._by_issuer = {r.issuer: r for r in registrations}
+        giving = [r for r in self._by_issuer.values() if r.access_tokens]
+        self._by_token_issuer = {r.access_tokens.issuer: r for r in giving if r.access_tokens}
+        if len(self._by_token_issuer) < len(giving):
+            raise ConfigurationError("two registrations name one issuer of access tokens")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -162,6 +211,10 @@ class Registrations:
 
     def by_issuer(self, issuer: str) -> Registration | None:
         return self._by_issuer.get(issuer)
+
+    def by_token_issuer(self, issuer: str) -> Registration | None:
+        """The registration whose authorization server gives tokens for our own FHIR endpoint."""
+        return self._by_token_issuer.get(issuer)
 
     def by_fhir_server(self, url: str) -> Registration | None:
         """The registration that serves this FHIR base: a SMART launch's ``iss`` is one."""

@@ -31,7 +31,7 @@ class Settings:
     public_url: str = ""
     """The base URL that EHRs call, used to check a JWT's ``aud``; empty: ``http://{host}:{port}``."""
     web_workers: int = 1
-    web_threads: int = 16
+    web_threads: int = 64
     max_body_bytes: int = 8 * 1024 * 1024
     log_level: str = "INFO"
 
@@ -46,25 +46,40 @@ class Settings:
     """JSON: the EHRs we know (see :mod:`cds.registration`)."""
     keys_file: Path | None = None
     """JSON: our secret keys (see :mod:`cds.keys`); made by itself in development."""
+    master_key: str = ""
+    """What wraps the tenants' keys (see :mod:`cds.store.master_key`); empty: the keys file holds it."""
 
     # The prescreen
     models_dir: Path = PACKAGE_ROOT / "models"
     image_bundle: str = "chest-radiograph"
     note_bundle: str = "clinical-note"
     fusion_bundle: str = "late-fusion"
+    deid_bundle: str = "deidentifier"
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""
     torch_threads: int = 0
     """Threads of one forward pass; 0: one per core."""
-    hook_budget_ms: int = 1500
+    hook_budget_ms: int = 450
     """The time within which a hook is answered with what there is."""
     hook_rate_per_minute: int = 6000
     """How many hook calls one EHR may make in a minute, all workers together; 0: any number."""
+    duplicate_window_hours: int = 48
+    """Imaging that was done no longer ago makes a like order a possible duplicate; 0: none is."""
+    override_window_hours: int = 24
+    """For how long an overridden card is not repeated while its result is the same; 0: it always is."""
     upstream_timeout_ms: int = 5000
     """How long one call to an EHR or PACS may take where no hook is waiting."""
     max_image_bytes: int = 256 * 1024 * 1024
     note_lookback_days: int = 365
     max_notes: int = 5
+
+    # How many days what we keep is kept by `cds purge`; 0: for good
+    keep_scores_days: int = 30
+    keep_deliveries_days: int = 90
+    """Deliveries that were made; those that were not are kept until they are."""
+    keep_results_days: int = 0
+    """Prescreens, reports, cards and feedback."""
+    keep_audit_days: int = 0
 
     # The sandbox that `cds demo` and the tests talk to
     sandbox_port: int = 8481

@@ -1,18 +1,25 @@
-"""The content of a DocumentReference (FHIR R4, documentreference.html): inline, or in a Binary."""
+"""The content of a note: a DocumentReference's or a report's, inline or in a Binary; a Composition's narrative.
+
+FHIR R4: documentreference.html, diagnosticreport.html, composition.html.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from html import escape
 
-from cds.ehr.datatypes import Resource, element, elements, local_reference, parse_datetime, string
+from cds.ehr.datatypes import Resource, element, elements, local_reference, parse_datetime, string, words
 from cds.ehr.exchange import parse_object
 from cds.ehr.fhir_client import FHIR_JSON, FhirClient
+from cds.ehr.note_kinds import COMPOSITIONS, DOCUMENTS, REPORTS, kind_of
 from cds.errors import BadAnswer, NotAllowed, NoteError, UpstreamError
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+MAX_SECTIONS = 200
 
 READABLE = (
     "text/plain",
@@ -20,6 +27,7 @@ READABLE = (
     "application/xhtml+xml",
     "text/xml",
     "application/xml",
+    "application/cda+xml",
     "application/hl7-cda+xml",
     "text/rtf",
     "application/rtf",
@@ -35,52 +43,93 @@ class Document:
     """A document's bytes as they were written, and what the EHR says about them."""
 
     reference: str
-    """``DocumentReference/{id}``."""
+    """``DocumentReference/{id}``, or of another kind of note."""
     title: str
     written: date | None
     content_type: str
     """As the EHR states it, in lower case, with its charset if it has one: ``text/plain; charset=utf-8``."""
     content: bytes = field(repr=False)
+    conclusion: str = field(default="", repr=False)
+    """What a report concludes, as the EHR keeps it beside the report itself."""
 
 
-def read(client: FhirClient, document: Resource, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
-    """The content of a DocumentReference, in the first of its formats that can be had.
+def read(client: FhirClient, note: Resource, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
+    """The content of a note, in the first of its formats that can be had.
 
-    Several ``content`` are the same document in several formats. Raises :class:`~cds.errors.NoteError` where none
-    can be read by us, else the :class:`~cds.errors.UpstreamError` that kept us from the last one tried.
+    Several ``content``, or ``presentedForm``, are the same document in several formats. Raises
+    :class:`~cds.errors.NoteError` where none can be read by us, else the :class:`~cds.errors.UpstreamError` that
+    kept us from the last one tried; a report of which there is nothing else is its conclusion.
     """
-    failure: NoteError | UpstreamError = NoteError("the document has no content in a format that can be read")
-    for attachment in _attachments(document):
-        try:
-            content_type, content = _content(client, attachment, max_bytes)
-        except (NoteError, UpstreamError) as error:
-            failure = error
-        else:
-            return Document(local_reference(document), title(document), written(document), content_type, content)
-    raise failure
+    conclusion = string(note, "conclusion") if kind_of(note) is REPORTS else ""
+    try:
+        content_type, content = _narrative(note, max_bytes) or _first(client, note, max_bytes)
+    except (NoteError, UpstreamError):
+        if not conclusion.strip():
+            raise
+        content_type, content = "text/plain; charset=utf-8", conclusion.encode(errors="replace")
+    return Document(local_reference(note), title(note), written(note), content_type, content, conclusion)
 
 
-def written(document: Resource) -> date | None:
-    """The day of the note: of its attachment, else the day on which the reference to it was made."""
-    attachments = (element(content, "attachment") for content in elements(document, "content"))
-    stated = [*(string(attachment, "creation") for attachment in attachments), string(document, "date")]
-    moment = next(filter(None, map(parse_datetime, stated)), None)
+def written(note: Resource) -> date | None:
+    """The day of the note: of a document's attachment, else the day that the resource states."""
+    attachments = _attached(note) if kind_of(note) is DOCUMENTS else []
+    created = (parse_datetime(string(attachment, "creation")) for attachment in attachments)
+    moment = next(filter(None, created), None) or kind_of(note).dated(note)
     return moment.date() if moment else None
 
 
-def title(document: Resource) -> str:
+def title(note: Resource) -> str:
     """What a person calls the note: its type, else its attachment's title. ``description`` may hold anything."""
-    attachments = (element(content, "attachment") for content in elements(document, "content"))
-    type_ = element(document, "type")
+    type_ = element(note, "code" if kind_of(note) is REPORTS else "type")
     displays = (string(coding, "display") for coding in elements(type_, "coding"))
-    titles = (string(attachment, "title") for attachment in attachments)
+    titles = (string(attachment, "title") for attachment in _attached(note))
     return next(filter(None, (string(type_, "text"), *displays, *titles)), "Clinical note")
 
 
-def _attachments(document: Resource) -> list[Resource]:
+def _first(client: FhirClient, note: Resource, max_bytes: int) -> tuple[str, bytes]:
+    failure: NoteError | UpstreamError = NoteError("the document has no content in a format that can be read")
+    for attachment in _attachments(note):
+        try:
+            return _content(client, attachment, max_bytes)
+        except (NoteError, UpstreamError) as error:
+            failure = error
+    raise failure
+
+
+def _narrative(note: Resource, max_bytes: int) -> tuple[str, bytes] | None:
+    """A Composition's sections as one page of HTML, sections within sections after their own text."""
+    if kind_of(note) is not COMPOSITIONS:
+        return None
+    parts = []
+    for section in _sections(note):
+        heading = string(section, "title") or words(element(section, "code"))
+        parts.append(f"<h2>{escape(heading)}</h2>\n{string(element(section, 'text'), 'div')}")
+    page = "\n".join(parts).encode(errors="replace")
+    if len(page) > max_bytes:
+        raise NoteError(f"the document is larger than {max_bytes} bytes")
+    if not page:
+        raise NoteError("the composition has no sections")
+    return "text/html; charset=utf-8", page
+
+
+def _sections(composition: Resource) -> Iterator[Resource]:
+    """In reading order, ``MAX_SECTIONS`` at most."""
+    stack = elements(composition, "section")[::-1]
+    for _ in range(MAX_SECTIONS):
+        if not stack:
+            return
+        section = stack.pop()
+        stack += elements(section, "section")[::-1]
+        yield section
+
+
+def _attached(note: Resource) -> list[Resource]:
+    return [element(c, "attachment") for c in elements(note, "content")] + elements(note, "presentedForm")
+
+
+def _attachments(note: Resource) -> list[Resource]:
     """Those in a format that we read or that is not stated, best first."""
-    attachments = [element(content, "attachment") for content in elements(document, "content")]
-    readable = [attachment for attachment in attachments if _media_type(attachment) in (*READABLE, *_UNSAID)]
+    readable = [attachment for attachment in _attached(note) if _media_type(attachment) in (*READABLE, *_UNSAID)]
     return sorted(readable, key=_rank)
 
 

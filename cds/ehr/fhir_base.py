@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -11,6 +12,9 @@ from cds.registration import origin
 
 _DISGUISES = ("..", "%2e", "%2f", "%5c", "\\", "//")
 """What lets a path mean another one to the server than it does to us."""
+
+_URI = re.compile(r"[\x21-\x7e]{1,8192}")
+"""The characters of RFC 3986, and more of them than any server's page needs."""
 
 
 def within(base: str, url: str) -> bool:
@@ -46,7 +50,12 @@ class FhirBase:
 
     def link(self, url: str) -> str:
         """The absolute address of a Bundle's link, which must lie on this base, else :class:`NotAllowed`."""
-        absolute = urljoin(f"{self.url}/", url)
+        if not _URI.fullmatch(url):
+            raise NotAllowed("a link is no URL")
+        try:
+            absolute = urljoin(f"{self.url}/", url)
+        except ValueError:
+            raise NotAllowed("a link is no URL") from None
         if not within(self.url, absolute):
             raise NotAllowed("a link leads away from the FHIR server")
         return absolute

@@ -112,6 +112,11 @@ class FhirClient:
             raise BadAnswer(f"{what} was answered without saying where it is", status=response.status_code)
         return reference
 
+    def update(self, resource: Resource) -> None:
+        """Replace the resource of that type and id (FHIR R4, "update")."""
+        type_, id_ = string(resource, "resourceType"), string(resource, "id")
+        self._send("PUT", self.base.instance(type_, id_), f"updating a {type_}", body=resource)
+
     def find(self, type_: str, query: str) -> str | None:
         """``Type/id`` of the first resource that matches the search query, ``None`` where there is none."""
         pairs = httpx.QueryParams(query)

@@ -28,6 +28,8 @@ from cds.errors import BadAnswer, UpstreamError
 
 SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observation", "Device", "Provenance"))
 """What :func:`deliver` needs: create, and read and search to know again what is there."""
+AMENDING = tuple(scope.removesuffix("crs") + "crus" for scope in SCOPES)
+"""What :func:`amend` needs: update too."""
 
 MAX_PROVENANCES = 50
 
@@ -60,6 +62,30 @@ def deliver(client: FhirClient, bundle: Resource) -> Delivered:
             if refusal.status not in _NO_TRANSACTION:
                 raise
     return _one_by_one(client, entries)
+
+
+def amend(client: FhirClient, bundle: Resource) -> Delivered:
+    """Bring what the EHR holds of ``bundle`` to what it says now, and say by whom: its Provenances are added.
+
+    What the EHR does not hold is not created: it never heard of what is taken back. Calling this again changes
+    nothing more. Raises :class:`~cds.errors.UpstreamError`.
+    """
+    entries = _entries(bundle)
+    places = {url: _find(client, resource) for url, resource in entries.items() if identity(resource)}
+    known = {url: place for url, place in places.items() if place}
+    for full_url in _safe_order({url: entries[url] for url in known}):
+        amended = rewritten(entries[full_url], known)
+        client.update({**amended, "id": known[full_url].partition("/")[2]})
+    if not known:
+        return Delivered()
+    return Delivered(known | {url: _told(client, entries[url], known) for url in entries.keys() - places.keys()})
+
+
+def _told(client: FhirClient, provenance: Resource, places: Mapping[str, str]) -> str:
+    """Where the EHR holds a Provenance of what it holds."""
+    targets = [target for target in elements(provenance, "target") if string(target, "reference") in places]
+    of_these = rewritten({**provenance, "target": targets}, places)
+    return _find(client, of_these) or client.create(of_these)
 
 
 def _entries(bundle: Resource) -> dict[str, Resource]:

@@ -58,7 +58,9 @@ def create_app(
     app.register_blueprint(fhir.blueprint(), url_prefix="/fhir")
     if not pacs_url:
         app.register_blueprint(dicomweb.blueprint(), url_prefix="/dicom-web")
-    authorization = _authorization_server(parts, Clients((sightline(service_url), *clients)))
+    authorization = _authorization_server(
+        parts, Clients((sightline(service_url), *clients)), f"{service_url}/fhir"
+    )
     oauth.init_app(app, authorization)
     # The EHR asks its own servers, in this process, as others do: it gets what its token permits and no more.
     within = httpx.Client(transport=httpx.WSGITransport(app))
@@ -68,7 +70,7 @@ def create_app(
     return app
 
 
-def _authorization_server(parts: Sandbox, clients: Clients) -> AuthorizationServer:
+def _authorization_server(parts: Sandbox, clients: Clients, resource: str) -> AuthorizationServer:
     return AuthorizationServer(
         issuer=parts.fhir_base,
         base_url=parts.base_url,
@@ -77,4 +79,5 @@ def _authorization_server(parts: Sandbox, clients: Clients) -> AuthorizationServ
         tokens=parts.tokens,
         records=parts.records,
         backend_audiences=(parts.fhir_base, parts.dicomweb_root),
+        resources=(resource,),
     )

@@ -89,6 +89,14 @@ BY_TYPE: Mapping[str, Mapping[str, Parameter]] = {
         "name": string("name"),
         "organization": reference("managingOrganization", to=("Organization",)),
     },
+    "Composition": _about("subject")
+    | {
+        "encounter": _ENCOUNTER,
+        "status": token("status"),
+        "category": token("category"),
+        "type": token("type"),
+        "date": date("date"),
+    },
     "DocumentReference": _about("subject")
     | {
         "encounter": reference("context.encounter"),

@@ -11,6 +11,7 @@ from PIL import Image
 from cds.audit import balp
 from cds.errors import SightlineError
 from cds.imaging.grayscale import Grey
+from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
 from cds.smart import audit
 from cds.smart.query import parameter
@@ -41,12 +42,16 @@ class RadiographImage:
         study = prescreen.study
         try:
             pacs = self._services.open_pacs(registration, prescreen)
-            film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, at_least=LONGER_SIDE)
+            film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, _decode)
         except SightlineError:
             return _said("the image cannot be had from the PACS just now", 502)
         exchange = audit.with_browser(self._services, session)
         self._services.on_event(registration.tenant, balp.patient_read(exchange, session.patient, study.reference))
         return Response(png(film.pixels), mimetype="image/png")
+
+
+def _decode(file: bytes) -> Radiograph:
+    return read_radiograph(file, at_least=LONGER_SIDE)
 
 
 def png(pixels: Grey) -> bytes:

@@ -1,20 +1,24 @@
-"""The worker: a Procrastinate application that delivers what the outbox holds.
+"""The worker: a Procrastinate application that delivers what the outbox holds, and makes bulk exports.
 
-The outbox is the record; a job only says that a row may be due. Each minute jobs that died with their worker are
-run again, and rows without a job get one: neither does Procrastinate by itself.
+Their tables are the record; a job only says that a row may be due. Each minute jobs that died with their worker
+are run again, and rows without a job get one: neither does Procrastinate by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.jobs import Status
 
+from cds.store import exports
 from cds.store.outbox import QUEUE, TASK
 from cds.worker.delivery import Deliverer
+from cds.worker.export import Exporter
 
 RECOVER = "recover"
+HOURLY = "hourly"
 CONCURRENCY = 4
 STALLED_S = 30.0
 """A worker without a heartbeat for so long is taken for dead."""
@@ -22,8 +26,9 @@ GRACE_S = 10.0
 """How long a delivery under way may go on when the worker is told to stop; then it begins no further call."""
 
 
-def create_app(database_url: str, deliverer: Deliverer) -> App:
-    """The tasks, bound to what they work with."""
+def create_app(database_url: str, deliverer: Deliverer, hourly: Sequence[Callable[[], None]] = ()) -> App:
+    """The tasks, bound to what they work with; ``hourly`` is what is done once an hour, by one worker."""
+    exporter = Exporter(deliverer.database, deliverer.registrations)
     connector = PsycopgConnector(conninfo=database_url, min_size=1, max_size=CONCURRENCY)
     app = App(connector=connector)
 
@@ -31,11 +36,22 @@ def create_app(database_url: str, deliverer: Deliverer) -> App:
     def deliver(context: JobContext, tenant: str, id: int) -> None:
         deliverer.deliver(tenant, id, given_up=context.should_abort)
 
+    @app.task(name=exports.TASK, queue=QUEUE)
+    def export(tenant: str, id: str) -> None:
+        exporter.export(tenant, id)
+
     @app.periodic(cron="* * * * *")
     @app.task(name=RECOVER, queue=QUEUE)
     async def recover(timestamp: int) -> None:
         await run_stalled_again(app)
         await asyncio.to_thread(deliverer.defer_due)
+        await asyncio.to_thread(exporter.tend)
+
+    @app.periodic(cron="0 * * * *")
+    @app.task(name=HOURLY, queue=QUEUE)
+    async def each_hour(timestamp: int) -> None:
+        for job in hourly:
+            await asyncio.to_thread(job)
 
     return app
 

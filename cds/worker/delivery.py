@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from cds.ehr import write_back
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.datatypes import Resource
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.write_back import Delivered
 from cds.errors import BadAnswer, NotAllowed, SightlineError
@@ -54,6 +55,7 @@ class Deliverer:
         if delivery is None:
             return
         try:
+            self._check_turn(tenant, delivery)
             delivered = self._send(tenant, delivery, given_up)
         except (SightlineError, ValueError) as error:
             with self.database.transaction(tenant) as connection:
@@ -70,18 +72,25 @@ class Deliverer:
                 for id_ in outbox.due(connection, tenant):
                     outbox.defer(connection, tenant, id_)
 
+    def _check_turn(self, tenant: str, delivery: Delivery) -> None:
+        """An amendment goes after what it amends, whose key stands before the slash in its own."""
+        amended, slash, _ = delivery.idempotency_key.partition("/")
+        if delivery.kind == outbox.FHIR_AMENDMENT and slash:
+            with self.database.transaction(tenant) as connection:
+                if outbox.is_under_way(connection, tenant, amended):
+                    raise BadAnswer("what this amends is still on its way")
+
     def _send(self, tenant: str, delivery: Delivery, given_up: Callable[[], bool]) -> Delivered:
-        if delivery.kind != outbox.FHIR_RESULTS:
-            raise BadAnswer("there is no way to deliver this kind")
+        send, scopes = _way(delivery.kind)
         registration = self._registration(tenant, delivery.destination)
-        auth = self.tokens.auth(registration, delivery.destination, write_back.SCOPES)
+        auth = self.tokens.auth(registration, delivery.destination, scopes)
         ends = time.monotonic() + DELIVERY_S
 
         def remaining() -> float:
             return 0.0 if given_up() else min(self.timeout_s, ends - time.monotonic())
 
         client = FhirClient(self.http, registration, delivery.destination, auth, timeout_s=remaining)
-        return write_back.deliver(client, delivery.payload)
+        return send(client, delivery.payload)
 
     def _registration(self, tenant: str, destination: str) -> Registration:
         """The registration of that FHIR server, of this tenant: a tenant's results go to its own EHRs."""
@@ -89,6 +98,15 @@ class Deliverer:
             if destination.rstrip("/") in registration.fhir_servers:
                 return registration
         raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
+
+
+def _way(kind: str) -> tuple[Callable[[FhirClient, Resource], Delivered], Sequence[str]]:
+    """How a kind of delivery is made, and with which scopes."""
+    if kind == outbox.FHIR_RESULTS:
+        return write_back.deliver, write_back.SCOPES
+    if kind == outbox.FHIR_AMENDMENT:
+        return write_back.amend, write_back.AMENDING
+    raise BadAnswer("there is no way to deliver this kind")
 
 
 def _plainly(error: SightlineError | ValueError) -> str:

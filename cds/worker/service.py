@@ -13,12 +13,16 @@ from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.write_back import Delivered
+from cds.keys import Keys
 from cds.production import checked
 from cds.reporting.record import Record
 from cds.settings import Settings
+from cds.store import master_key, outbox
 from cds.store.database import Connection, Database
 from cds.store.outbox import Delivery
+from cds.store.sealing import Keyring
 from cds.worker import app
+from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer
 
 
@@ -26,16 +30,18 @@ def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     logs.configure(settings.log_level)
     with deliverer(settings) as delivering:
-        app.run(app.create_app(settings.database_url, delivering))
+        signing = Checkpoints(delivering.database, Keys.load(settings).signing)
+        app.run(app.create_app(settings.database_url, delivering, hourly=[signing]))
 
 
 @contextmanager
 def deliverer(settings: Settings) -> Iterator[Deliverer]:
     """What delivers, with its own connections."""
     keys, registrations = checked(settings)
+    keyring = Keyring(master_key.from_settings(settings, keys))
     timeout_s = settings.upstream_timeout_ms / 1000
     with (
-        closing(Database(settings.database_url)) as database,
+        closing(Database(settings.database_url, keyring)) as database,
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
     ):
         tokens = BackendServices(http, keys, on_token=Record(database).token_requested)
@@ -44,7 +50,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
 
 
 class _Audited:
-    """A delivery that the EHR took is a PatientCreate, written in the transaction that marks it delivered."""
+    """What the EHR took is a PatientCreate or PatientUpdate, in the transaction that marks it delivered."""
 
     def __init__(self, us: Party) -> None:
         self._us = us
@@ -52,12 +58,13 @@ class _Audited:
     def __call__(self, connection: Connection, tenant: str, delivery: Delivery, delivered: Delivered) -> None:
         server = Party(delivery.destination, delivery.destination)
         exchange = Exchange(self._us, server, self._us)
-        created = [
-            balp.patient_create(exchange, patient, report)
+        happened = balp.patient_update if delivery.kind == outbox.FHIR_AMENDMENT else balp.patient_create
+        events = [
+            happened(exchange, patient, report)
             for report in delivered.of_type("DiagnosticReport")
             for patient in _subjects(delivery)
         ]
-        chain.append_many(connection, tenant, created)
+        chain.append_many(connection, tenant, events)
 
 
 def _subjects(delivery: Delivery) -> set[str]:

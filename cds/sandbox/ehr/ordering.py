@@ -28,7 +28,7 @@ READ_SCOPES = tuple(
     f"patient/{of_type}.rs"
     for of_type in (
         *("Patient", "Encounter", "ServiceRequest", "ImagingStudy", "DocumentReference", "Binary"),
-        *("DiagnosticReport", "Observation", "Condition", "Practitioner", "Endpoint"),
+        *("DiagnosticReport", "Observation", "Condition", "Practitioner", "Endpoint", "Composition"),
     )
 )
 

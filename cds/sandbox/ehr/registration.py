@@ -20,5 +20,6 @@ def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]
         "clientId": "sightline",
         "oauthHosts": [sandbox.base_url],
         "origins": [sandbox.base_url],
+        "accessTokens": {"issuer": sandbox.fhir_base, "jwks": public_jwks(sandbox.keys.token)},
         "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none"}],
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from cds.errors import Unauthenticated
+from cds.sandbox.access import Access
 from cds.sandbox.oauth.errors import OAuthError, answer
 from cds.sandbox.oauth.server import server
 
@@ -28,9 +30,8 @@ def introspect() -> Response:
 
 
 def _described(token: str) -> dict[str, Any]:
-    try:
-        access = server().tokens.verify(token, server().issuer)
-    except Unauthenticated:
+    access = _verified(token)
+    if access is None:
         return {"active": False}
     held = {
         "active": True,
@@ -45,3 +46,11 @@ def _described(token: str) -> dict[str, Any]:
         "fhirUser": access.fhir_user,
     }
     return {name: value for name, value in held.items() if value is not None}
+
+
+def _verified(token: str) -> Access | None:
+    """What the token says, for whichever of our servers it is."""
+    for audience in (server().issuer, *server().resources):
+        with suppress(Unauthenticated):
+            return server().tokens.verify(token, audience)
+    return None

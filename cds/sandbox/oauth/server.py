@@ -13,6 +13,7 @@ from cds.sandbox.access import AccessTokens
 from cds.sandbox.clients import Clients
 from cds.sandbox.handles import Handles
 from cds.sandbox.oauth.client_auth import ClientAuthentication, ClientKeys
+from cds.sandbox.oauth.errors import OAuthError
 from cds.sandbox.oauth.grants import Grant, PendingRequest
 from cds.sandbox.oauth.launch import Launch
 from cds.sandbox.records import Records
@@ -38,6 +39,8 @@ class AuthorizationServer:
     records: Records
     backend_audiences: tuple[str, ...]
     """Where a Backend Services token is good: the FHIR server, and the PACS beside it."""
+    resources: tuple[str, ...] = ()
+    """Other servers that take our tokens, for whoever names one as ``resource`` (RFC 8707)."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5, trust_env=False))
     """Fetches the clients' keys, from the URLs registered and nowhere else."""
     launches: Handles[Launch] = field(default_factory=lambda: Handles(LAUNCH_S))
@@ -56,6 +59,14 @@ class AuthorizationServer:
     def endpoint(self, name: str) -> str:
         """The absolute URL of ``authorize``, ``token``, ``introspect``, ``revoke`` or ``jwks``."""
         return f"{self.base_url}/oauth/{name}"
+
+    def audience(self, resource: str | None, default: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        """For whom a token is: the ``resource`` that was named, and nobody else (RFC 8707 §2)."""
+        if resource is None:
+            return default
+        if resource not in self.resources:
+            raise OAuthError("invalid_target", "resource names no server that takes our tokens")
+        return resource
 
     def end(self, grant: Grant) -> None:
         """Revoke every token of one authorization."""

@@ -65,7 +65,7 @@ def _client_credentials(client: Client) -> dict[str, Any]:
         subject=client.id,
         client_id=client.id,
         scopes=granted,
-        audience=server().backend_audiences,
+        audience=server().audience(request.form.get("resource"), server().backend_audiences),
         lifetime_s=BACKEND_TOKEN_S,
     )
     return _bearer(access_token, granted, BACKEND_TOKEN_S)
@@ -98,7 +98,7 @@ def _answer(grant: Grant, granted: tuple[str, ...], *, nonce: str) -> dict[str, 
         subject=user.partition("/")[2],
         client_id=grant.request.client_id,
         scopes=granted,
-        audience=issuer,
+        audience=server().audience(request.form.get("resource"), issuer),
         lifetime_s=ACCESS_S,
         patient=grant.context.patient or None,
         fhir_user=f"{issuer}/{user}",

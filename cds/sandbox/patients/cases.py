@@ -123,7 +123,7 @@ WORRYING_NOTE = Case(
         postcode="01605",
         email="d.falkirkson@example.org",
     ),
-    "A normal film, and a note that fears pneumonia",
+    "A normal film of yesterday that is ordered again, and a note that fears pneumonia",
     ("49727002", "Cough"),
     (Film(323),),
     (Note("worrying-progress", PROGRESS_NOTE, "Urgent care follow-up", EMERGENCY),),
@@ -286,13 +286,14 @@ NORMAL = Case(
         postcode="02155",
         email="amina.lund@example.org",
     ),
-    "A normal film and a note without a worry: nothing to say",
+    "A normal film of last month and a note without a worry: nothing to say",
     ("171126009", "Tuberculosis screening"),
     (Film(812),),
     (Note("normal-screening", PROGRESS_NOTE, "Pre-placement examination", NURSE),),
     IN_CLINIC,
     INTERNIST,
     {"pneumothorax": "low", "effusion": "low", "pneumonia": "low", "edema": "low"},
+    film_days_ago=30,
 )
 
 CASES = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 Expectation = Literal["high", "low"]
 Resource = dict[str, Any]
@@ -33,6 +35,16 @@ class SamplePatient:
     """What a model should say of the film, by finding key."""
     fault: int | None = None
     """The HTTP status with which the PACS answers for this patient's study."""
+
+    def renamed(self, id: str) -> Self:
+        """The same case as another patient, whose resources have ids of their own; the film is the same."""
+        ours = re.compile(rf'(?<=["/]){re.escape(self.id)}(?=["/-])')
+
+        def changed(resource: Resource) -> Resource:
+            again: Resource = json.loads(ours.sub(id, json.dumps(resource)))
+            return again
+
+        return replace(self, id=id, bundle=changed(self.bundle), order=changed(self.order))
 
 
 def uid(*parts: object) -> str:
