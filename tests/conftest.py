@@ -10,7 +10,9 @@ from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
 from cds.store.embedded.postgres import SUPERUSER
 from cds.store.migrate import upgrade
+from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
+from tests.master import MASTER
 
 pytest_plugins = ["tests.hospital", "tests.orthanc"]
 
@@ -22,14 +24,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         with psycopg.connect(server._url(SUPERUSER, "postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        upgrade(server.admin_url, "cds_app")
+        upgrade(server.admin_url, "cds_app", MASTER)
         yield server
 
 
 @pytest.fixture(scope="session")
 def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
     """The database as the application sees it."""
-    database = Database(postgres.app_url)
+    database = Database(postgres.app_url, Keyring(MASTER))
     yield database
     database.close()
 

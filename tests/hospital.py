@@ -24,6 +24,7 @@ from cds.sandbox.patients.loader import load
 from cds.settings import PACKAGE_ROOT, Settings
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
+from tests.master import MASTER_KEY
 from tests.serving import listening
 
 MODELS = Path(os.environ.get("CDS_MODELS_DIR", PACKAGE_ROOT / "models"))
@@ -55,8 +56,9 @@ AWAY = "http://127.0.0.1:9/fhir"
 
 
 def away(entry: dict[str, Any]) -> dict[str, Any]:
-    """Another EHR of the same keys, whose FHIR server is away."""
-    return entry | {"issuer": AWAY, "fhirServers": [AWAY]}
+    """Another EHR of the same keys, whose FHIR server is away; its users have no tokens for our endpoint."""
+    others = {name: value for name, value in entry.items() if name != "accessTokens"}
+    return others | {"issuer": AWAY, "fhirServers": [AWAY]}
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +83,7 @@ def hospital(
             # Two test processes share two cores; a slow moment must not look like a missing part.
             hook_budget_ms=20_000,
             models_dir=MODELS,
+            master_key=MASTER_KEY,
         )
         service.app = create_app(settings)
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))

@@ -32,15 +32,15 @@ def test_every_command(command: str) -> None:
 def test_every_route(hospital: Hospital) -> None:
     documented = set(re.findall(r"`(?:GET|POST) ([^`?]+)`", OPERATIONS))
     routes = {
-        re.sub(r"<[^>]+>", "imaging-prescreen", rule.rule)
+        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.replace("<service_id>", "imaging-prescreen"))
         for rule in hospital.app.url_map.iter_rules()
-        if not rule.rule.endswith("<path:filename>")
+        if "<path:" not in rule.rule
     }
     assert routes == documented
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/architecture.md", "docs/operations.md", "docs/security.md"]
+    "document", ["README.md", "docs/architecture.md", "docs/fhir.md", "docs/operations.md", "docs/security.md"]
 )
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
     text = (PACKAGE_ROOT / document).read_text()

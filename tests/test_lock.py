@@ -12,10 +12,14 @@ from packaging.utils import canonicalize_name
 
 from cds.settings import PACKAGE_ROOT
 
-LOCKED = [
-    Requirement(line) for line in (PACKAGE_ROOT / "requirements.lock").read_text().splitlines() if line.strip()
-]
-NAMES = {canonicalize_name(locked.name) for locked in LOCKED}
+
+def lines_of(lock: str) -> list[Requirement]:
+    return [Requirement(line) for line in (PACKAGE_ROOT / lock).read_text().splitlines() if line.strip()]
+
+
+LOCKED = lines_of("requirements.lock")
+LOCKS = {"requirements.lock": LOCKED, "requirements-dev.lock": [*LOCKED, *lines_of("requirements-dev.lock")]}
+"""Each with what is installed before it."""
 PROJECT = tomllib.loads((PACKAGE_ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -30,13 +34,15 @@ def wanted_by(name: str, python: str) -> list[str]:
     return [r.name for r in requirements if r.marker is None or r.marker.evaluate(environment)]
 
 
+@pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("python", ["3.11.2", "3.11.9", "3.12.5", "3.13.1"])
-def test_everything_that_a_package_asks_for_is_locked(python: str) -> None:
+def test_everything_that_a_package_asks_for_is_locked(python: str, lock: str) -> None:
+    names = {canonicalize_name(locked.name) for locked in LOCKS[lock]}
     missing = {
         f"{locked.name} asks for {name}"
-        for locked in LOCKED
+        for locked in LOCKS[lock]
         for name in wanted_by(locked.name, python)
-        if canonicalize_name(name) not in NAMES
+        if canonicalize_name(name) not in names
     }
     assert missing == set()
 
@@ -49,4 +55,5 @@ def test_everything_that_we_ask_for_is_locked_at_a_version_that_we_allow() -> No
 
 
 def test_every_line_pins_one_version() -> None:
-    assert [str(locked) for locked in LOCKED if not str(locked.specifier).startswith("==")] == []
+    every = LOCKS["requirements-dev.lock"]
+    assert [str(locked) for locked in every if not str(locked.specifier).startswith("==")] == []

@@ -16,7 +16,7 @@ from cds.settings import Settings
 
 SAFE = Settings(
     env="production",
-    database_url="postgresql://db/x",
+    database_url="postgresql://app@db/x?sslmode=verify-full",
     redis_url="rediss://v/0",
     registrations_file=Path("r.json"),
     public_url="https://cds.example",
@@ -47,7 +47,14 @@ def test_a_safe_configuration_starts(keys: Keys) -> None:
     ("changes", "named"),
     [
         ({"database_url": ""}, "CDS_DATABASE_URL"),
+        ({"database_url": "postgresql://app@db/x"}, "CDS_DATABASE_URL leads"),
+        ({"database_url": "postgresql://app@db/x?sslmode=require"}, "CDS_DATABASE_URL leads"),
+        ({"database_url": "postgresql://app@127.0.0.1,db/x"}, "CDS_DATABASE_URL leads"),
+        ({"database_url": "host=db user=app"}, "CDS_DATABASE_URL leads"),
+        ({"database_url": "no such thing"}, "CDS_DATABASE_URL leads"),
+        ({"database_admin_url": "postgresql://owner@db/x"}, "CDS_DATABASE_ADMIN_URL leads"),
         ({"redis_url": ""}, "CDS_REDIS_URL"),
+        ({"redis_url": "redis://valkey/0"}, "CDS_REDIS_URL leads"),
         ({"registrations_file": None}, "CDS_REGISTRATIONS_FILE"),
         ({"public_url": "http://cds.example"}, "CDS_PUBLIC_URL"),
         ({"sandbox_pacs_url": "http://127.0.0.1"}, "CDS_SANDBOX_PACS_URL"),
@@ -72,6 +79,19 @@ def test_unsafe_settings(changes: dict[str, Any], named: str, keys: Keys) -> Non
 def test_unsafe_registrations(changes: dict[str, Any], named: str, keys: Keys) -> None:
     with pytest.raises(ConfigurationError, match=named):
         refuse_unsafe(SAFE, keys, known(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"database_url": "postgresql://app@/x?host=%2Frun%2Fpostgresql"},
+        {"database_url": "postgresql://app@127.0.0.1/x"},
+        {"redis_url": "unix://:secret@/run/valkey.sock"},
+        {"redis_url": "redis://127.0.0.1:6379/0"},
+    ],
+)
+def test_what_stays_on_this_machine_needs_no_tls(changes: dict[str, Any], keys: Keys) -> None:
+    refuse_unsafe(replace(SAFE, **changes), keys, known())
 
 
 def test_development_keys_are_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.prefetch import TEMPLATES, Prefetched
 from cds.errors import BadAnswer, Missing, NoteError, Refused, Unreachable
+from cds.reporting import codes
 
 BASE = "https://ehr.example/fhir"
 TODAY = date(2024, 6, 1)
@@ -43,6 +44,18 @@ def study(id_: str, started: str = "2024-05-01T08:00:00Z", **more: Any) -> dict[
         **OF_P1,
         **more,
     }
+
+
+def report(id_: str, dated: str = "2024-05-01T08:00:00Z", **more: Any) -> dict[str, Any]:
+    category = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}]}]
+    report = {"resourceType": "DiagnosticReport", "id": id_, "status": "final", "effectiveDateTime": dated}
+    return {**report, "category": category, "conclusion": f"report {id_}", **OF_P1, **more}
+
+
+def composition(id_: str, dated: str = "2024-05-01T08:00:00Z", **more: Any) -> dict[str, Any]:
+    section = [{"title": "Impression", "text": {"div": f"<div>composition {id_}</div>"}}]
+    composition = {"resourceType": "Composition", "id": id_, "status": "final", "date": dated, "section": section}
+    return {**composition, **OF_P1, **more}
 
 
 def searchset(*resources: dict[str, Any]) -> dict[str, Any]:
@@ -98,9 +111,10 @@ def chart_of(client_of: ClientOf, executor: Executor) -> Callable[..., Chart]:
 ChartOf = Callable[..., Chart]
 
 
-def test_three_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
-    ehr = Ehr(PATIENT, study("s1"), study("s2", "2024-05-02"), ENDPOINT, note("n1"))
-    together = threading.Barrier(3, timeout=5)
+def test_five_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
+    notes = [note("n1"), report("r1", "2024-05-03"), composition("c1", "2024-05-02")]
+    ehr = Ehr(PATIENT, study("s1"), study("s2", "2024-05-02"), ENDPOINT, *notes)
+    together = threading.Barrier(5, timeout=5)
 
     def slow(request: httpx.Request) -> httpx.Response:
         together.wait()
@@ -110,8 +124,37 @@ def test_three_requests_at_once_bring_the_chart(chart_of: ChartOf) -> None:
     assert chart.patient() == PATIENT
     assert [study["id"] for study in chart.studies()] == ["s2", "s1"]
     assert chart.endpoints() == [ENDPOINT]
-    assert [document["id"] for document in chart.documents()] == ["n1"]
-    assert sorted(ehr.asked) == ["DocumentReference", "ImagingStudy", "Patient/p1"]
+    assert [document["id"] for document in chart.documents()] == ["r1", "c1", "n1"]
+    assert sorted(ehr.asked) == [
+        "Composition",
+        "DiagnosticReport",
+        "DocumentReference",
+        "ImagingStudy",
+        "Patient/p1",
+    ]
+
+
+def test_at_the_deadline_studies_are_there_or_not(chart_of: ChartOf) -> None:
+    let_go = threading.Event()
+
+    def late(request: httpx.Request) -> httpx.Response:
+        assert let_go.wait(5)
+        return Ehr(PATIENT, study("s1"))(request)
+
+    chart = chart_of(late)
+    assert chart.studies_at_hand() == []
+    let_go.set()
+    assert [study["id"] for study in chart.studies()] == ["s1"]
+    assert chart.studies_at_hand() == chart.studies()
+
+
+def test_studies_that_failed_are_not_at_hand(chart_of: ChartOf) -> None:
+    ehr = Ehr(PATIENT)
+    ehr.failing = {"ImagingStudy": httpx.Response(500)}
+    chart = chart_of(ehr)
+    with pytest.raises(BadAnswer):
+        chart.studies()
+    assert chart.studies_at_hand() == []
 
 
 def test_relatives_are_asked_for_only_where_notes_are_read(chart_of: ChartOf) -> None:
@@ -131,7 +174,7 @@ def test_what_is_asked_for_is_what_the_prefetch_templates_ask_for(chart_of: Char
         return httpx.Response(200, json={**PATIENT} if "Patient/" in request.url.path else searchset())
 
     chart_of(ehr, lookback_days=31).people()
-    for template in (TEMPLATES["studies"], TEMPLATES["documents"]):
+    for template in (TEMPLATES["studies"], TEMPLATES["documents"], TEMPLATES["reports"]):
         type_, _, query = template.replace("{{context.patientId}}", "p1").partition("?")
         assert set(httpx.QueryParams(query).multi_items()) <= set(asked[type_].multi_items())
     assert asked["DocumentReference"]["date"] == "ge2024-05-01"
@@ -139,10 +182,17 @@ def test_what_is_asked_for_is_what_the_prefetch_templates_ask_for(chart_of: Char
 
 # Prefetch
 
+NO_OTHERS = {"reports": None, "compositions": None}
+
 
 def test_what_was_prefetched_is_not_asked_for(chart_of: ChartOf) -> None:
     ehr = Ehr()
-    supplied = {"patient": PATIENT, "studies": searchset(study("s1"), ENDPOINT), "documents": note("n1")}
+    supplied = {
+        "patient": PATIENT,
+        "studies": searchset(study("s1"), ENDPOINT),
+        "documents": note("n1"),
+        **NO_OTHERS,
+    }
     chart = chart_of(ehr, prefetched=Prefetched(supplied))
     assert chart.patient() == PATIENT
     assert chart.studies() == [study("s1")]
@@ -153,7 +203,9 @@ def test_what_was_prefetched_is_not_asked_for(chart_of: ChartOf) -> None:
 
 def test_null_is_known_to_be_empty(chart_of: ChartOf) -> None:
     ehr = Ehr(PATIENT, study("s1"), note("n1"))
-    chart = chart_of(ehr, prefetched=Prefetched({"patient": None, "studies": None, "documents": None}))
+    chart = chart_of(
+        ehr, prefetched=Prefetched({"patient": None, "studies": None, "documents": None, **NO_OTHERS})
+    )
     assert chart.studies() == chart.documents() == chart.endpoints() == chart.contents() == []
     with pytest.raises(Missing):
         chart.patient()
@@ -169,6 +221,25 @@ def test_an_outcome_or_nonsense_was_not_supplied(chart_of: ChartOf, value: objec
     assert chart.patient() == PATIENT
     assert chart.studies() == [study("s1")]
     assert chart.documents() == [note("n1")]
+
+
+def test_what_the_ehr_was_denied_is_not_asked_for_again(chart_of: ChartOf) -> None:
+    """CDS Hooks 2.0, "Prefetch": a service should look whether an OperationOutcome came in a resource's place."""
+    denied = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
+    ehr = Ehr(PATIENT, study("s1"), note("n1"))
+    keys = ("patient", "studies", "documents", "reports", "compositions")
+    chart = chart_of(ehr, prefetched=Prefetched(dict.fromkeys(keys, denied)))
+    for piece in (chart.patient, chart.studies, chart.documents):
+        with pytest.raises(Refused, match=r"could not supply it \(forbidden\)"):
+            piece()
+    assert set(ehr.asked) <= {"RelatedPerson"}
+
+
+def test_what_went_wrong_otherwise_is_asked_for(chart_of: ChartOf) -> None:
+    failed = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
+    chart = chart_of(Ehr(PATIENT, study("s1")), prefetched=Prefetched({"patient": failed, "studies": failed}))
+    assert chart.patient() == PATIENT
+    assert chart.studies() == [study("s1")]
 
 
 def test_a_paged_prefetch_is_followed(chart_of: ChartOf) -> None:
@@ -214,6 +285,38 @@ def test_notes_are_current_recent_newest_first_and_not_too_many(chart_of: ChartO
     assert [document["id"] for document in chart.documents()] == ["b", "c", "a", "undated"]
 
 
+def test_what_an_algorithm_wrote_is_never_read(chart_of: ChartOf) -> None:
+    """Our own preliminary reports lie in the chart too: a model must not read what a model said."""
+    labelled = {"meta": {"security": [codes.AIAST]}}
+    identified = {"identifier": [{"system": codes.PRESCREEN_IDENTIFIER, "value": "1"}]}
+    ehr = Ehr(report("r1", **labelled), report("r2", **identified), report("r3"), note("n1", **labelled))
+    assert [document["id"] for document in chart_of(ehr).documents()] == ["r3"]
+
+
+def test_reports_are_of_radiology_made_and_recent(chart_of: ChartOf) -> None:
+    laboratory = [{"coding": [{"code": "LAB"}]}]
+    study = {"imagingStudy": [{"reference": "ImagingStudy/s1"}]}
+    ehr = Ehr(
+        report("laboratory", category=laboratory),
+        report("of a study", "2024-05-03", category=laboratory, **study),
+        report("uncategorised", "2024-05-02", category=[]),
+        report("registered", status="registered"),
+        report("cancelled", status="cancelled"),
+        report("old", "2024-01-01"),
+        report("during", effectiveDateTime=None, effectivePeriod={"start": "2024-05-01"}),
+        report("issued", effectiveDateTime=None, issued="2024-04-30T08:00:00Z"),
+    )
+    found = [document["id"] for document in chart_of(ehr, lookback_days=60).documents()]
+    assert found == ["of a study", "uncategorised", "during", "issued"]
+
+
+def test_neither_notes_nor_reports_keep_the_other_out(chart_of: ChartOf) -> None:
+    notes = [note(f"n{day}", f"2024-05-1{day}") for day in range(4)]
+    reports = [report(f"r{day}", f"2024-05-0{day + 1}") for day in range(4)]
+    found = chart_of(Ehr(*notes, *reports, composition("c", "2024-05-20")), max_documents=2).documents()
+    assert [document["id"] for document in found] == ["c", "n3", "r3", "r2"]
+
+
 def test_contents_come_in_the_order_of_the_notes_each_with_its_own_failure(chart_of: ChartOf) -> None:
     inline = {"attachment": {"contentType": "text/plain", "data": base64.b64encode(b"inline").decode()}}
     picture = {"attachment": {"contentType": "image/png", "url": "Binary/x"}}
@@ -250,6 +353,32 @@ def test_a_piece_that_fails_costs_no_other(chart_of: ChartOf) -> None:
         chart.patient()
     with pytest.raises(Missing):
         chart.contents()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 501])
+def test_a_kind_of_note_that_the_ehr_does_not_offer_costs_nothing(status: int, chart_of: ChartOf) -> None:
+    ehr = Ehr(note("n1"))
+    ehr.failing = dict.fromkeys(("DiagnosticReport", "Composition"), httpx.Response(status))
+    chart = chart_of(ehr)
+    assert [document["id"] for document in chart.documents()] == ["n1"]
+    assert chart.lacking() == []
+
+
+def test_a_kind_of_note_that_fails_is_told_and_the_others_are_there(chart_of: ChartOf) -> None:
+    ehr = Ehr(note("n1"), report("r1"))
+    ehr.failing = {"DocumentReference": httpx.Response(404), "Composition": httpx.Response(503)}
+    chart = chart_of(ehr)
+    assert [document["id"] for document in chart.documents()] == ["r1"]
+    notes, compositions = chart.lacking()
+    assert notes == "the clinical notes could not be had: searching DocumentReference was answered 404"
+    assert compositions == "the compositions could not be had: searching Composition was answered 503"
+
+
+def test_no_notes_where_a_kind_failed_is_that_failure(chart_of: ChartOf) -> None:
+    ehr = Ehr()
+    ehr.failing = {"DiagnosticReport": httpx.Response(503)}
+    with pytest.raises(BadAnswer, match="DiagnosticReport"):
+        chart_of(ehr).documents()
 
 
 def test_a_server_that_refuses_an_include_is_asked_without_it(chart_of: ChartOf) -> None:
@@ -298,9 +427,17 @@ def test_people_are_whom_the_chart_refers_to(chart_of: ChartOf) -> None:
         "authenticator": {"reference": "Device/d1"},
         "custodian": {"reference": "https://x.example/Organization/1"},
     }
-    ehr = Ehr(PATIENT, note("n1", **author, **device), *people)
+    read = {
+        "performer": [{"reference": "Organization/x-ray"}],
+        "resultsInterpreter": [{"reference": "Practitioner/radiologist"}],
+    }
+    people += [
+        {"resourceType": "Organization", "id": "x-ray"},
+        {"resourceType": "Practitioner", "id": "radiologist"},
+    ]
+    ehr = Ehr(PATIENT, note("n1", **author, **device), report("r1", **read), *people)
     found = chart_of(ehr).people()
-    assert sorted(person["id"] for person in found) == ["author", "clinic", "gp", "wife"]
+    assert sorted(person["id"] for person in found) == ["author", "clinic", "gp", "radiologist", "wife", "x-ray"]
     assert len(ehr.asked) == len(set(ehr.asked))
     assert not [path for path in ehr.asked if path.startswith("Device")]
 

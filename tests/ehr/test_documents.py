@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from cds.ehr.documents import read
+from cds.ehr.documents import MAX_SECTIONS, read
 from cds.ehr.fhir_client import FhirClient
 from cds.errors import BadAnswer, Missing, NotAllowed, NoteError
+from cds.notes.extraction import extract
 
 BASE = "https://ehr.example/fhir"
 TEXT = "Cough and fever, right base dull. Ünïcode."
@@ -165,3 +166,72 @@ def test_the_failure_of_the_last_format_tried_is_told(client_of: ClientOf) -> No
         read(
             client_of(lambda request: httpx.Response(404)), note({"contentType": "text/plain", "url": "Binary/b1"})
         )
+
+
+# Reports
+
+
+def report(*forms: dict[str, Any], **more: Any) -> dict[str, Any]:
+    code = {"text": "Chest radiograph, 2 views"}
+    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final", "code": code}
+    return {**report, "effectiveDateTime": "2024-03-02", "presentedForm": list(forms), **more}
+
+
+def test_a_report_is_what_was_presented_with_its_conclusion(client_of: ClientOf) -> None:
+    pdf = {"contentType": "application/pdf", "url": "Binary/pdf"}
+    form = {"contentType": "text/plain", "data": encoded()}
+    document = read(client_of(unreachable), report(pdf, form, conclusion="Right pneumothorax."))
+    assert (document.reference, document.title) == ("DiagnosticReport/r1", "Chest radiograph, 2 views")
+    assert (document.content.decode(), document.written) == (TEXT, date(2024, 3, 2))
+    assert document.conclusion == "Right pneumothorax."
+    assert "pneumothorax" not in repr(document)
+
+
+@pytest.mark.parametrize("forms", [(), ({"contentType": "image/jpeg", "data": ""},), ({"url": "Binary/gone"},)])
+def test_a_report_of_which_nothing_else_is_left_is_its_conclusion(
+    forms: tuple[dict[str, Any], ...], client_of: ClientOf
+) -> None:
+    client = client_of(lambda request: httpx.Response(404))
+    document = read(client, report(*forms, conclusion="Clear lungs, 38 °C."))
+    assert (document.content.decode(), document.content_type) == (
+        "Clear lungs, 38 °C.",
+        "text/plain; charset=utf-8",
+    )
+    for conclusion in ({}, {"conclusion": " "}, {"conclusion": 7}):
+        with pytest.raises((NoteError, Missing)):
+            read(client, report(*forms, **conclusion))
+
+
+# Compositions
+
+
+def composition(*sections: object) -> dict[str, Any]:
+    composition = {"resourceType": "Composition", "id": "c1", "status": "final", "title": "Discharge summary"}
+    return {**composition, "type": {"text": "Discharge summary"}, "date": "2024-03-02", "section": list(sections)}
+
+
+def test_a_composition_is_its_sections_in_reading_order(client_of: ClientOf) -> None:
+    inner = {"code": {"coding": [{"display": "Physical findings"}]}, "text": {"div": "<div>Right base dull</div>"}}
+    outer = {"title": "Course & plan", "text": {"div": "<div>Cough</div>"}, "section": [inner]}
+    document = read(
+        client_of(unreachable), composition(outer, {"title": "Follow-up", "text": {"div": "<p>1 week</p>"}})
+    )
+    assert extract(document.content, document.content_type).split("\n") == [
+        *("Course & plan:", "Cough", "", "Physical findings:", "Right base dull", "", "Follow-up:", "1 week")
+    ]
+    assert (document.reference, document.title) == ("Composition/c1", "Discharge summary")
+
+
+@pytest.mark.parametrize("sections", [(), (None, 7), ({"title": "x", "text": {"div": "y" * 2000}},)])
+def test_a_composition_without_sections_or_too_large_is_a_note_error(
+    sections: tuple[object, ...], client_of: ClientOf
+) -> None:
+    with pytest.raises(NoteError):
+        read(client_of(unreachable), composition(*sections), max_bytes=1000)
+
+
+def test_a_composition_has_an_end(client_of: ClientOf) -> None:
+    endless: dict[str, Any] = {"title": "t", "text": {"div": "deep"}}
+    for _ in range(1000):
+        endless = {"title": "t", "section": [endless, {"title": "beside"}]}
+    assert read(client_of(unreachable), composition(endless)).content.count(b"<h2>") == MAX_SECTIONS

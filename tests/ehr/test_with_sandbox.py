@@ -22,7 +22,7 @@ from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.imaging_studies import select
 from cds.ehr.prefetch import TEMPLATES, Prefetched
-from cds.ehr.write_back import SCOPES, deliver
+from cds.ehr.write_back import AMENDING, SCOPES, Delivered, amend, deliver
 from cds.errors import Missing, Refused
 from cds.keys import Keys
 from cds.registration import Registration
@@ -287,3 +287,34 @@ def test_results_without_the_scope_are_refused_and_leave_nothing(patient: Ehr) -
     with pytest.raises(Refused):
         deliver(patient.client("system/DiagnosticReport.crs system/Observation.crs"), results())
     assert held(patient)["DiagnosticReport"] == []
+
+
+def withdrawn() -> dict[str, Any]:
+    """The same results with a status of their own, and who took them back in the place of who made them."""
+    entries = [entry for entry in results()["entry"] if entry["resource"]["resourceType"] != "Device"]
+    for entry in entries:
+        if entry["resource"]["resourceType"] == "Provenance":
+            entry["resource"]["agent"] = [{"who": {"display": "Sightline"}}]
+        else:
+            entry["resource"]["status"] = "entered-in-error"
+    return {**results(), "entry": entries}
+
+
+def test_an_amendment_updates_what_is_there_and_adds_who_made_it(patient: Ehr) -> None:
+    delivered = deliver(patient.client(WRITING), results())
+    client = patient.client(" ".join(AMENDING))
+    assert amend(client, withdrawn()) == amend(client, withdrawn())
+    kept = held(patient)
+    for type_ in ("DiagnosticReport", "Observation"):
+        (resource,) = kept[type_]
+        assert f"{type_}/{resource['id']}" in delivered.references.values()
+        assert resource["status"] == "entered-in-error"
+        assert resource["meta"]["versionId"] == "3"
+    (report,) = kept["DiagnosticReport"]
+    assert report["result"][0]["reference"] in delivered.references.values()
+    assert len(kept["Provenance"]) == 2
+
+
+def test_an_amendment_of_what_never_arrived_creates_nothing(patient: Ehr) -> None:
+    assert amend(patient.client(" ".join(AMENDING)), withdrawn()) == Delivered()
+    assert {type_: len(resources) for type_, resources in held(patient).items()} == dict.fromkeys(held(patient), 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
-from cds.reporting.record import Record
+from cds.reporting.record import Record, kept, reported
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.oauth import AuthorizationServer
@@ -33,6 +32,7 @@ from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store.database import Database
 from cds.store.valkey import Valkey
+from tests.opened import events
 from tests.prescreens import prescreen
 from tests.serving import listening
 from tests.smart.conftest import PATIENT, film, serving
@@ -58,14 +58,15 @@ class Hospital:
         """What was seen of the patient, and recorded."""
         study = replace(prescreen().study, root=self.sandbox.dicomweb_root)  # type: ignore[type-var]
         seen = prescreen(tenant=self.tenant, fhir_server=self.sandbox.fhir_base, study=study)
-        return Record(self.database).write(seen, Trail(party("http://cds.test"), OnBehalf()))
+        trail = Trail(party("http://cds.test"), OnBehalf())
+        Record(self.database).write(self.tenant, trail, kept(seen, trail), reported(seen, trail))
+        return seen
 
     def events(self) -> list[dict[str, Any]]:
         """The audit trail, whose chain holds."""
         with self.database.transaction(self.tenant) as connection:
             assert verify(connection, self.tenant).broken is None
-            rows = connection.execute("SELECT body FROM audit_event ORDER BY seq").fetchall()
-        return [json.loads(body) for (body,) in rows]
+            return events(connection, self.tenant)
 
     def launch_url(self, handle: str = "", patient: str = "p1") -> str:
         """Where the EHR sends the browser when a clinician clicks a card's link."""

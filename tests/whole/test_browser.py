@@ -71,6 +71,37 @@ def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) 
     assert feedback(hospital) == told_before + 1
 
 
+def test_a_duplicate_is_removed(page: Page, hospital: Hospital) -> None:
+    told_before = feedback(hospital)
+    page.goto(f"{hospital.sandbox.base_url}/patients/worrying-note")
+    page.get_by_role("button", name="Sign order").click()
+
+    card = page.locator(".card").filter(has_text="Possible duplicate")
+    expect(card).to_contain_text("chest radiograph of")
+    expect(card).to_contain_text("XR CHEST")
+    card.get_by_role("button", name="Remove this order").click()
+    expect(page.get_by_text("The draft order was removed.")).to_be_visible()
+    assert feedback(hospital) == told_before + 1
+
+
+def test_a_follow_up_is_added(page: Page, hospital: Hospital) -> None:
+    told_before = feedback(hospital)
+    page.goto(f"{hospital.sandbox.base_url}/patients/effusion-j2k")
+    page.get_by_role("button", name="Sign order").click()
+
+    page.get_by_role("button", name="Add: Ultrasound of the chest").click()
+    expect(page.get_by_text("Draft order 2")).to_be_visible()
+    expect(page.locator("[name=order-1-code]")).to_have_value("24630-6")
+    expect(page.locator("[name=order-1-reason]")).to_have_value("Pleural effusion")
+    assert feedback(hospital) == told_before + 1
+
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("heading", name="Decision support")).to_be_visible()
+    expect(page.get_by_role("button", name="Add: Ultrasound of the chest")).to_have_count(0)
+    page.get_by_role("button", name="Finish signing").click()
+    expect(page.get_by_text("Signed: ServiceRequest/")).to_be_visible()
+
+
 def test_every_sample_patient_can_be_signed(page: Page, hospital: Hospital) -> None:
     for patient in hospital.patients.values():
         page.goto(f"{hospital.sandbox.base_url}/patients/{patient.id}")

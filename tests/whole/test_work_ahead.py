@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -17,13 +15,7 @@ from tests.hospital import Hospital
 
 def newcomer(hospital: Hospital, like: str) -> SamplePatient:
     """A patient as the sample patient ``like``, whom the service has never seen."""
-    model, id = hospital.patient(like), f"{like}-{uuid.uuid4().hex[:8]}"
-
-    def renamed(resource: dict[str, Any]) -> dict[str, Any]:
-        changed: dict[str, Any] = json.loads(re.sub(rf'(?<=["/]){model.id}', id, json.dumps(resource)))
-        return changed
-
-    patient = replace(model, id=id, bundle=renamed(model.bundle), order=renamed(model.order))
+    patient = hospital.patient(like).renamed(f"{like}-{uuid.uuid4().hex[:8]}")
     hospital.sandbox.records.transaction(patient.bundle)
     return patient
 
@@ -101,7 +93,10 @@ class TestEncounterStart:
 class TestOrderSelect:
     def select(self, hospital: Hospital, *selections: str) -> HookExchange:
         patient = hospital.patient("pneumothorax")
-        orders = [{**patient.order, "id": id, "status": "draft", "priority": "routine"} for id in ("o1", "o2")]
+        orders = [
+            {**patient.order, "id": id, "status": "draft", "priority": "routine", "occurrenceDateTime": day}
+            for id, day in (("o1", "2026-11-22"), ("o2", "2026-11-23"))
+        ]
         pill = {"resourceType": "MedicationRequest", "id": "m1", "status": "draft", "intent": "order"}
         context = order_context(patient.id, [*orders, pill], user=patient.order["requester"]["reference"])
         service = "imaging-order-select"

@@ -19,7 +19,9 @@ from cds.store import migrate, outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.store.embedded.postgres import APPLICATION
+from cds.store.sealing import Keyring
 from cds.worker.delivery import Deliverer
+from tests.master import MASTER
 
 BASE = "https://ehr.example/fhir"
 TOKEN_URL = f"{BASE}/token"
@@ -51,13 +53,13 @@ RESULTS = {
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with EmbeddedPostgres(tmp_path_factory.mktemp("worker")) as postgres:
-        migrate.upgrade(postgres.admin_url, APPLICATION)
+        migrate.upgrade(postgres.admin_url, APPLICATION, MASTER)
         yield postgres.app_url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+    database = Database(database_url, Keyring(MASTER))
     yield database
     database.close()
 

@@ -13,14 +13,16 @@ from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.settings import Settings
 from cds.store.database import Database
+from cds.store.sealing import Keyring
 from cds.worker.app import create_app, run
 from cds.worker.delivery import Deliverer
+from tests.master import MASTER
 from tests.worker.conftest import REGISTRATION, Ehr
 
 
 def main(url: str, pause_s: str) -> None:
     ehr = Ehr(pause_s=float(pause_s))
-    database = Database(url)
+    database = Database(url, Keyring(MASTER))
     with (
         tempfile.TemporaryDirectory() as home,
         httpx.Client(transport=httpx.MockTransport(ehr)) as http,

@@ -1,0 +1,194 @@
+"""kill -9 of whoever writes, of the worker and of PostgreSQL, at random: nothing acknowledged is lost or doubled.
+
+``FAULTS_PRESCREENS=500`` makes it as many; a run prints its seed, and ``FAULTS_SEED`` repeats it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from cds.audit.verify import verify
+from cds.errors import Unreachable
+from cds.keys import Keys
+from cds.reporting.resources import report_id
+from cds.sandbox.app import create_app
+from cds.sandbox.ehr.registration import registration
+from cds.sandbox.parts import Sandbox
+from cds.serving import environment
+from cds.settings import Settings
+from cds.store import outbox, resources
+from cds.store.database import Database
+from cds.store.embedded import EmbeddedPostgres
+from cds.store.embedded.postgres import APPLICATION
+from cds.store.migrate import upgrade
+from cds.store.sealing import Keyring
+from tests.faults.writer import TENANT, numbered
+from tests.master import MASTER, MASTER_KEY
+from tests.serving import listening
+
+PRESCREENS = int(os.environ.get("FAULTS_PRESCREENS", "20"))
+SEED = int(os.environ.get("FAULTS_SEED", str(random.SystemRandom().randrange(10**6))))
+PAUSES_S = (0.1, 0.6)
+"""Between one kill and the next."""
+NOBODY = "redis://127.0.0.1:9/0"
+
+
+@dataclass
+class Hospital:
+    """A PostgreSQL of its own, an EHR, and the two processes that come and go."""
+
+    settings: Settings
+    postgres: EmbeddedPostgres
+    database: Database
+    sandbox: Sandbox
+    acknowledged: list[str] = field(default_factory=list)
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        return len(self.acknowledged) >= PRESCREENS
+
+    def start_writer(self) -> None:
+        """It goes on with what was not acknowledged, as an EHR would that got no answer."""
+        first, end = str(len(self.acknowledged)), str(PRESCREENS)
+        command = ["tests.faults.writer", self.postgres.app_url, self.sandbox.fhir_base, first, end]
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.processes["writer"] = process
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            self.acknowledged.extend(line.strip() for line in lines if line.endswith("\n"))
+
+    def start_worker(self) -> None:
+        self.processes["worker"] = subprocess.Popen(
+            [sys.executable, "-m", "cds.cli", "worker"],
+            env=environment(self.settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def kill(self, victim: str) -> None:
+        if victim == "postgres":
+            pid_file = self.settings.data_dir / "postgres" / "postmaster.pid"
+            if pid_file.exists():
+                os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+            return
+        process = self.processes[victim]
+        process.kill()
+        process.wait()
+        {"writer": self.start_writer, "worker": self.start_worker}[victim]()
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Hospital]:
+    with EmbeddedPostgres(tmp_path) as postgres, listening() as ehr, listening() as service:
+        upgrade(postgres.admin_url, APPLICATION, MASTER)
+        ehr.app = create_app(tmp_path / "sandbox", ehr.base_url, service_url=service.base_url)
+        sandbox: Sandbox = ehr.app.extensions["sandbox"]
+        registrations = tmp_path / "registrations.json"
+        registrations.write_text(json.dumps([registration(sandbox)]))
+        settings = Settings(
+            data_dir=tmp_path,
+            database_url=postgres.app_url,
+            redis_url=NOBODY,
+            registrations_file=registrations,
+            master_key=MASTER_KEY,
+        )
+        database = Database(postgres.app_url, Keyring(MASTER))
+        running = Hospital(settings, postgres, database, sandbox)
+        service.app = publishing(Keys.load(settings))
+        sandbox.records.update({"resourceType": "Patient", "id": "p1"})
+        yield running
+        for process in running.processes.values():
+            process.kill()
+            process.wait()
+        database.close()
+
+
+@pytest.mark.timeout(300 + 6 * PRESCREENS)
+def test_what_was_acknowledged_is_there_once_and_reaches_the_ehr_once(hospital: Hospital) -> None:
+    print(f"FAULTS_SEED={SEED}")
+    chance = random.Random(SEED)
+    killed: Counter[str] = Counter()
+    hospital.start_worker()
+    hospital.start_writer()
+    until(lambda: bool(hospital.acknowledged), 120)
+    while not hospital.done:
+        time.sleep(chance.uniform(*PAUSES_S))
+        victim = chance.choice(("writer", "worker", "postgres"))
+        hospital.kill(victim)
+        killed[victim] += 1
+        # Each gets so far that there is something to lose.
+        so_far = len(hospital.acknowledged)
+        until(lambda: len(hospital.acknowledged) > so_far or hospital.done, 120)  # noqa: B023
+    assert killed.total() >= 2
+    until(lambda: recovered(hospital), 180)
+
+    made = [numbered(number, hospital.sandbox.fhir_base) for number in range(PRESCREENS)]
+    assert sorted(set(hospital.acknowledged)) == sorted(prescreen.id for prescreen in made)
+    in_the_ehr = Counter(identifier(report) for report in reports(hospital.sandbox))
+    assert in_the_ehr == Counter(prescreen.id for prescreen in made)
+    with hospital.database.transaction(TENANT) as connection:
+        assert connection.execute("SELECT count(*) FROM prescreen").fetchone() == (PRESCREENS,)
+        for prescreen in made:
+            history = resources.history(connection, TENANT, "DiagnosticReport", report_id(prescreen) or "")
+            assert len(history) == 1
+        assert verify(connection, TENANT).intact
+
+
+def publishing(keys: Keys) -> Flask:
+    """The one route of the service that the EHR calls: our public keys."""
+    app = Flask("keys")
+    app.add_url_rule("/.well-known/jwks.json", view_func=keys.public_jwks)
+    return app
+
+
+def reports(sandbox: Sandbox) -> list[dict[str, Any]]:
+    found = sandbox.records._database.connection.execute(
+        "SELECT body FROM resource WHERE type = 'DiagnosticReport'"
+    )
+    return [json.loads(body) for (body,) in found]
+
+
+def recovered(hospital: Hospital) -> bool:
+    """Whether everything has arrived; what a dead worker held is not waited for as long as a lease is."""
+    try:
+        with hospital.database.transaction(TENANT) as connection:
+            waiting = outbox.undelivered(connection, TENANT)
+            if waiting:
+                outbox.hurry(connection, TENANT)
+    except Unreachable:
+        return False
+    time.sleep(2)
+    return waiting == 0
+
+
+def until(true: Callable[[], bool], within_s: float) -> None:
+    ends = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < ends, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def identifier(report: dict[str, Any]) -> str:
+    return str(report["identifier"][0]["value"])
