@@ -22,8 +22,10 @@ from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
 from cds.settings import PACKAGE_ROOT, Settings
+from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
+from cds.worker.service import deliverer
 from tests.master import MASTER_KEY
 from tests.serving import listening
 
@@ -47,10 +49,22 @@ class Hospital:
         user = patient.order["requester"]["reference"]
         return self.desk.service.sign_order(patient.id, [{**patient.order, **changes}], user=user)
 
+    def work(self) -> None:
+        """What a worker would do, until nothing is left to do."""
+        with deliverer(self.settings) as delivering:
+            while due := self._due():
+                for id in due:
+                    delivering.deliver(TENANT, id)
+
+    def _due(self) -> list[int]:
+        with self.database.transaction(TENANT) as connection:
+            return outbox.due(connection, TENANT)
+
     def patient(self, name: str) -> SamplePatient:
         return next(patient for id, patient in self.patients.items() if id.startswith(name))
 
 
+TENANT = "sandbox"
 AWAY = "http://127.0.0.1:9/fhir"
 """A FHIR server that is registered and does not answer: nothing listens on the discard port."""
 

@@ -29,8 +29,8 @@ class Trail:
     """
 
     def __init__(self, us: Party, on_behalf: OnBehalf) -> None:
+        self.on_behalf = on_behalf
         self._us = us
-        self._on_behalf = on_behalf
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._late: Callable[[Event], None] | None = None
@@ -65,7 +65,7 @@ class Trail:
 
     def beside(self) -> Trail:
         """An empty trail of the same request, for work that outlives it and has transactions of its own."""
-        return Trail(self._us, self._on_behalf)
+        return Trail(self._us, self.on_behalf)
 
     def fhir_read(self, base: str, patient: str, url: str, status: int | None) -> None:
         """We read or searched ``url`` below the server ``base``; ``status`` is None where nothing came back."""
@@ -115,7 +115,7 @@ class Trail:
         return balp.patient_update(self._exchange(self._us, self._us), patient, f"DiagnosticReport/{report}")
 
     def _exchange(self, client: Party, server: Party) -> Exchange:
-        behalf = self._on_behalf
+        behalf = self.on_behalf
         return Exchange(
             client, server, self._us, user=behalf.user, token_id=behalf.token_id, transaction=behalf.transaction
         )

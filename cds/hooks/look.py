@@ -28,7 +28,7 @@ LIMIT_MS = 30_000
 """By when work that nobody waits for takes what it has."""
 
 Result = Callable[[Prescreen, Trail], Write]
-"""What is written of a prescreen beside itself, such as :func:`cds.reporting.record.reported`."""
+"""What is written of a prescreen beside itself, such as :func:`cds.reporting.record.report_due`."""
 
 _log = logging.getLogger(__name__)
 

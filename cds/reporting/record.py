@@ -213,6 +213,23 @@ def reported(prescreen: Prescreen, trail: Trail) -> Write:
     return write
 
 
+def report_due(prescreen: Prescreen, trail: Trail) -> Write:
+    """That the prescreen, which is kept, is to be reported: by the worker, for nobody waits for a report."""
+
+    def write(connection: Connection) -> Iterable[Event]:
+        outbox.enqueue(
+            connection,
+            prescreen.tenant,
+            kind=outbox.REPORT,
+            destination=prescreen.fhir_server,
+            payload={"prescreen": prescreen.id, "on_behalf": _json(trail.on_behalf)},
+            idempotency_key=f"{prescreen.id}/report",
+        )
+        return []
+
+    return write
+
+
 def told(prescreen: Prescreen, service: str, given: Iterable[Given]) -> Write:
     """The cards that were given about a prescreen that is kept."""
 

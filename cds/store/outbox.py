@@ -1,4 +1,4 @@
-"""What is to be delivered to another system, and the job that does it, committed with what it tells of.
+"""What the worker is to make or to deliver, and the job that does it, committed with what it tells of.
 
 A delivery is tried at least once: what receives it must know it by its idempotency key. A job's arguments are the
 tenant and the delivery's id, nothing else; the jobs table is no place for patient data.
@@ -19,6 +19,8 @@ QUEUE = "outbox"
 TASK = "deliver"
 """The Procrastinate task ``deliver(tenant, id)`` that the worker runs."""
 
+REPORT = "report"
+"""The kind of what the worker itself makes: the report of a prescreen, which it then delivers as results."""
 FHIR_RESULTS = "fhir-results"
 """The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
 FHIR_AMENDMENT = "fhir-amendment"

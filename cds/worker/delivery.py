@@ -1,10 +1,13 @@
-"""One delivery out of the outbox: claimed, brought to the EHR with a token of our own, and written down."""
+"""One delivery out of the outbox: claimed, brought to the EHR with a token of our own, and written down.
+
+What is of another kind is claimed here too, and handed to who handles it.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -25,6 +28,11 @@ DELIVERY_S = 60.0
 OnDelivered = Callable[[Connection, str, Delivery, Delivered], None]
 """Called with the connection, the tenant, what was delivered and where it went, before that is committed."""
 
+GivenUp = Callable[[], bool]
+"""Whether the worker was told to stop: then no further call is begun, and the delivery is due again later."""
+Handle = Callable[[str, Delivery, GivenUp], None]
+"""Does what a delivery of the tenant is for, and marks it delivered with what it writes."""
+
 
 def _nothing(connection: Connection, tenant: str, delivery: Delivery, delivered: Delivered) -> None:
     pass
@@ -35,7 +43,8 @@ class Deliverer:
     """Delivers rows of the outbox.
 
     ``timeout_s`` bounds each call to the EHR. ``on_delivered`` writes in the transaction that marks the row, so
-    that what it records is there exactly when the delivery is.
+    that what it records is there exactly when the delivery is. ``handlers`` are for kinds that are not brought to
+    the EHR's FHIR server, by kind.
     """
 
     database: Database
@@ -44,26 +53,20 @@ class Deliverer:
     tokens: BackendServices
     timeout_s: float = 5.0
     on_delivered: OnDelivered = _nothing
+    handlers: Mapping[str, Handle] = field(default_factory=dict)
 
-    def deliver(self, tenant: str, id_: int, given_up: Callable[[], bool] = lambda: False) -> None:
-        """Try the delivery, if it is due, and write down how it went.
-
-        Once ``given_up()``, no further call to the EHR is begun; the delivery is then due again after its pause.
-        """
+    def deliver(self, tenant: str, id_: int, given_up: GivenUp = lambda: False) -> None:
+        """Try the delivery, if it is due, and write down how it went."""
         with self.database.transaction(tenant) as connection:
             delivery = outbox.claim(connection, tenant, id_)
         if delivery is None:
             return
+        handle = self.handlers.get(delivery.kind, self._to_the_ehr)
         try:
-            self._check_turn(tenant, delivery)
-            delivered = self._send(tenant, delivery, given_up)
+            handle(tenant, delivery, given_up)
         except (SightlineError, ValueError) as error:
             with self.database.transaction(tenant) as connection:
                 outbox.failed(connection, tenant, id_, _plainly(error))
-            return
-        with self.database.transaction(tenant) as connection:
-            outbox.delivered(connection, tenant, id_)
-            self.on_delivered(connection, tenant, delivery, delivered)
 
     def defer_due(self) -> None:
         """Add a job for every delivery whose time has come: those whose job was lost are found so."""
@@ -71,6 +74,13 @@ class Deliverer:
             with self.database.transaction(tenant) as connection:
                 for id_ in outbox.due(connection, tenant):
                     outbox.defer(connection, tenant, id_)
+
+    def _to_the_ehr(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> None:
+        self._check_turn(tenant, delivery)
+        delivered = self._send(tenant, delivery, given_up)
+        with self.database.transaction(tenant) as connection:
+            outbox.delivered(connection, tenant, delivery.id)
+            self.on_delivered(connection, tenant, delivery, delivered)
 
     def _check_turn(self, tenant: str, delivery: Delivery) -> None:
         """An amendment goes after what it amends, whose key stands before the slash in its own."""
@@ -80,7 +90,7 @@ class Deliverer:
                 if outbox.is_under_way(connection, tenant, amended):
                     raise BadAnswer("what this amends is still on its way")
 
-    def _send(self, tenant: str, delivery: Delivery, given_up: Callable[[], bool]) -> Delivered:
+    def _send(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> Delivered:
         send, scopes = _way(delivery.kind)
         registration = self._registration(tenant, delivery.destination)
         auth = self.tokens.auth(registration, delivery.destination, scopes)
@@ -111,5 +121,5 @@ def _way(kind: str) -> tuple[Callable[[FhirClient, Resource], Delivered], Sequen
 
 def _plainly(error: SightlineError | ValueError) -> str:
     """What the outbox remembers: our own words, and of anything else its name alone."""
-    words = str(error) if isinstance(error, SightlineError) else "the results cannot be delivered as they are"
+    words = str(error) if isinstance(error, SightlineError) else "it cannot be delivered as it is"
     return f"{type(error).__name__}: {words}"

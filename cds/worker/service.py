@@ -24,6 +24,7 @@ from cds.store.sealing import Keyring
 from cds.worker import app
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer
+from cds.worker.report import Reporter
 
 
 def run(settings: Settings) -> None:
@@ -44,9 +45,10 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         closing(Database(settings.database_url, keyring)) as database,
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
     ):
-        tokens = BackendServices(http, keys, on_token=Record(database).token_requested)
-        audited = _Audited(party(settings.base_url))
-        yield Deliverer(database, registrations, http, tokens, timeout_s, on_delivered=audited)
+        us, record = party(settings.base_url), Record(database)
+        tokens = BackendServices(http, keys, on_token=record.token_requested)
+        handlers = {outbox.REPORT: Reporter(record, us)}
+        yield Deliverer(database, registrations, http, tokens, timeout_s, _Audited(us), handlers)
 
 
 class _Audited:

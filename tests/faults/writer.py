@@ -12,7 +12,7 @@ import uuid
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.errors import Unreachable
 from cds.findings import Prescreen
-from cds.reporting.record import Record, kept, reported
+from cds.reporting.record import Record, kept, report_due
 from cds.store.database import Database
 from cds.store.sealing import Keyring
 from tests.master import MASTER
@@ -43,7 +43,7 @@ def written(record: Record, made: Prescreen) -> bool:
     """False where the database is away, and nobody knows whether it was kept: it is then written again."""
     trail = Trail(party("https://cds.example"), OnBehalf())
     try:
-        record.write(TENANT, trail, kept(made, trail), reported(made, trail))
+        record.write(TENANT, trail, kept(made, trail), report_due(made, trail))
     except Unreachable:
         return False
     return True

@@ -37,11 +37,11 @@ from cds.notes.deidentification import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.registration import Registration
-from cds.reporting.record import Record, kept, reported
+from cds.reporting.record import Record, kept, report_due
 from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.once import Once
-from cds.store.sealed_tables import AUDIT_EVENT, PRESCREEN, RESOURCE, SCORE, SealedTable
+from cds.store.sealed_tables import AUDIT_EVENT, OUTBOX, PRESCREEN, SCORE, SealedTable
 from cds.store.valkey import Valkey
 from tests.hospital import MODELS
 from tests.opened import bodies
@@ -131,7 +131,7 @@ class Service:
         )
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
-        self.look = Look(prescreen, charts, record, Afterwards(after, limit=2), results=(reported,))
+        self.look = Look(prescreen, charts, record, Afterwards(after, limit=2), results=(report_due,))
         self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS)
         self.prescreens: list[Prescreen] = []
 
@@ -192,7 +192,8 @@ def rows(database: Database, tenant: str, table: SealedTable) -> list[Any]:
 
 
 def reports(database: Database, tenant: str) -> list[Any]:
-    return [body for body in rows(database, tenant, RESOURCE) if body["resourceType"] == "DiagnosticReport"]
+    """What the worker is asked to report."""
+    return [body["prescreen"] for body in rows(database, tenant, OUTBOX)]
 
 
 def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: str, database: Database) -> None:
@@ -200,7 +201,7 @@ def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: s
     called(service, tenant)
     (prescreen,) = service.prescreens
     assert not prescreen.late
-    assert len(reports(database, tenant)) == 1
+    assert reports(database, tenant) == [prescreen.id]
 
 
 class TestTheDeadline:
@@ -278,7 +279,7 @@ class TestFinishing:
         profiles = {
             name.rpartition(".")[2] for e in events[before:] for name in e.get("meta", {}).get("profile", ())
         }
-        assert {"PatientRead", "PatientQuery", "PatientCreate"} <= profiles
+        assert {"PatientRead", "PatientQuery"} <= profiles
         assert all(hook.hook_instance in json.dumps(event) for event in events)
         with database.transaction(tenant) as connection:
             assert verify(connection, tenant).intact

@@ -22,6 +22,7 @@ from tests.hospital import Hospital
 def token(hospital: Hospital) -> str:
     """Backend Services with the service's own key: here it is the client of its own endpoint."""
     hospital.sign("pneumothorax")
+    hospital.work()
     keys, base = hospital.app.test_client().get("/.well-known/jwks.json").get_json(), hospital.sandbox.base_url
     from cds.keys import Keys
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
 
 from cds.audit.verify import verify
 from cds.reporting.record import Record
-from cds.store import outbox
+from cds.sandbox.ehr import chart
 from cds.store.sealed_tables import AUDIT_EVENT, CARD, OUTBOX, PRESCREEN, RESOURCE, SCORE, SealedTable
-from tests.hospital import Hospital
+from tests.hospital import TENANT, Hospital
 from tests.opened import bodies, events
-
-TENANT = "sandbox"
 
 
 def test_a_pneumothorax_is_a_critical_card_that_offers_stat(hospital: Hospital) -> None:
@@ -91,6 +88,7 @@ def latest(hospital: Hospital, patient: str) -> Any:
 def test_no_name_of_a_patient_is_kept_even_sealed(table: SealedTable, hospital: Hospital) -> None:
     for patient in hospital.patients.values():
         hospital.sign(patient.id)
+    hospital.work()
     with hospital.database.transaction(TENANT) as connection:
         kept = " ".join(map(str, bodies(connection, table)))
     assert kept
@@ -107,24 +105,10 @@ def test_the_audit_trail_names_reads_inference_and_call_and_holds(hospital: Hosp
 
 
 def test_the_report_reaches_the_ehr_through_the_outbox(hospital: Hospital) -> None:
-    from cds.worker.service import deliverer
-
     hospital.sign("pneumothorax")
-    with deliverer(hospital.settings) as delivering:
-        deadline = time.monotonic() + 20
-        while waiting(hospital) and time.monotonic() < deadline:
-            for id in waiting(hospital):
-                delivering.deliver(TENANT, id)
+    hospital.work()
     patient = hospital.patient("pneumothorax").id
-    from cds.sandbox.ehr import chart
-
-    reports = chart.reports(hospital.sandbox.records, patient)
-    assert len(reports) == 1
-
-
-def waiting(hospital: Hospital) -> list[int]:
-    with hospital.database.transaction(TENANT) as connection:
-        return outbox.due(connection, TENANT)
+    assert len(chart.reports(hospital.sandbox.records, patient)) == 1
 
 
 class TestRefusals:

@@ -17,15 +17,12 @@ from cds.keys import Keys
 from cds.sandbox.patients.cases import CASES
 from cds.settings import PACKAGE_ROOT
 from cds.smart.session import Session, Sessions
-from cds.store import outbox
 from cds.store.embedded import EmbeddedPostgres
 from cds.store.embedded.postgres import DATABASE, SUPERUSER
 from cds.store.valkey import Valkey
-from cds.worker.service import deliverer
 from tests.hospital import Hospital
 
 NOTES = PACKAGE_ROOT / "cds" / "sandbox" / "patients" / "notes"
-TENANT = "sandbox"
 WORDS_OF_A_PHRASE = 4
 
 
@@ -44,17 +41,9 @@ def tokens(hospital: Hospital) -> set[str]:
         watching.setattr(BackendServices, "_ask", noted)
         for patient in hospital.patients.values():
             hospital.sign(patient.id)
-        deliver(hospital)
+        hospital.work()
     seen.add(signed_in(hospital))
     return seen
-
-
-def deliver(hospital: Hospital) -> None:
-    with deliverer(hospital.settings) as delivering, hospital.database.transaction(TENANT) as connection:
-        due = outbox.due(connection, TENANT)
-    with deliverer(hospital.settings) as delivering:
-        for id in due:
-            delivering.deliver(TENANT, id)
 
 
 def signed_in(hospital: Hospital) -> str:

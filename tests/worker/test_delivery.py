@@ -126,7 +126,7 @@ def test_what_fails_too_often_becomes_a_dead_letter_that_can_be_taken_up(
     [
         ({"destination": "https://other.example/fhir"}, "NotAllowed: the FHIR server is registered for no EHR of"),
         ({"kind": "pigeon"}, "BadAnswer: there is no way to deliver this kind"),
-        ({"payload": {"entry": [{"resource": {}}]}}, "ValueError: the results cannot be delivered as they are"),
+        ({"payload": {"entry": [{"resource": {}}]}}, "ValueError: it cannot be delivered as it is"),
     ],
 )
 def test_what_cannot_be_delivered_says_so_and_is_sent_nowhere(

@@ -1,0 +1,40 @@
+"""The report of a prescreen, made after its answer: some twenty resources, which nobody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from cds.audit.balp import Event, Party
+from cds.audit.trail import OnBehalf, Trail
+from cds.errors import BadAnswer
+from cds.reporting.record import Record, reported
+from cds.store import outbox
+from cds.store.database import Connection
+from cds.store.outbox import Delivery
+from cds.worker.delivery import GivenUp
+
+_ON_BEHALF = TypeAdapter(OnBehalf)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Makes what :func:`cds.reporting.record.report_due` asked for, on behalf of who was answered."""
+
+    record: Record
+    us: Party
+
+    def __call__(self, tenant: str, due: Delivery, given_up: GivenUp) -> None:
+        """Report, audit and the mark that it is made are one transaction: it is made once, however often tried."""
+        prescreen = self.record.by_id(tenant, due.payload["prescreen"])
+        if prescreen is None:
+            raise BadAnswer("the prescreen that is to be reported is not kept any more")
+        trail = Trail(self.us, _ON_BEHALF.validate_python(due.payload["on_behalf"]))
+
+        def made(connection: Connection) -> Iterable[Event]:
+            outbox.delivered(connection, tenant, due.id)
+            return ()
+
+        self.record.write(tenant, trail, reported(prescreen, trail), made)
