@@ -11,7 +11,7 @@ demo: $(VENV)/.runtime
 	@$(VENV)/bin/cds demo $(if $(ONCE),--once) $(if $(IMAGES),--images "$(IMAGES)") $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 test: check
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile
 
 check: $(VENV)/.development
 	$(VENV)/bin/ruff check .

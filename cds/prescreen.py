@@ -261,7 +261,10 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
         return Missing(part, f"{nothing}.", fault=False)
     except SightlineError as failure:
         # What broke off because the time was over is late, whatever it says itself.
-        return _late(part) if deadline.passed else Missing(part, f"the {part} could not be had: {failure}.")
+        if deadline.passed:
+            return _late(part)
+        _log.warning("the %s could not be had: %s", part, failure)
+        return Missing(part, f"the {part} could not be had: {failure}.")
     except Exception as defect:
         # Its message may quote the patient's data: the log gets its kind and place alone.
         place = traceback.extract_tb(defect.__traceback__)[-1]

@@ -36,6 +36,7 @@ def page() -> Iterator[Page]:
         page.on("response", lambda response: said.append(response.url) if is_missing(response) else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         yield page
+        print(page.inner_text("body"))  # shown where the test fails
         browser.close()
     assert said == []
 

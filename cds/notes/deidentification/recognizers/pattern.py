@@ -10,8 +10,11 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from cds.notes.deidentification.categories import Category
 
-TIMEOUT = 0.25
-"""Seconds that one pattern may take over one note."""
+TIMEOUT = 2.0
+"""Seconds that one pattern may take over one note: far more than any takes by itself.
+
+They are of the whole process, so a busy machine's other threads use them up too; a note must not be lost to that.
+"""
 
 IN_CONTEXT = 0.05
 """What the words around add to a score: they know better of what kind a number is."""
