@@ -30,7 +30,7 @@ class Settings:
     port: int = 8480
     public_url: str = ""
     """The base URL that EHRs call, used to check a JWT's ``aud``; empty: ``http://{host}:{port}``."""
-    web_workers: int = 1
+    web_workers: int = 2
     web_threads: int = 64
     max_body_bytes: int = 8 * 1024 * 1024
     log_level: str = "INFO"

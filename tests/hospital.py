@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -43,11 +44,17 @@ class Hospital:
     patients: dict[str, SamplePatient]
     database: Database
 
-    def sign(self, name: str, **changes: Any) -> HookExchange:
-        """Sign the order of the patient whose id starts with ``name``."""
-        patient = self.patient(name)
+    def sign(self, who: str | SamplePatient, **changes: Any) -> HookExchange:
+        """Sign the order of a patient, or of the sample patient whose id starts so."""
+        patient = self.patient(who) if isinstance(who, str) else who
         user = patient.order["requester"]["reference"]
         return self.desk.service.sign_order(patient.id, [{**patient.order, **changes}], user=user)
+
+    def newcomer(self, like: str) -> SamplePatient:
+        """A patient as the sample patient ``like``, whom the service has never seen and no other test knows."""
+        patient = self.patient(like).renamed(f"{like}-{uuid.uuid4().hex[:8]}")
+        self.sandbox.records.transaction(patient.bundle)
+        return patient
 
     def work(self) -> None:
         """What a worker would do, until nothing is left to do."""

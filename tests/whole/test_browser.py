@@ -49,8 +49,9 @@ def feedback(hospital: Hospital) -> int:
 
 def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) -> None:
     told_before = feedback(hospital)
+    patient = hospital.newcomer("pneumothorax")
     page.goto(hospital.sandbox.base_url)
-    page.get_by_text("Tobias Wrenfield").click()
+    page.locator(f"a[href='/patients/{patient.id}']").click()
     page.get_by_role("button", name="Sign order").click()
 
     card = page.locator("article, .card").filter(has_text="Pneumothorax").first
@@ -74,7 +75,7 @@ def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) 
 
 def test_a_duplicate_is_removed(page: Page, hospital: Hospital) -> None:
     told_before = feedback(hospital)
-    page.goto(f"{hospital.sandbox.base_url}/patients/worrying-note")
+    page.goto(f"{hospital.sandbox.base_url}/patients/{hospital.newcomer('worrying-note').id}")
     page.get_by_role("button", name="Sign order").click()
 
     card = page.locator(".card").filter(has_text="Possible duplicate")
@@ -87,7 +88,7 @@ def test_a_duplicate_is_removed(page: Page, hospital: Hospital) -> None:
 
 def test_a_follow_up_is_added(page: Page, hospital: Hospital) -> None:
     told_before = feedback(hospital)
-    page.goto(f"{hospital.sandbox.base_url}/patients/effusion-j2k")
+    page.goto(f"{hospital.sandbox.base_url}/patients/{hospital.newcomer('effusion-j2k').id}")
     page.get_by_role("button", name="Sign order").click()
 
     page.get_by_role("button", name="Add: Ultrasound of the chest").click()

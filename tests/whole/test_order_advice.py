@@ -11,7 +11,7 @@ from cds.sandbox.ehr.feedback import overridden
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.patients import SamplePatient
 from tests.hospital import Hospital
-from tests.whole.test_work_ahead import call, newcomer
+from tests.whole.test_work_ahead import call
 
 KNEE = {
     "resourceType": "ServiceRequest",
@@ -50,7 +50,7 @@ def test_the_film_that_showed_it_may_be_ordered_again(hospital: Hospital) -> Non
 
 
 def test_an_effusion_calls_for_an_ultrasound_once(hospital: Hospital) -> None:
-    patient = newcomer(hospital, "effusion-j2k")
+    patient = hospital.newcomer("effusion-j2k")
     (card,) = sign(hospital, patient).cards
     (suggestion,) = card["suggestions"]
     drafts = suggestions.apply([patient.order], suggestion["actions"])
@@ -60,21 +60,21 @@ def test_an_effusion_calls_for_an_ultrasound_once(hospital: Hospital) -> None:
 
 
 def test_another_order_is_interrupted_only_for_what_cannot_wait(hospital: Hospital) -> None:
-    (card,) = sign(hospital, newcomer(hospital, "pneumothorax"), KNEE).cards
+    (card,) = sign(hospital, hospital.newcomer("pneumothorax"), KNEE).cards
     assert card["indicator"] == "critical"
     assert "suggestions" not in card
-    assert sign(hospital, newcomer(hospital, "effusion-j2k"), KNEE).cards == []
+    assert sign(hospital, hospital.newcomer("effusion-j2k"), KNEE).cards == []
 
 
 def test_an_order_signed_before_gets_advice_and_no_change(hospital: Hospital) -> None:
-    patient = newcomer(hospital, "pneumothorax")
+    patient = hospital.newcomer("pneumothorax")
     (card,) = sign(hospital, patient, {**patient.order, "status": "active"}).cards
     assert card["indicator"] == "critical"
     assert "suggestions" not in card
 
 
 def test_nothing_is_computed_for_medication_alone(hospital: Hospital) -> None:
-    patient = newcomer(hospital, "pneumothorax")
+    patient = hospital.newcomer("pneumothorax")
     exchange = sign(hospital, patient, PILL)
     assert exchange.cards == []
     assert exchange.answer is not None
@@ -85,7 +85,7 @@ class TestOverride:
     """CDS Hooks 2.0, "Feedback"."""
 
     def test_holds_at_every_hook(self, hospital: Hospital) -> None:
-        patient = newcomer(hospital, "pneumothorax")
+        patient = hospital.newcomer("pneumothorax")
         (card,) = sign(hospital, patient).cards
         assert tell(hospital, card) == 200
         assert sign(hospital, patient).cards == []
@@ -93,7 +93,7 @@ class TestOverride:
         assert call(hospital, "encounter-start", patient, encounterId=f"{patient.id}-encounter").cards == []
 
     def test_of_a_duplicate_holds_as_well(self, hospital: Hospital) -> None:
-        patient = newcomer(hospital, "worrying-note")
+        patient = hospital.newcomer("worrying-note")
         for card in sign(hospital, patient).cards:
             assert tell(hospital, card) == 200
         assert sign(hospital, patient).cards == []

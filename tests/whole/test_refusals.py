@@ -136,7 +136,7 @@ class TestFeedback:
     PATH = f"{PATH}/feedback"
 
     def given(self, hospital: Hospital) -> str:
-        return str(hospital.sign("effusion-j2k").cards[0]["uuid"])
+        return str(hospital.sign(hospital.newcomer("effusion-j2k")).cards[0]["uuid"])
 
     def entry(self, card: str) -> dict[str, Any]:
         return {"card": card, "outcome": "overridden", "outcomeTimestamp": "2026-11-22T09:30:10Z"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +10,6 @@ import pytest
 from cds.sandbox.ehr.ordering import HookExchange, order_context
 from cds.sandbox.patients import SamplePatient
 from tests.hospital import Hospital
-
-
-def newcomer(hospital: Hospital, like: str) -> SamplePatient:
-    """A patient as the sample patient ``like``, whom the service has never seen."""
-    patient = hospital.patient(like).renamed(f"{like}-{uuid.uuid4().hex[:8]}")
-    hospital.sandbox.records.transaction(patient.bundle)
-    return patient
 
 
 def call(hospital: Hospital, hook: str, patient: SamplePatient, **context: Any) -> HookExchange:
@@ -44,12 +36,12 @@ SCORING = {"fetch-and-decode-image", "score-image", "de-identify", "score-notes"
 
 
 def test_without_work_ahead_signing_does_it_all(hospital: Hospital) -> None:
-    assert steps(sign(hospital, newcomer(hospital, "pneumothorax"))) >= SCORING
+    assert steps(sign(hospital, hospital.newcomer("pneumothorax"))) >= SCORING
 
 
 @pytest.mark.parametrize("hook", ["patient-view", "encounter-start"])
 def test_after_work_ahead_signing_finds_image_and_notes_scored(hook: str, hospital: Hospital) -> None:
-    patient = newcomer(hospital, "pneumothorax")
+    patient = hospital.newcomer("pneumothorax")
     exchange = call(hospital, hook, patient, encounterId=f"{patient.id}-encounter")
     assert exchange.problem == ""
     signed = sign(hospital, patient)
@@ -59,7 +51,7 @@ def test_after_work_ahead_signing_finds_image_and_notes_scored(hook: str, hospit
 
 class TestPatientView:
     def test_names_what_is_outstanding_in_one_card_without_an_order_to_change(self, hospital: Hospital) -> None:
-        (card,) = call(hospital, "patient-view", newcomer(hospital, "pneumothorax")).cards
+        (card,) = call(hospital, "patient-view", hospital.newcomer("pneumothorax")).cards
         assert card["indicator"] == "critical"
         assert "Pneumothorax: high probability" in card["summary"]
         assert "suggestions" not in card
@@ -69,7 +61,7 @@ class TestPatientView:
         assert (exchange.problem, exchange.cards) == ("", [])
 
     def test_takes_feedback_of_its_own_cards(self, hospital: Hospital) -> None:
-        (card,) = call(hospital, "patient-view", newcomer(hospital, "pneumothorax")).cards
+        (card,) = call(hospital, "patient-view", hospital.newcomer("pneumothorax")).cards
         entry = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-22T09:30:10Z"}
         tell = hospital.desk.service.feedback
         assert tell([entry], service="imaging-patient-view").status == 200
@@ -78,7 +70,7 @@ class TestPatientView:
 
 class TestEncounterStart:
     def test_interrupts_only_for_what_was_known_before(self, hospital: Hospital) -> None:
-        patient = newcomer(hospital, "pneumothorax")
+        patient = hospital.newcomer("pneumothorax")
         assert start_encounter(hospital, patient).cards == []
         (card,) = start_encounter(hospital, patient).cards
         assert card["indicator"] == "critical"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,11 @@ from cds.reporting.record import Record, kept, report_due
 from cds.reporting.resources import report_id
 from cds.store import outbox, resources
 from cds.store.database import Database
+from cds.store.embedded import EmbeddedPostgres
+from cds.store.sealing import Keyring
 from cds.worker.delivery import Deliverer
 from cds.worker.report import Reporter
+from tests.master import MASTER
 from tests.opened import events
 from tests.prescreens import prescreen
 
@@ -24,6 +28,14 @@ BASE = "https://ehr.example/fhir"
 
 US = Party("sightline", "https://cds.example")
 CLINICIAN = OnBehalf(User(BASE, "Practitioner/1"), "jti-1", "hook-instance-1")
+
+
+@pytest.fixture
+def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """Not the other worker tests' own, in which no job may be left."""
+    database = Database(postgres.app_url, Keyring(MASTER))
+    yield database
+    database.close()
 
 
 @pytest.fixture
