@@ -7,6 +7,8 @@ are run again, and rows without a job get one: neither does Procrastinate by its
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 from collections.abc import Callable, Sequence
 
 from procrastinate import App, JobContext, PsycopgConnector
@@ -17,11 +19,15 @@ from cds.store.outbox import QUEUE, TASK
 from cds.worker.delivery import Deliverer
 from cds.worker.export import Exporter
 
+_log = logging.getLogger(__name__)
+
 RECOVER = "recover"
 HOURLY = "hourly"
 CONCURRENCY = 4
 STALLED_S = 30.0
 """A worker without a heartbeat for so long is taken for dead."""
+AGAIN_S = 1.0
+"""After so long a worker that lost its database tries again."""
 GRACE_S = 10.0
 """How long a delivery under way may go on when the worker is told to stop; then it begins no further call."""
 
@@ -67,11 +73,33 @@ async def run_stalled_again(app: App) -> None:
 
 def run(app: App) -> None:
     """Work until SIGTERM or SIGINT, then return when what is under way has ended."""
-    app.run_worker(
-        name="sightline",
-        queues=[QUEUE],
-        concurrency=CONCURRENCY,
-        delete_jobs="always",  # the outbox remembers what became of it
-        shutdown_graceful_timeout=GRACE_S,
-        stalled_worker_timeout=STALLED_S,
-    )
+    asyncio.run(_until_told_to_stop(app))
+
+
+async def _until_told_to_stop(app: App) -> None:
+    """Procrastinate's worker ends when its database goes away; ours begins again when it is back."""
+    stop = asyncio.Event()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(told, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        working = asyncio.create_task(_work(app))
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()  # which lets what is under way end
+        await asyncio.gather(working, return_exceptions=True)
+        if not stop.is_set():
+            _log.warning("the worker lost its database and begins again")
+            await asyncio.wait({stopping}, timeout=AGAIN_S)
+
+
+async def _work(app: App) -> None:
+    async with app.open_async():
+        await app.run_worker_async(
+            name="sightline",
+            queues=[QUEUE],
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            delete_jobs="always",  # the outbox remembers what became of it
+            shutdown_graceful_timeout=GRACE_S,
+            stalled_worker_timeout=STALLED_S,
+        )
