@@ -129,24 +129,6 @@ def test_sigterm_lets_the_delivery_under_way_end(
     assert state(database, id_) == (True, 1)
 
 
-def test_a_worker_outlives_its_connections(
-    database: Database, database_url: str, enqueue: Callable[..., int]
-) -> None:
-    before = enqueue(name="before")
-    with worker(database_url, pause_s=0) as process:
-        until(lambda: state(database, before)[0])
-        database.close()
-        with psycopg.connect(database_url) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND usename = current_user"
-            )
-        after = enqueue(name="after")
-        until(lambda: state(database, after)[0])
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
-
-
 def test_a_worker_killed_in_mid_delivery_loses_nothing(
     app: App, database: Database, database_url: str, ehr: Ehr, enqueue: Callable[..., int]
 ) -> None:
