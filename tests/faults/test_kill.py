@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ class Hospital:
     def kill(self, victim: str) -> None:
         if victim == "postgres":
             pid_file = self.settings.data_dir / "postgres" / "postmaster.pid"
-            if pid_file.exists():
+            # Where it fell a moment ago, its file may be there still, or not yet again.
+            with suppress(FileNotFoundError, ProcessLookupError):
                 os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
             return
         process = self.processes[victim]
