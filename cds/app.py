@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     threads = settings.web_threads
     classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
     deidentifier = Deidentifier(keys.pseudonym, classifier)
-    cores = threading.Semaphore(os.cpu_count() or 1)
+    cores = threading.Semaphore(max(1, (os.cpu_count() or 1) // settings.web_workers))
     prescreen = Prescreening(
         engine,
         fusion,
