@@ -48,6 +48,8 @@ GRANTS: Mapping[str, str] = {
     "bulk_export_file": "SELECT, INSERT, DELETE",
     "audit_checkpoint": "SELECT, INSERT",
     "audit_floor": "SELECT",
+    "audit_feed": "SELECT, INSERT, UPDATE",
+    "withdrawn_model": "SELECT, INSERT",
     "procrastinate_jobs": "SELECT, INSERT, UPDATE, DELETE",
     "procrastinate_events": "SELECT, INSERT",
     "procrastinate_workers": "SELECT, INSERT, UPDATE, DELETE",
