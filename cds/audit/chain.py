@@ -21,11 +21,11 @@ from uuid import UUID
 
 import orjson
 
-from cds.audit.subject import entry
 from cds.errors import IntegrityError
 from cds.store.database import Connection
 from cds.store.sealing import Place
 from cds.store.search import index
+from cds.store.search.subject import entry
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
