@@ -98,7 +98,7 @@ def recall() -> dict[str, tuple[str, Resource]]:
     event = balp.model_withdrawn(Exchange(US, US, US, USER), "chest-radiograph 1.0.0", "a" * 64, "Device/1")
     return {
         "recall: Device": (RESULTS["Device"], device),
-        "recall: Task": (RESULTS["Task"], resources.located(task, [device], SERVER)),
+        "recall: Task": (RESULTS["Task"], resources.located(task, resources.resources(WHOLE), SERVER)),
         "recall: AuditEvent": ("model-change", event),
     }
 
