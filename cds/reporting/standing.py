@@ -21,7 +21,8 @@ class Standing:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, frozenset[str]]] = {}
+        self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
+        """By tenant: until when it is taken for true, and what it is."""
 
     def __call__(self, prescreen: Prescreen) -> bool:
         return self._withdrawn(prescreen.tenant).isdisjoint(model.digest for model in prescreen.models)
@@ -34,11 +35,14 @@ class Standing:
                 raise ModelError(f"the model {model.name} {model.version} was withdrawn")
 
     def _withdrawn(self, tenant: str) -> frozenset[str]:
-        now = time.monotonic()
         with self._lock:
-            until, digests = self._known.get(tenant, (0.0, frozenset()))
-        if now < until:
-            return digests
+            now = time.monotonic()
+            until, known = self._known.get(tenant, (0.0, None))
+            if known is not None:
+                if now < until:
+                    return known
+                # The others go on with what is known while this one looks.
+                self._known[tenant] = (now + KNOWN_FOR_S, known)
         digests = self._read(tenant) | self._read(SERVICE)
         with self._lock:
             self._known[tenant] = (now + KNOWN_FOR_S, digests)
