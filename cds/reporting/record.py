@@ -272,18 +272,17 @@ def _write_results(connection: Connection, prescreen: Prescreen) -> None:
     written = resources(prescreen)
     task = review(prescreen)
     held = [*written, *([task] if task else [])]
-    for resource in (located(one, held, prescreen.fhir_server) for one in held):
-        if resource["resourceType"] == "Device":
-            # A model version's Device is the same for every patient.
-            resource_store.put_new(connection, prescreen.tenant, resource)
-        else:
-            resource_store.put(
-                connection,
-                prescreen.tenant,
-                resource,
-                patient=prescreen.patient,
-                fhir_server=prescreen.fhir_server,
-            )
+    found = [located(one, held, prescreen.fhir_server) for one in held]
+    # A model version's Device is the same for every patient.
+    for device in (one for one in found if one["resourceType"] == "Device"):
+        resource_store.put_new(connection, prescreen.tenant, device)
+    resource_store.put_all_new(
+        connection,
+        prescreen.tenant,
+        [one for one in found if one["resourceType"] != "Device"],
+        patient=prescreen.patient,
+        fhir_server=prescreen.fhir_server,
+    )
     outbox.enqueue(
         connection,
         prescreen.tenant,
