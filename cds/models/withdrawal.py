@@ -146,7 +146,11 @@ def _versions(database: Database, tenant: str) -> list[Version]:
     with database.transaction(tenant) as connection:
         hits = find(connection, tenant, Query("Device"), PAGE)
         devices = resources.get_many(connection, tenant, "Device", [hit.id for hit in hits])
-    return [Version.from_device(device) for device in devices.values()]
+    return [Version.from_device(device) for device in devices.values() if _is_model(device)]
+
+
+def _is_model(device: Mapping[str, Any]) -> bool:
+    return any(one.get("system") == codes.MODEL_IDENTIFIER for one in device.get("identifier", ()))
 
 
 def _reported(connection: Connection, tenant: str, provenances: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Public FHIR clients, fhirclient, fhirpy and fhirclient.js, read the endpoint with tokens of the sandbox's server."""
+"""Public FHIR clients (fhirclient, fhirpy, fhirclient.js) read the endpoint with tokens of the sandbox."""
 
 from __future__ import annotations
 
