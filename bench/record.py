@@ -11,6 +11,8 @@ What is measured, in a PostgreSQL of its own (embedded, default settings, every 
 
     *Find by date*: the events of an hour of the trail, the first fifty of them opened.
 
+    *Search by patient and date*: the same of a patient's events of a day, by the index that `/fhir` searches.
+
     *Sealing and row-level security*: rows of a score's size into three tables that are alike but for that: plain,
     plain with row-level security, and sealed with it. The first is the ``peer`` of the others.
 
@@ -38,6 +40,7 @@ from psycopg import sql
 from bench.report import Row, at_least, at_most, device, percentile, ratio, table, write_json
 from cds.audit import balp, chain
 from cds.audit.balp import Event
+from cds.audit.events import get_many
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.audit.verify import verify
 from cds.findings import Finding, Level, ModelVersion, NoteSeen, Prescreen, StudySeen
@@ -48,6 +51,8 @@ from cds.store.embedded.postgres import APPLICATION
 from cds.store.master_key import LocalMasterKey
 from cds.store.migrate import upgrade
 from cds.store.sealing import Keyring
+from cds.store.search.find import Query, When, find
+from cds.store.search.terms import patient_term
 
 TENANT = "bench"
 US = party("https://cds.example")
@@ -56,6 +61,7 @@ BATCH = 1000
 LOOKUPS = 200
 VERIFIED_PER_S = 1_000_000 / 60
 SMALL = 10_000
+DAY_S = 86_400
 ROWS = 5_000
 BODY = {
     "model": {"name": "chest-radiograph", "digest": "a" * 64},
@@ -130,6 +136,9 @@ def trail(database: Database, length: int) -> Iterator[Row]:
         yield Row(f"one event appended at {at}, p50", one_event(database, tenant), "ms", device=device())
         found = find_by_date(database, tenant, events)
         yield Row(f"find by date in {at}, p95", found, "ms", goal="< 50", met=at_most(50, found), device=device())
+        found = search_by_patient(database, tenant, events)
+        name = f"search by patient and date in {at}, p95"
+        yield Row(name, found, "ms", goal="< 50", met=at_most(50, found), device=device())
     started, cpu = time.monotonic(), time.process_time()
     with database.transaction(tenant) as connection:
         verified = verify(connection, tenant)
@@ -163,6 +172,22 @@ def _of_hour(connection: Connection, tenant: str, since: datetime) -> None:
         (tenant, since, since + timedelta(hours=1)),
     ).fetchall()
     assert [chain.event_of(connection.sealer.open(chain.place(seq), body)) for seq, body in found]
+
+
+def search_by_patient(database: Database, tenant: str, length: int) -> float | None:
+    days = [(n, BEGAN + timedelta(seconds=n * max(length - DAY_S, 0) / LOOKUPS)) for n in range(LOOKUPS)]
+    with database.transaction(tenant) as connection:
+        return percentile([timed(partial(_of_patient, connection, tenant, *day)) for day in days], 95)
+
+
+def _of_patient(connection: Connection, tenant: str, patient: int, since: datetime) -> None:
+    query = Query(
+        "AuditEvent",
+        patients=((patient_term(f"Patient/{patient}"),),),
+        dates=((When("last_updated", "eq", since, since + timedelta(seconds=DAY_S)),),),
+    )
+    hits = find(connection, tenant, query, 50)
+    assert len(get_many(connection, tenant, [hit.id for hit in hits])) == len(hits) > 0
 
 
 def costs(owner_url: str, database: Database) -> Iterator[Row]:

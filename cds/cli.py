@@ -335,6 +335,24 @@ def checkpoint(settings: Settings, tenant: str | None) -> None:
 
 
 @audit.command()
+@click.argument("tenant", required=False)
+@click.pass_obj
+def feed(settings: Settings, tenant: str | None) -> None:
+    """Show what waits to be forwarded to CDS_AUDIT_REPOSITORY_URL, of TENANT or of every tenant."""
+    from cds.databases import opened, reached  # noqa: PLC0415
+    from cds.store.audit_feed import feeds  # noqa: PLC0415
+
+    with reached(settings) as running, opened(running) as database:
+        for name in [tenant] if tenant else database.tenants():
+            with database.transaction(name) as connection:
+                shown = feeds(connection, name)
+            for held in shown:
+                last = f"{held.forwarded_at:%Y-%m-%d %H:%M}" if held.forwarded_at else "never"
+                said = f"{held.attempts} tries\t{held.last_error}" if held.last_error else "-"
+                click.echo(f"{name}\t{held.repository}\t{held.waiting} waiting\tlast {last}\t{said}")
+
+
+@audit.command()
 @click.argument("tenant")
 @click.argument("file", type=click.File("w"))
 @click.pass_obj

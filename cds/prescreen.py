@@ -142,6 +142,7 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
+        self._check_standing(subject, self._engine.image_bundle)
         # All studies, not the chosen one: what was passed over is part of the reading.
         key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
         kept = partial(self._record.image_reading, subject.tenant, key)
@@ -190,6 +191,7 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
+        self._check_standing(subject, self._engine.note_bundle)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
@@ -224,6 +226,10 @@ class Prescreening:
         return NoteReading(seen, score, unread=len(contents) - len(readable))
 
     # Both together.
+
+    def _check_standing(self, subject: Subject, bundle: Bundle) -> None:
+        """A model that was withdrawn looks at nothing, and what it said before is not used again."""
+        self._record.stands.check(subject.tenant, bundle.version, self._fusion.version)
 
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None

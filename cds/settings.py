@@ -81,6 +81,16 @@ class Settings:
     """Prescreens, reports, cards and feedback."""
     keep_audit_days: int = 0
 
+    # An audit record repository elsewhere, to which the worker forwards the audit trail (IHE ITI-20)
+    audit_repository_url: str = ""
+    """Its FHIR base, https; empty: nothing is forwarded."""
+    audit_repository_token: str = ""
+    """A bearer token, where it asks for one."""
+    audit_repository_certificate: Path | None = None
+    """PEM: our client certificate and its key, where it asks for one (mutual TLS)."""
+    audit_repository_ca: Path | None = None
+    """PEM: who signed its certificate, where no public authority did."""
+
     # The sandbox that `cds demo` and the tests talk to
     sandbox_port: int = 8481
     sandbox_pacs_url: str = ""

@@ -5,7 +5,7 @@ import sys
 from cds.settings import Settings
 
 # A thread that answers waits for one that computes each time it comes back from the database: not 5 ms each time.
-#sys.setswitchinterval(0.0005)
+sys.setswitchinterval(0.0005)
 
 _settings = Settings.from_environment()
 

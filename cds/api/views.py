@@ -18,7 +18,7 @@ from cds.api.problem import problem, refusal
 from cds.assess import Assessed
 from cds.audit.balp import Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.errors import NoteError, RequestError, UpstreamError
+from cds.errors import ModelError, NoteError, RequestError, SightlineError, UpstreamError
 from cds.notes.context import PatientContext
 from cds.registration import Registration
 from cds.reporting.record import Record
@@ -61,6 +61,7 @@ def blueprint(
         with admitted(request.headers.get("Authorization"), request.path, request.remote_addr) as caller:
             asked = parse(request.get_data())
             assessed = _assessed(asked.context(), asked.note)
+            record.stands.check(caller.tenant, *assessed.models)
             trail = Trail(us, OnBehalf(token_id=caller.jti))
             trail.assessed(caller.registration.issuer, SERVICE, assessed.models)
             record.audit(caller.tenant, trail)
@@ -77,7 +78,8 @@ def blueprint(
         return refusal(error)
 
     @bp.errorhandler(UpstreamError)
-    def unavailable(error: UpstreamError) -> Response:
+    @bp.errorhandler(ModelError)
+    def unavailable(error: SightlineError) -> Response:
         _log.error("an assessment could not be given: %s", error)
         return problem(503, "the service cannot answer at the moment")
 

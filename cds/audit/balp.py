@@ -240,6 +240,16 @@ def model_activated(exchange: Exchange, model: ModelVersion) -> Event:
     )
 
 
+def model_withdrawn(exchange: Exchange, name: str, digest: str, device: str) -> Event:
+    """Nothing that the model version said stands any more; the user is who decided it.
+
+    ``device`` is the reference to its Device, ``name`` its name and version.
+    """
+    event = _operation(exchange, "model-change", "model-withdrawn", (_data(device, "4"),))
+    event["agent"].append(_software(name, digest))
+    return event
+
+
 def refusal(exchange: Exchange, service: str, reason: str, outcome: Outcome = Outcome.MINOR_FAILURE) -> Event:
     """A call that we refused, and why: one plain sentence without patient data or tokens."""
     return failed(hook_call(exchange, service), reason, outcome, code="security")
@@ -359,9 +369,13 @@ def _user(exchange: Exchange, participation: str) -> tuple[Event, ...]:
 
 
 def _model(model: ModelVersion) -> Event:
-    who = {"type": "Device", "identifier": {"value": f"sha256:{model.digest}"}}
+    return _software(f"{model.name} {model.version}", model.digest)
+
+
+def _software(name: str, digest: str) -> Event:
+    who = {"type": "Device", "identifier": {"value": f"sha256:{digest}"}}
     type = {"coding": [_coding(DCM, "110150", "Application")]}
-    return {"type": type, "who": who, "name": f"{model.name} {model.version}", "requestor": False}
+    return {"type": type, "who": who, "name": name, "requestor": False}
 
 
 def _kind(type: str, role: str) -> Event:

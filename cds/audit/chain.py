@@ -21,11 +21,11 @@ from uuid import UUID
 
 import orjson
 
-from cds.audit.subject import entry
 from cds.errors import IntegrityError
 from cds.store.database import Connection
 from cds.store.sealing import Place
 from cds.store.search import index
+from cds.store.search.subject import entry
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
@@ -76,14 +76,14 @@ def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[st
     return [row[2] for row in rows]
 
 
-def rows(connection: Connection, tenant: str, after: int = 0) -> Iterator[Row]:
+def rows(connection: Connection, tenant: str, after: int = 0, limit: int | None = None) -> Iterator[Row]:
     """The events after a place in the chain, in their order, a few thousand in memory at a time."""
     with connection.cursor(name="audit_trail", binary=True) as cursor:
         cursor.itersize = BATCH
         cursor.execute(
             "SELECT seq, id, recorded, previous_hash, hash, body FROM audit_event"
-            " WHERE tenant = %s AND seq > %s ORDER BY seq",
-            (tenant, after),
+            " WHERE tenant = %s AND seq > %s ORDER BY seq LIMIT %s",
+            (tenant, after, limit),
         )
         for seq, id, recorded, previous_hash, hash, sealed in cursor:
             yield Row(seq, id, recorded, previous_hash, hash, _opened(connection, seq, sealed))

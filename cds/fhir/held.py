@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from cds.audit import events, subject
+from cds.audit import events
 from cds.ehr.datatypes import ID
 from cds.errors import Unknown
 from cds.store import resources
 from cds.store.database import Connection
+from cds.store.search import subject
 from cds.store.search.parameters import PARAMETERS
 from cds.store.search.terms import patient_term
 

@@ -18,6 +18,7 @@ from cds.audit.balp import Exchange, Party
 from cds.audit.verify import verify
 from cds.errors import ConfigurationError, IntegrityError
 from cds.settings import Settings
+from cds.store import audit_feed
 from cds.store.database import Connection, Database
 from cds.store.search import index
 
@@ -70,6 +71,8 @@ class Policy:
     deliveries: int
     results: int
     audit: int
+    forwarded_to: str = ""
+    """The repository that must hold an event of the audit trail before it goes; empty: none."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Policy:
@@ -79,6 +82,7 @@ class Policy:
             settings.keep_deliveries_days,
             settings.keep_results_days,
             settings.keep_audit_days,
+            settings.audit_repository_url.rstrip("/"),
         )
         if policy.audit and not 0 < policy.results <= policy.audit:
             raise ConfigurationError("CDS_KEEP_AUDIT_DAYS must not be shorter than CDS_KEEP_RESULTS_DAYS")
@@ -97,7 +101,7 @@ def over(owner: Database, tenant: str, policy: Policy) -> dict[str, int]:
         counts = {rule.kind: _counted(connection, tenant, rule, since) for rule, since in policy.rules(now)}
         if policy.audit:
             start = checkpoint.floor(connection, tenant)
-            until = _last_checkpoint(connection, tenant, now - timedelta(days=policy.audit))
+            until = _last_checkpoint(connection, tenant, policy, now)
             counts[AUDIT] = max(0, until - (start[0] if start else 0))
     return counts
 
@@ -112,7 +116,7 @@ def purge(owner: Database, tenant: str, policy: Policy, keys: KeySet, us: Party)
         connection.execute("SET LOCAL statement_timeout = 0")
         removed = {rule.kind: _removed(connection, tenant, rule, since) for rule, since in policy.rules(now)}
         if policy.audit:
-            removed[AUDIT] = _audit_removed(connection, tenant, now - timedelta(days=policy.audit), keys)
+            removed[AUDIT] = _audit_removed(connection, tenant, policy, now, keys)
         index.sweep(connection, tenant)
         chain.append(connection, tenant, balp.maintenance(Exchange(us, us, us), "purge", removed))
     return removed
@@ -133,12 +137,12 @@ def _removed(connection: Connection, tenant: str, rule: Rule, since: datetime) -
     ).rowcount
 
 
-def _audit_removed(connection: Connection, tenant: str, since: datetime, keys: KeySet) -> int:
+def _audit_removed(connection: Connection, tenant: str, policy: Policy, now: datetime, keys: KeySet) -> int:
     trust = checkpoint.trusted(connection, tenant, keys)
     found = verify(connection, tenant, trust)
     if found.broken:
         raise IntegrityError(f"the audit trail of {tenant} does not hold: {found.broken}; nothing is purged")
-    until = _last_checkpoint(connection, tenant, since)
+    until = _last_checkpoint(connection, tenant, policy, now)
     if until <= trust.start.seq:
         return 0
     connection.execute("SELECT set_config('cds.maintenance', 'purge', true)")
@@ -151,11 +155,12 @@ def _audit_removed(connection: Connection, tenant: str, since: datetime, keys: K
     return connection.execute("DELETE FROM audit_event WHERE tenant = %s AND seq <= %s", (tenant, until)).rowcount
 
 
-def _last_checkpoint(connection: Connection, tenant: str, since: datetime) -> int:
-    """The last event that is over and that a checkpoint stands at; 0 where there is none."""
+def _last_checkpoint(connection: Connection, tenant: str, policy: Policy, now: datetime) -> int:
+    """The last event that is over, was forwarded, and has a checkpoint at it; 0 where there is none."""
+    forwarded = audit_feed.place(connection, tenant, policy.forwarded_to) if policy.forwarded_to else None
     found = connection.execute(
         "SELECT max(c.seq) FROM audit_checkpoint c JOIN audit_event e USING (tenant, seq)"
-        " WHERE tenant = %s AND e.recorded < %s",
-        (tenant, since),
+        " WHERE tenant = %s AND e.recorded < %s AND seq <= coalesce(%s, seq)",
+        (tenant, now - timedelta(days=policy.audit), forwarded),
     ).fetchone()
     return (found and found[0]) or 0

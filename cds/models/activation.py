@@ -14,16 +14,19 @@ from cds.engine.active import FILE, with_choice
 from cds.engine.bundles import Bundle
 from cds.errors import ModelError
 from cds.settings import Settings
+from cds.store import withdrawn_models
+from cds.store.database import Database
+from cds.store.withdrawn_models import SERVICE
 
-CHAIN = "service"
+CHAIN = SERVICE
 """The chain of what concerns every tenant: `cds audit verify service`."""
 
 
 def activate(settings: Settings, bundle: Bundle, by: str) -> None:
     """The service uses ``bundle`` for its kind from its next start on; ``by`` names the person who chose it.
 
-    Raises :class:`ModelError` where the bundle is untrained or the choice cannot be written, and what the database
-    raises where it cannot be audited: then nothing has changed.
+    Raises :class:`ModelError` where the bundle is untrained, was withdrawn, or the choice cannot be written, and
+    what the database raises where it cannot be audited: then nothing has changed.
     """
     if bundle.untrained:
         raise ModelError(f"model bundle {bundle.directory.name} is untrained: its scores mean nothing")
@@ -53,5 +56,15 @@ def _audit(settings: Settings, bundle: Bundle, by: str) -> None:
     with reached(settings) as running:
         if not settings.database_url:
             upgrade(running)
-        with opened(running) as database, database.transaction(CHAIN) as connection:
-            chain.append(connection, CHAIN, event)
+        with opened(running) as database:
+            _refuse_withdrawn(database, bundle)
+            with database.transaction(CHAIN) as connection:
+                chain.append(connection, CHAIN, event)
+
+
+def _refuse_withdrawn(database: Database, bundle: Bundle) -> None:
+    """A bundle is used for every tenant: one that withdrew it is enough."""
+    for tenant in sorted({*database.tenants(), SERVICE}):
+        with database.transaction(tenant) as connection:
+            if bundle.version.digest in withdrawn_models.digests_of(connection, tenant):
+                raise ModelError(f"model bundle {bundle.directory.name} was withdrawn ({tenant}) and stays so")

@@ -1,4 +1,4 @@
-"""``cds models``: add, list, show, activate, evaluate."""
+"""``cds models``: add, list, show, activate, evaluate, withdraw."""
 
 from __future__ import annotations
 
@@ -114,6 +114,40 @@ def models_activate(settings: Settings, name: str, by: str) -> None:
     bundle = _bundle(settings, name)
     activate(settings, bundle, by)
     click.echo(f"{name} is the {bundle.version.kind} model from the next start of the service on.")
+
+
+@models.command("withdraw")
+@click.argument("version")
+@click.option("--reason", required=True, help="One sentence without patient data; the EHRs keep it.")
+@click.option("--tenant", help="Withdraw it for this tenant alone.")
+@click.option("--by", default=getpass.getuser, show_default="the user of the system", help="Who decided it.")
+@click.option("--dry-run", is_flag=True, help="Only say how many reports it would be.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def models_withdraw(
+    context: click.Context, version: str, reason: str, tenant: str | None, by: str, dry_run: bool, yes: bool
+) -> None:
+    """Recall VERSION, NAME@VERSION or a digest: enter all its reports in error, here and in the EHRs."""
+    from cds.audit.trail import party  # noqa: PLC0415
+    from cds.databases import opened, reached  # noqa: PLC0415
+    from cds.models.withdrawal import Recall, everywhere, known, standing  # noqa: PLC0415
+
+    settings: Settings = context.obj
+    with reached(settings) as running, opened(running) as database:
+        found = known(database, [tenant] if tenant else database.tenants(), version)
+        if dry_run:
+            for name, versions in found.items():
+                click.echo(f"{name}\t{len(standing(database, name, versions))} reports")
+            return
+        if not yes:
+            click.confirm("Withdraw every report of this model version, for good?", abort=True)
+        recall, left = Recall(database, party(settings.base_url), reason, by), 0
+        for outcome in recall(found if tenant else everywhere(found)):
+            click.echo(f"{outcome.tenant}\t{outcome.withdrawn} reports")
+            left += outcome.left
+    if left:
+        click.echo(f"{left} reports stand: the prescreens that they are of are not kept any more.", err=True)
+        context.exit(1)
 
 
 @models.command("evaluate")

@@ -16,8 +16,9 @@ from cds.audit.journal import Journal, Write
 from cds.audit.trail import Trail
 from cds.findings import ImageReading, NoteReading, Prescreen
 from cds.reporting.resources import collection, located, report_id, resources
+from cds.reporting.standing import Standing
 from cds.reporting.tasks import review
-from cds.store import cards, outbox, prescreens, scores
+from cds.store import cards, outbox, prescreens, scores, withdrawn_models
 from cds.store import resources as resource_store
 from cds.store.database import Connection, Database
 from cds.store.recent import Recent
@@ -82,6 +83,7 @@ class Record:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._journal = Journal(database)
+        self.stands = Standing(database)
         self._readings: Recent[Any] = Recent(READINGS_AT_HAND)
 
     def image_reading(self, tenant: str, key: str) -> ImageReading | None:
@@ -97,6 +99,7 @@ class Record:
         return self._keep(tenant, key, "note", reading)
 
     def by_id(self, tenant: str, id: str) -> Prescreen | None:
+        """As it was answered, whether or not it :attr:`stands`."""
         with self._database.transaction(tenant) as connection:
             body = prescreens.get(connection, tenant, UUID(id))
         return _PRESCREEN.validate_python(body) if body else None
@@ -106,13 +109,13 @@ class Record:
         return next(iter(self.recent(tenant, fhir_server, patient, LOOKED_THROUGH)), None)
 
     def recent(self, tenant: str, fhir_server: str, patient: str, limit: int) -> list[Prescreen]:
-        """The last prescreens of ``Patient/{id}``, the latest first; at most ``limit`` are looked through.
+        """The last prescreens of ``Patient/{id}`` that stand, the latest first; ``limit`` are looked through.
 
         One with a late part is not among them: the whole one follows it.
         """
         with self._database.transaction(tenant) as connection:
             bodies = prescreens.of_patient(connection, tenant, fhir_server, patient, limit)
-        return [one for one in map(_PRESCREEN.validate_python, bodies) if not one.late]
+        return [one for one in map(_PRESCREEN.validate_python, bodies) if not one.late and self.stands(one)]
 
     def write(self, tenant: str, trail: Trail, *writes: Write) -> None:
         """All of it with the events of ``trail`` in one transaction, or nothing."""
@@ -196,6 +199,8 @@ def kept(prescreen: Prescreen, trail: Trail) -> Write:
 def reported(prescreen: Prescreen, trail: Trail) -> Write:
     """Report, observations and provenance of a prescreen that is kept; nothing where they were made before.
 
+    Nothing either where a model of it was withdrawn since.
+
     They are on their way to the EHR with the same transaction.
     """
 
@@ -205,7 +210,7 @@ def reported(prescreen: Prescreen, trail: Trail) -> Write:
             return []
         # Another process may be about to: the second waits here, and then finds it done.
         prescreens.lock(connection, prescreen.tenant, UUID(prescreen.id))
-        if _is_reported(connection, prescreen, report):
+        if _is_reported(connection, prescreen, report) or _is_withdrawn(connection, prescreen):
             return []
         _write_results(connection, prescreen)
         return [trail.report_created(prescreen, report)]
@@ -275,22 +280,26 @@ def _is_reported(connection: Connection, prescreen: Prescreen, report: str) -> b
     return resource_store.get(connection, prescreen.tenant, "DiagnosticReport", report) is not None
 
 
+def _is_withdrawn(connection: Connection, prescreen: Prescreen) -> bool:
+    digests = [model.digest for model in prescreen.models]
+    return withdrawn_models.any_of(connection, prescreen.tenant, digests)
+
+
 def _write_results(connection: Connection, prescreen: Prescreen) -> None:
     written = resources(prescreen)
     task = review(prescreen)
     held = [*written, *([task] if task else [])]
-    for resource in (located(one, held, prescreen.fhir_server) for one in held):
-        if resource["resourceType"] == "Device":
-            # A model version's Device is the same for every patient.
-            resource_store.put_new(connection, prescreen.tenant, resource)
-        else:
-            resource_store.put(
-                connection,
-                prescreen.tenant,
-                resource,
-                patient=prescreen.patient,
-                fhir_server=prescreen.fhir_server,
-            )
+    found = [located(one, held, prescreen.fhir_server) for one in held]
+    # A model version's Device is the same for every patient.
+    for device in (one for one in found if one["resourceType"] == "Device"):
+        resource_store.put_new(connection, prescreen.tenant, device)
+    resource_store.put_all_new(
+        connection,
+        prescreen.tenant,
+        [one for one in found if one["resourceType"] != "Device"],
+        patient=prescreen.patient,
+        fhir_server=prescreen.fhir_server,
+    )
     outbox.enqueue(
         connection,
         prescreen.tenant,

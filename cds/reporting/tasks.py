@@ -1,11 +1,12 @@
-"""The queue: a Task that asks a radiologist to look at what a model found (FHIR R4, "Task")."""
+"""The queue: Tasks that ask a radiologist to look at what a model found (FHIR R4, "Task")."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
-from cds.findings import SNOMED_CT, Level, Prescreen
+from cds.findings import SNOMED_CT, Finding, Level, Prescreen
 from cds.reporting import codes
 from cds.reporting.resources import device_id, report_id
 
@@ -22,21 +23,32 @@ def review(prescreen: Prescreen) -> Resource | None:
     high = [finding for finding in prescreen.findings if finding.level is Level.HIGH]
     if not high or prescreen.issued is None:
         return None
-    issued = prescreen.issued.isoformat(timespec="milliseconds")
-    reason = high[0].type
+    return _requested(prescreen, review_id(prescreen), "review", prescreen.issued, high[0])
+
+
+def second_look(prescreen: Prescreen, reason: str) -> Resource:
+    """The Task for a report that was withdrawn: somebody may have acted on it."""
+    id = str(uuid.uuid5(uuid.UUID(prescreen.id), "Task/withdrawal"))
+    task = _requested(prescreen, id, "withdrawal", datetime.now(UTC), prescreen.findings[0])
+    return {**task, "description": f"The report was withdrawn: {reason}"}
+
+
+def _requested(prescreen: Prescreen, id: str, name: str, authored: datetime, worst: Finding) -> Resource:
+    high = [finding for finding in prescreen.findings if finding.level is Level.HIGH]
+    at = authored.isoformat(timespec="milliseconds")
     return {
         "resourceType": "Task",
-        "id": review_id(prescreen),
+        "id": id,
         "meta": {"profile": [codes.PROFILES + "review-task"]},
-        "identifier": [{"system": codes.PRESCREEN_IDENTIFIER, "value": f"{prescreen.id}/review"}],
+        "identifier": [{"system": codes.PRESCREEN_IDENTIFIER, "value": f"{prescreen.id}/{name}"}],
         "status": "requested",
         "intent": "proposal",
         "priority": "stat" if any(finding.type.time_critical for finding in high) else "urgent",
         "code": {"coding": [codes.REVIEW]},
         "focus": {"reference": f"DiagnosticReport/{report_id(prescreen)}"},
         "for": {"reference": prescreen.patient},
-        "authoredOn": issued,
-        "lastModified": issued,
+        "authoredOn": at,
+        "lastModified": at,
         "requester": {"reference": f"Device/{device_id(prescreen.models[-1])}"},
-        "reasonCode": codes.concept(SNOMED_CT, reason.snomed, reason.display),
+        "reasonCode": codes.concept(SNOMED_CT, worst.type.snomed, worst.type.display),
     }

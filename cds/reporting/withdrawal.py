@@ -1,7 +1,7 @@
 """A prescreen taken back: its report and observations are entered in error, here and in the EHR.
 
-For the recall of a model version, and for a result that should not have been. Nothing is removed: each resource
-gets a next version, and a Provenance says why.
+Nothing is removed: each resource gets a next version, a Provenance says why, and a Task asks a radiologist to look
+at the patient's imaging again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from cds.audit.trail import Trail
 from cds.findings import Prescreen
 from cds.reporting import codes
 from cds.reporting.record import Record
-from cds.reporting.resources import Resource, collection, relative, report_id
-from cds.reporting.tasks import review_id
+from cds.reporting.resources import Resource, collection, device, located, relative, report_id
+from cds.reporting.tasks import review_id, second_look
 from cds.store import outbox, prescreens, resources
 from cds.store.database import Connection
 
@@ -58,15 +58,21 @@ class _Withdrawing:
         observations = _observations(connection, tenant, report)
         taken_back = [_in_error(resource) for resource in (*observations, report)]
         said = _provenance(prescreen, taken_back, self._reason)
-        # The queue is ours alone: the EHR was never told of it.
-        task = resources.get(connection, tenant, "Task", review_id(prescreen))
-        for resource in (*taken_back, said, *([_in_error(task)] if task else [])):
+        for resource in (*taken_back, said, *self._queue(connection, report)):
             resources.put(
                 connection, tenant, resource, patient=prescreen.patient, fhir_server=prescreen.fhir_server
             )
         _tell_the_ehr(connection, prescreen, [*taken_back, said])
         self.done = True
         return [self._trail.report_updated(prescreen.patient, id)]
+
+    def _queue(self, connection: Connection, report: Resource) -> list[Resource]:
+        """What was asked before, in error, and what is asked now; the EHR was never told of either."""
+        prescreen = self._prescreen
+        asked = resources.get(connection, prescreen.tenant, "Task", review_id(prescreen))
+        own = [report, *(device(model) for model in prescreen.models)]
+        again = located(second_look(prescreen, self._reason), own, prescreen.fhir_server)
+        return [*([_in_error(asked)] if asked else []), again]
 
 
 def _observations(connection: Connection, tenant: str, report: Resource) -> list[Resource]:

@@ -80,6 +80,13 @@ class OtherPatient(Refusal):
     advice = "Go back to the EHR, check which patient is open, and open Sightline from that patient's own card."
 
 
+class PrescreenWithdrawn(Refusal):
+    status = 410
+    title = "This prescreen was withdrawn"
+    what = "A model that it rests on was recalled. What the card said does not hold any more, so it is not shown."
+    advice = "Look at the image and the notes yourself. Signing an imaging order again asks for a new prescreen."
+
+
 class SystemAway(Refusal):
     status = 502
     title = "A system did not answer"

@@ -28,7 +28,11 @@ class Prescreens(Protocol):
     def by_id(self, tenant: str, id: str, /) -> Prescreen | None: ...
 
     def latest(self, tenant: str, fhir_server: str, patient: str, /) -> Prescreen | None:
-        """The last one of ``Patient/{id}`` on that FHIR server."""
+        """The last one of ``Patient/{id}`` on that FHIR server that stands."""
+        ...
+
+    def stands(self, prescreen: Prescreen, /) -> bool:
+        """Whether no model of it was withdrawn."""
         ...
 
 

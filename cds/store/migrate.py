@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
 from cds.store import plain
+from cds.store.database import Database
 from cds.store.master_key import MasterKey
+from cds.store.sealing import Keyring
+from cds.store.search import backfill
 
 OURS = Path(__file__).with_name("migrations")
 LOCK = 0x5167_4D16
@@ -28,6 +31,8 @@ LOCK_WAIT_S = 120
 CONNECT_S = 10
 WHEN_SEALED = "0005_sealed"
 """The step that takes what is plain away, before which everything is sealed."""
+WHEN_INDEXED = "0008_indexed"
+"""The step before which everything is in the search index."""
 
 GRANTS: Mapping[str, str] = {
     "schema_migration": "SELECT",
@@ -48,6 +53,8 @@ GRANTS: Mapping[str, str] = {
     "bulk_export_file": "SELECT, INSERT, DELETE",
     "audit_checkpoint": "SELECT, INSERT",
     "audit_floor": "SELECT",
+    "audit_feed": "SELECT, INSERT, UPDATE",
+    "withdrawn_model": "SELECT, INSERT",
     "procrastinate_jobs": "SELECT, INSERT, UPDATE, DELETE",
     "procrastinate_events": "SELECT, INSERT",
     "procrastinate_workers": "SELECT, INSERT, UPDATE, DELETE",
@@ -106,6 +113,9 @@ def upgrade(admin_url: str, app_role: str, master: MasterKey) -> list[str]:
         for step in missing:
             if step.name == WHEN_SEALED:
                 plain.seal_all(connection, master)
+            if step.name == WHEN_INDEXED:
+                with closing(Database(admin_url, Keyring(master), max_size=1)) as owner:
+                    backfill.index_all(owner)
             _apply(connection, step, master)
         _grant(connection, app_role)
         return [step.name for step in missing]

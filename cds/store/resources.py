@@ -61,6 +61,34 @@ def put_new(connection: Connection, tenant: str, resource: Body) -> bool:
     return True
 
 
+def put_all_new(
+    connection: Connection, tenant: str, resources: Sequence[Body], *, patient: str, fhir_server: str
+) -> None:
+    """Write resources of one patient, none of which is there yet: a few ways to the database for them all."""
+    (now,) = connection.execute("SELECT now()").fetchone() or (None,)
+    whose = connection.sealer.blind(patient)
+    keys = [(resource["resourceType"], resource["id"]) for resource in resources]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO resource (tenant, type, id, version, patient, fhir_server, body, last_updated)"
+            " VALUES (%s, %s, %s, 1, %s, %s, %s, %s)",
+            [
+                (tenant, *key, whose, fhir_server, to_column(connection, ("resource", *key), resource), now)
+                for key, resource in zip(keys, resources, strict=True)
+            ],
+        )
+        cursor.executemany(
+            "INSERT INTO resource_version (tenant, type, id, version, body, last_updated)"
+            " VALUES (%s, %s, %s, 1, %s, %s)",
+            [
+                (tenant, *key, to_column(connection, _place(*key, 1), resource), now)
+                for key, resource in zip(keys, resources, strict=True)
+            ],
+        )
+    known_as = f"{fhir_server}/{patient}"
+    index.add(connection, tenant, [index.entry(resource, now, known_as) for resource in resources])
+
+
 def get(connection: Connection, tenant: str, type: str, id: str) -> dict[str, Any] | None:
     """The current version."""
     found = connection.execute(

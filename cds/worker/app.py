@@ -1,4 +1,4 @@
-"""The worker: a Procrastinate application that delivers what the outbox holds, and makes bulk exports.
+"""The worker: a Procrastinate application that delivers what the outbox holds, makes bulk exports, forwards audit.
 
 Their tables are the record; a job only says that a row may be due. Each minute jobs that died with their worker
 are run again, and rows without a job get one: neither does Procrastinate by itself.
@@ -16,6 +16,7 @@ from procrastinate.jobs import Status
 
 from cds.store import exports
 from cds.store.outbox import QUEUE, TASK
+from cds.worker.audit_feed import AuditFeed
 from cds.worker.delivery import Deliverer
 from cds.worker.export import Exporter
 
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 RECOVER = "recover"
 HOURLY = "hourly"
+FEED = "feed"
 CONCURRENCY = 4
 STALLED_S = 30.0
 """A worker without a heartbeat for so long is taken for dead."""
@@ -32,8 +34,16 @@ GRACE_S = 10.0
 """How long a delivery under way may go on when the worker is told to stop; then it begins no further call."""
 
 
-def create_app(database_url: str, deliverer: Deliverer, hourly: Sequence[Callable[[], None]] = ()) -> App:
-    """The tasks, bound to what they work with; ``hourly`` is what is done once an hour, by one worker."""
+def create_app(
+    database_url: str,
+    deliverer: Deliverer,
+    hourly: Sequence[Callable[[], None]] = (),
+    feed: AuditFeed | None = None,
+) -> App:
+    """The tasks, bound to what they work with.
+
+    ``hourly`` is what is done once an hour, by one worker; ``feed``, if any, forwards the audit trail each minute.
+    """
     exporter = Exporter(deliverer.database, deliverer.registrations)
     connector = PsycopgConnector(conninfo=database_url, min_size=1, max_size=CONCURRENCY)
     app = App(connector=connector)
@@ -58,6 +68,13 @@ def create_app(database_url: str, deliverer: Deliverer, hourly: Sequence[Callabl
     async def each_hour(timestamp: int) -> None:
         for job in hourly:
             await asyncio.to_thread(job)
+
+    if feed:
+
+        @app.periodic(cron="* * * * *")
+        @app.task(name=FEED, queue=QUEUE, pass_context=True)
+        def forward(context: JobContext, timestamp: int) -> None:
+            feed(given_up=context.should_abort)
 
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import httpx
 
@@ -21,7 +21,8 @@ from cds.store import master_key, outbox
 from cds.store.database import Connection, Database
 from cds.store.outbox import Delivery
 from cds.store.sealing import Keyring
-from cds.worker import app
+from cds.worker import app, audit_repository
+from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer
 from cds.worker.report import Reporter
@@ -30,9 +31,13 @@ from cds.worker.report import Reporter
 def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     logs.configure(settings.log_level)
-    with deliverer(settings) as delivering:
+    with ExitStack() as opened:
+        delivering = opened.enter_context(deliverer(settings))
         signing = Checkpoints(delivering.database, Keys.load(settings).signing)
-        app.run(app.create_app(settings.database_url, delivering, hourly=[signing]))
+        feed = None
+        if settings.audit_repository_url:
+            feed = AuditFeed(delivering.database, opened.enter_context(audit_repository.opened(settings)))
+        app.run(app.create_app(settings.database_url, delivering, hourly=[signing], feed=feed))
 
 
 @contextmanager

@@ -84,11 +84,12 @@ def _answer(client: Client, hook: HookRequest, arrived: float) -> Answer:
 
 @pytest.fixture
 def hooks(database: Database, valkey: Valkey, tenant: str) -> Callable[..., Hooks]:
-    """Make the application, with another Valkey or another rate if need be."""
+    """Make the application, with another Valkey, another rate, or a tenant for the other EHR if need be."""
     us, record = party(BASE), Record(database)
     issuers = [f"https://{name}.{tenant}.example/fhir" for name in ("one", "other")]
-    registrations = Registrations(
-        Registration.from_json(
+
+    def registered(issuer: str, tenant: str) -> Registration:
+        return Registration.from_json(
             {
                 "issuer": issuer,
                 "tenant": tenant,
@@ -97,10 +98,9 @@ def hooks(database: Database, valkey: Valkey, tenant: str) -> Callable[..., Hook
                 "origins": ["https://ehr.example"],
             }
         )
-        for issuer in issuers
-    )
 
-    def made(*, rate_per_minute: int = 6000, counts: Valkey = valkey) -> Hooks:
+    def made(*, rate_per_minute: int = 6000, counts: Valkey = valkey, other_tenant: str = tenant) -> Hooks:
+        registrations = Registrations(map(registered, issuers, (tenant, other_tenant)))
         clients = ClientAuthentication(registrations, Jwks(httpx.Client()), valkey)
         app = Flask("hooks")
         app.register_blueprint(

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.registration import Registration
 from cds.reporting.record import Record, kept, report_due
+from cds.reporting.standing import Standing
 from cds.settings import Settings
+from cds.store import withdrawn_models
 from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.sealed_tables import AUDIT_EVENT, OUTBOX, PRESCREEN, SCORE, SealedTable
@@ -305,6 +308,35 @@ def test_identical_calls_in_flight_are_computed_once(
         for one in due:
             one.result(10)
     assert service.models.scored == 1
+
+
+class TestAWithdrawnModel:
+    """Recalled while the service runs with it."""
+
+    @pytest.fixture(autouse=True)
+    def seen_before(self, service: Service, tenant: str, database: Database) -> None:
+        """What the model said is kept, and then it is withdrawn; this process knows of it."""
+        service.models.go_on.set()
+        called(service, tenant)
+        with database.transaction(tenant) as connection:
+            withdrawn_models.add(connection, tenant, service.models.note_bundle.version.digest)
+        service.record.stands = Standing(database)
+
+    def test_looks_at_nothing_and_what_it_said_is_not_used(self, service: Service, tenant: str) -> None:
+        called(service, tenant)
+        before, after = service.prescreens
+        assert before.findings
+        assert not after.findings
+        reason = next(missing.reason for missing in after.missing if missing.part == "note")
+        assert "was withdrawn" in reason
+        assert service.models.scored == 1
+
+    def test_another_version_looks_anew(self, service: Service, tenant: str) -> None:
+        version = replace(service.models.note_bundle.version, version="9.0.0", digest="f" * 64)
+        service.models.note_bundle = replace(service.models.note_bundle, version=version)
+        called(service, tenant)
+        assert service.prescreens[-1].models == (version,)
+        assert service.models.scored == 2
 
 
 class TestAfterwards:

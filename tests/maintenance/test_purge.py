@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ from cds.maintenance.patient import Whose
 from cds.maintenance.purge import AUDIT, Policy
 from cds.reporting.record import Record, kept, reported
 from cds.settings import Settings
-from cds.store import cards, outbox, prescreens, resources, scores
+from cds.store import audit_feed, cards, outbox, prescreens, resources, scores
 from cds.store.database import Connection, Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.store.sealed_tables import AUDIT_EVENT, SEALED_TABLES
@@ -203,6 +204,21 @@ class TestAudit:
             purge.purge(owner, tenant, YEAR, KEYS, US)
         with database.transaction(tenant) as connection:
             assert rows(connection)["prescreen"] == 1
+
+    def test_what_a_repository_has_not_taken_yet_stays(
+        self, database: Database, owner: Database, tenant: str
+    ) -> None:
+        audited_long_ago(database, tenant, 3)
+        signed(database, tenant)
+        audited_long_ago(database, tenant, 3)
+        signed(database, tenant)
+        forwarded = replace(YEAR, forwarded_to="https://arr.example/fhir")
+        assert purge.purge(owner, tenant, forwarded, KEYS, US)[AUDIT] == 0
+        with database.transaction(tenant) as connection:
+            audit_feed.claim(connection, tenant, forwarded.forwarded_to)
+            audit_feed.taken(connection, tenant, forwarded.forwarded_to, 4)
+        assert purge.over(owner, tenant, forwarded)[AUDIT] == 3
+        assert purge.purge(owner, tenant, forwarded, KEYS, US)[AUDIT] == 3
 
     @pytest.mark.parametrize("days", [{"keep_results_days": 0}, {"keep_results_days": 400}])
     def test_it_is_not_kept_shorter_than_what_it_tells_of(self, days: dict[str, int]) -> None:

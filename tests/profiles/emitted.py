@@ -15,6 +15,7 @@ from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, prescreen
 Resource = dict[str, Any]
 
 SERVER = "https://ehr.example/fhir"
+NOW = "2026-11-22T09:30:00.000+00:00"
 US = Party("sightline", "https://cds.example")
 EHR = Party(SERVER, SERVER)
 CALLER = Party("growth-app", "192.0.2.7")
@@ -90,7 +91,19 @@ def results() -> dict[str, tuple[str, Resource]]:
     return found | {"model card": (RESULTS["DocumentReference"], card)}
 
 
-EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS}
+def recall() -> dict[str, tuple[str, Resource]]:
+    """What the recall of a model version adds."""
+    device = {**resources.device(IMAGE_MODEL), "status": "inactive"}
+    task = {**tasks.second_look(WHOLE, "It was recalled."), "authoredOn": NOW, "lastModified": NOW}
+    event = balp.model_withdrawn(Exchange(US, US, US, USER), "chest-radiograph 1.0.0", "a" * 64, "Device/1")
+    return {
+        "recall: Device": (RESULTS["Device"], device),
+        "recall: Task": (RESULTS["Task"], resources.located(task, resources.resources(WHOLE), SERVER)),
+        "recall: AuditEvent": ("model-change", event),
+    }
+
+
+EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS, **recall()}
 
 
 def changed(name: str, change: Callable[[Resource], object]) -> tuple[str, Resource]:

@@ -163,6 +163,10 @@ class Kept:
 
     def __init__(self) -> None:
         self.all: list[Prescreen] = []
+        self.withdrawn: set[str] = set()
+
+    def stands(self, prescreen: Prescreen) -> bool:
+        return prescreen.id not in self.withdrawn
 
     def by_id(self, tenant: str, id: str) -> Prescreen | None:
         return next((p for p in self.all if (p.tenant, p.id) == (tenant, id)), None)

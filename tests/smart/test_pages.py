@@ -148,6 +148,17 @@ class TestWhichPrescreen:
         ehr.context["appContext"] = handle()
         assert page().status_code == 403
 
+    def test_one_that_was_withdrawn_is_not_shown(
+        self, page: Page, kept: Kept, ehr: Ehr, handle: Handle, events: Events
+    ) -> None:
+        kept.withdrawn = {prescreen().id}
+        ehr.context["appContext"] = handle()
+        response = page()
+        assert response.status_code == 410
+        assert "This prescreen was withdrawn" in text(response)
+        assert "Pneumothorax" not in text(response)
+        assert events[-1][1]["outcomeDesc"] == "a model of the card's prescreen was withdrawn"
+
     def test_never_another_tenants(self, page: Page, kept: Kept, ehr: Ehr, handle: Handle) -> None:
         kept.all[:] = [prescreen(tenant="another")]
         ehr.context["appContext"] = handle()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from cds.audit import chain, checkpoint
-from cds.store import cards, exports, outbox, prescreens, resources, scores
+from cds.store import audit_feed, cards, exports, outbox, prescreens, resources, scores, withdrawn_models
 from cds.store.database import Connection, Database
 from cds.store.migrate import GRANTS
 from tests.audit.test_checkpoints import KEYS
@@ -47,6 +47,8 @@ def filled(database: Database, tenant: str) -> str:
             {"resourceType": "AuditEvent", "id": str(uuid4()), "recorded": "2026-01-02T03:04:05.000Z"},
         )
         assert checkpoint.make(connection, tenant, KEYS)
+        withdrawn_models.add(connection, tenant, "digest")
+        assert audit_feed.claim(connection, tenant, "https://arr.example") == 0
     return tenant
 
 

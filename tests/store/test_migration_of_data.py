@@ -3,91 +3,16 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import orjson
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from cds.audit import chain
 from cds.audit.verify import verify
-from cds.store import cards, migrate, outbox, plain, prescreens, resources, scores
-from cds.store.database import Database
-from cds.store.embedded import EmbeddedPostgres
-from cds.store.embedded.postgres import APPLICATION, OWNER, SUPERUSER
-from cds.store.sealing import Keyring
-from tests.master import MASTER
-
-TENANTS = ("general", "st-elsewhere")
-FHIR = "https://ehr.example/fhir"
-PRESCREEN, CARD = UUID(int=1), UUID(int=2)
-AT = "2026-01-02T03:04:05+00:00"
-SECRET = "Patient/mrn-4711"
-REPORT = {"resourceType": "DiagnosticReport", "id": "r-1", "subject": {"reference": SECRET}}
-
-
-@pytest.fixture
-def before(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """The URLs of owner and application for a database at 0001, with rows of two tenants."""
-    name = f"before_{uuid4().hex}"
-    with psycopg.connect(postgres._url(SUPERUSER, "postgres"), autocommit=True) as superuser:
-        create = sql.SQL("CREATE DATABASE {} OWNER {}")
-        superuser.execute(create.format(sql.Identifier(name), sql.Identifier(OWNER)))
-    admin, app = (url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url))
-    with monkeypatch.context() as then:
-        steps = [step for step in migrate.migrations() if step.name <= "0001_initial" or "/" in step.name]
-        then.setattr(migrate, "migrations", lambda: steps)
-        then.setattr(migrate, "GRANTS", {})
-        migrate.upgrade(admin, APPLICATION, MASTER)
-    for tenant in TENANTS:
-        with psycopg.connect(admin) as connection:
-            filled(connection, tenant)
-    return admin, app
-
-
-def filled(connection: psycopg.Connection, tenant: str) -> None:
-    """As version 0001 wrote."""
-    connection.execute("SELECT set_config('cds.tenant', %s, true)", (tenant,))
-    body = Jsonb({"patient": SECRET, "tenant": tenant})
-
-    def insert(table: str, columns: str, *values: object) -> None:
-        marks = ", ".join(["%s"] * len(values))
-        connection.execute(f"INSERT INTO {table} (tenant, {columns}) VALUES (%s, {marks})", (tenant, *values))
-
-    insert("score", "key, kind, body", "k", "image", body)
-    insert("prescreen", "id, key, patient, fhir_server, body", PRESCREEN, "k", SECRET, FHIR, body)
-    resource = ("DiagnosticReport", "r-1", 1, Jsonb(REPORT), AT)
-    insert("resource", "type, id, version, body, last_updated, patient, fhir_server", *resource, SECRET, FHIR)
-    insert("resource_version", "type, id, version, body, last_updated", *resource)
-    insert("card", "uuid, prescreen_id, service, topic, body", CARD, PRESCREEN, "s", "finding", body)
-    insert("feedback", "card, outcome, outcome_timestamp, body", CARD, "accepted", AT, body)
-    insert("outbox", "kind, destination, idempotency_key, payload", "k", FHIR, "key", body)
-    audited(connection, tenant, 3)
-
-
-def audited(connection: psycopg.Connection, tenant: str, count: int) -> None:
-    previous = bytes(32)
-    for seq in range(1, count + 1):
-        id = str(uuid4())
-        event = {"id": id, "recorded": AT, "patient": SECRET, "name": "é"}
-        line = chain.canonical(event)
-        digest = chain.link(previous, tenant, seq, line.encode())
-        connection.execute(
-            "INSERT INTO audit_event (tenant, seq, id, recorded, previous_hash, hash, body)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (tenant, seq, id, AT, previous, digest, line),
-        )
-        previous = digest
-    connection.execute("INSERT INTO audit_head VALUES (%s, %s, %s)", (tenant, count, previous))
-
-
-def upgraded(urls: tuple[str, str]) -> Database:
-    admin, app = urls
-    migrate.upgrade(admin, APPLICATION, MASTER)
-    assert migrate.pending(app) == []
-    return Database(app, Keyring(MASTER))
+from cds.store import cards, outbox, plain, prescreens, resources, scores
+from tests.store.earlier import AT, CARD, FHIR, PRESCREEN, REPORT, SECRET, TENANTS, upgraded
 
 
 @pytest.mark.parametrize("tenant", TENANTS)
@@ -143,7 +68,7 @@ def test_what_the_version_before_writes_meanwhile_is_sealed_too(
                 "INSERT INTO score (tenant, key, kind, body) VALUES (%s, 'late', 'note', '{\"p\": 1}')", (tenant,)
             )
             amended = orjson.dumps(REPORT | {"status": "final"}).decode()
-            service.execute("UPDATE resource SET body = %s, version = 2", (amended,))
+            service.execute("UPDATE resource SET body = %s, version = 2 WHERE id = 'r-1'", (amended,))
 
     monkeypatch.setattr(plain, "seal_all", and_then_it_writes)
     with closing(upgraded(before)) as database, database.transaction(tenant) as connection:

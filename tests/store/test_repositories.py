@@ -52,6 +52,25 @@ def test_every_version_of_a_resource_is_kept(database: Database, tenant: str) ->
         assert resources.get(connection, tenant, "DiagnosticReport", "r-2") is None
 
 
+def test_many_written_at_once_are_as_those_written_one_by_one(database: Database, tenant: str) -> None:
+    written = [REPORT | {"id": id, "identifier": [{"value": id}]} for id in ("a", "b")]
+    whose = {"patient": "Patient/1", "fhir_server": "https://ehr"}
+    rows = "SELECT id, patient, last_updated, date_low, issued, cardinality(terms) FROM search_row ORDER BY id"
+    with database.transaction(tenant) as connection:
+        resources.put_all_new(connection, tenant, written, **whose)
+        resources.put(connection, tenant, REPORT | {"id": "c", "identifier": [{"value": "c"}]}, **whose)
+        one, _, single = (resources.get(connection, tenant, "DiagnosticReport", id) for id in "abc")
+        assert one is not None
+        assert single is not None
+        assert one["meta"] == single["meta"]
+        assert resources.history(connection, tenant, "DiagnosticReport", "a") == [one]
+        indexed = [row[1:] for row in connection.execute(rows).fetchall()]
+        assert len(indexed) == 3
+        assert len(set(indexed)) == 1
+    with pytest.raises(psycopg.errors.UniqueViolation), database.transaction(tenant) as connection:
+        resources.put_all_new(connection, tenant, written[:1], **whose)
+
+
 def test_an_update_of_a_version_that_is_not_current_is_refused(database: Database, tenant: str) -> None:
     with database.transaction(tenant) as connection:
         resources.put(connection, tenant, REPORT)

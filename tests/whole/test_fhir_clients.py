@@ -1,9 +1,13 @@
-"""Public FHIR clients, fhirclient and fhirpy, read the endpoint with tokens of the sandbox's own server."""
+"""Public FHIR clients (fhirclient, fhirpy, fhirclient.js) read the endpoint with tokens of the sandbox."""
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +20,7 @@ from fhirpy import SyncFHIRClient
 from joserfc import jwt
 
 from tests.hospital import Hospital
+from tests.profiles.validators import PROFILES
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,17 @@ def test_fhirpy(hospital: Hospital, token: str) -> None:
     assert observations.count() == len(seen)
     included = client.resources("DiagnosticReport").search(patient=patient).include("DiagnosticReport", "result")
     assert len(included.fetch_raw().entry) == 1 + len(seen)
+
+
+def test_fhirclient_js(hospital: Hospital, token: str) -> None:
+    if not (shutil.which("node") and (PROFILES / "node_modules" / "fhirclient").is_dir()):
+        pytest.skip("run `npm install --no-save fhirclient` in fhir_profiles")
+    base, patient = f"{hospital.settings.base_url}/fhir", hospital.patient("pneumothorax").id
+    script = Path(__file__).with_name("fhirclient.cjs")
+    done = subprocess.run(["node", script, base, token, patient], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["status"] == "preliminary"
+    assert sorted(found["observations"]) == sorted(found["results"])
+    assert found["resolved"] == found["results"]
+    assert all(author.startswith("Device/") for author in found["authors"])

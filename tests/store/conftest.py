@@ -1,0 +1,34 @@
+"""What the tests of migrations begin with."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from cds.store import migrate
+from cds.store.embedded import EmbeddedPostgres
+from cds.store.embedded.postgres import APPLICATION, OWNER, SUPERUSER
+from tests.master import MASTER
+from tests.store.earlier import TENANTS, filled
+
+
+@pytest.fixture
+def before(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The URLs of owner and application for a database at 0001, with rows of two tenants."""
+    name = f"before_{uuid4().hex}"
+    with psycopg.connect(postgres._url(SUPERUSER, "postgres"), autocommit=True) as superuser:
+        create = sql.SQL("CREATE DATABASE {} OWNER {}")
+        superuser.execute(create.format(sql.Identifier(name), sql.Identifier(OWNER)))
+    admin, app = (url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url))
+    with monkeypatch.context() as then:
+        steps = [step for step in migrate.migrations() if step.name <= "0001_initial" or "/" in step.name]
+        then.setattr(migrate, "migrations", lambda: steps)
+        then.setattr(migrate, "GRANTS", {})
+        migrate.upgrade(admin, APPLICATION, MASTER)
+    for tenant in TENANTS:
+        with psycopg.connect(admin) as connection:
+            filled(connection, tenant)
+    return admin, app
