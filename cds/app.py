@@ -18,6 +18,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
 from cds.fhir.endpoint import Endpoint
@@ -88,12 +89,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
     deidentifier = Deidentifier(keys.pseudonym, classifier)
     cores = threading.Semaphore(os.cpu_count() or 1)
+    once = Once(valkey)
     prescreen = Prescreening(
         engine,
         fusion,
         deidentifier,
         record,
-        once=Once(valkey),
+        once=once,
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
         cores=cores,
@@ -146,10 +148,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     assessing = Assessing(engine, fusion, deidentifier, cores)
     app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
+    explaining = Explaining(engine, database, once=once, cores=cores)
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
-                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+                settings,
+                keys,
+                registrations,
+                http,
+                valkey,
+                record,
+                pacs.of_study,
+                explaining,
+                on_event=record.event,
             )
         )
     )
