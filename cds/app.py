@@ -48,6 +48,7 @@ from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.registration import Registrations
 from cds.reporting import models
+from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, reported
 from cds.settings import Settings
 from cds.smart import SmartServices
@@ -110,7 +111,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
     look = Look(prescreen, charts, record, afterwards)
     # A report is made when an order is signed; until then nobody has asked for one.
-    look_and_report = Look(prescreen, charts, record, afterwards, results=(reported,))
+    look_and_report = Look(
+        prescreen, charts, record, afterwards, results=(reported, ResultsForPacs(registrations))
+    )
     ahead = WorkAhead(look, record)
     telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
     duplicates = timedelta(hours=settings.duplicate_window_hours)

@@ -28,7 +28,7 @@ class ImageReader:
         from cds.engine.saliency import GradCam  # noqa: PLC0415
 
         self._torch = torch
-        self._bundle = bundle.expect("image")
+        self.bundle = bundle.expect("image")
         self._device = device
         # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
         network = image_network(bundle).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -39,7 +39,7 @@ class ImageReader:
         """``pixels``: (height, width) as the bundle's ``input`` asks, 0..1, dense tissue bright."""
         with self._torch.inference_mode():
             logits = self._network(pixel_values=self._input(pixels)).logits[0]
-        return self._bundle.score(logits.float().tolist())
+        return self.bundle.score(logits.float().tolist())
 
     def explain(self, pixels: NDArray[np.float32], finding: str) -> NDArray[np.float32]:
         """How much each of ``pixels`` speaks for ``finding``: of the same shape, 0..1, by Grad-CAM.
@@ -47,18 +47,18 @@ class ImageReader:
         Raises :class:`~cds.errors.NoSaliency` for a network that has no last convolutional map, such as one in an
         ONNX file, and :class:`ModelError` for a finding that it does not look for.
         """
-        if finding not in self._bundle.findings:
-            raise ModelError(f"model bundle {self._bundle.version.name} does not look for {finding}")
-        return self._grad_cam(self._input(pixels), self._bundle.findings.index(finding))
+        if finding not in self.bundle.findings:
+            raise ModelError(f"model bundle {self.bundle.version.name} does not look for {finding}")
+        return self._grad_cam(self._input(pixels), self.bundle.findings.index(finding))
 
     def warm_up(self) -> None:
         self.score(self._black())
 
     def _black(self) -> NDArray[np.float32]:
-        return np.zeros((self._bundle.input["height"], self._bundle.input["width"]), np.float32)
+        return np.zeros((self.bundle.input["height"], self.bundle.input["width"]), np.float32)
 
     def _input(self, pixels: NDArray[np.float32]) -> torch.Tensor:
-        spec = self._bundle.input
+        spec = self.bundle.input
         if pixels.shape != (spec["height"], spec["width"]):
             raise ModelError(f"the image model reads {spec['height']} x {spec['width']} pixels")
         x = self._torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(self._device)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.engine.bundles import Bundle
+from cds.engine.device import torch_device
 from cds.engine.image import ImageReader
 from cds.engine.note import NoteReader, Read, pooled
 from cds.engine.sentences import sentences
-from cds.errors import ModelError
 from cds.findings import PartScore, Passage
 
 
@@ -29,7 +29,7 @@ class LocalEngine:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         if threads:
             torch.set_num_threads(threads)
-        self._device = torch.device(_device(device, cuda=torch.cuda.is_available()))
+        self._device = torch_device(device)
         self.image_bundle = image.expect("image")
         self.note_bundle = note.expect("note")
         self._image_reader = ImageReader(image, self._device)
@@ -82,11 +82,3 @@ class LocalEngine:
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         positions = AutoConfig.from_pretrained(directory, local_files_only=True).max_position_embeddings
         return NoteReader(model, tokenizer, self.note_bundle.input, positions)
-
-
-def _device(wanted: str, *, cuda: bool) -> str:
-    if wanted == "auto":
-        return "cuda" if cuda else "cpu"
-    if wanted == "cuda" and not cuda:
-        raise ModelError("CDS_DEVICE is cuda and there is no CUDA device here")
-    return wanted

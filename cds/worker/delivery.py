@@ -1,4 +1,4 @@
-"""One delivery out of the outbox: claimed, brought to the EHR with a token of our own, and written down."""
+"""One delivery out of the outbox: claimed, brought to the EHR or PACS by our own access, and written down."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class Deliverer:
     registrations: Registrations
     http: httpx.Client
     tokens: BackendServices
+    to_pacs: Callable[[str, str], None]
+    """Stores what was found in an image (:class:`cds.worker.pacs.ToPacs`), by tenant and prescreen."""
     timeout_s: float = 5.0
     on_delivered: OnDelivered = _nothing
 
@@ -81,6 +83,9 @@ class Deliverer:
                     raise BadAnswer("what this amends is still on its way")
 
     def _send(self, tenant: str, delivery: Delivery, given_up: Callable[[], bool]) -> Delivered:
+        if delivery.kind == outbox.DICOM_RESULTS:
+            self.to_pacs(tenant, delivery.payload["prescreen"])
+            return Delivered()
         send, scopes = _way(delivery.kind)
         registration = self._registration(tenant, delivery.destination)
         auth = self.tokens.auth(registration, delivery.destination, scopes)

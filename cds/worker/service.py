@@ -14,6 +14,7 @@ from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.write_back import Delivered
 from cds.keys import Keys
+from cds.pacs import PacsAccess
 from cds.production import checked
 from cds.reporting.record import Record
 from cds.settings import Settings
@@ -24,6 +25,7 @@ from cds.store.sealing import Keyring
 from cds.worker import app
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer
+from cds.worker.pacs import ImageModel, ToPacs
 
 
 def run(settings: Settings) -> None:
@@ -44,13 +46,19 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         closing(Database(settings.database_url, keyring)) as database,
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
     ):
-        tokens = BackendServices(http, keys, on_token=Record(database).token_requested)
+        record = Record(database)
+        tokens = BackendServices(http, keys, on_token=record.token_requested)
+        access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
+        to_pacs = ToPacs(registrations, record.by_id, access, ImageModel(settings))
         audited = _Audited(party(settings.base_url))
-        yield Deliverer(database, registrations, http, tokens, timeout_s, on_delivered=audited)
+        yield Deliverer(database, registrations, http, tokens, to_pacs, timeout_s, on_delivered=audited)
 
 
 class _Audited:
-    """What the EHR took is a PatientCreate or PatientUpdate, in the transaction that marks it delivered."""
+    """What the EHR took is a PatientCreate or PatientUpdate, in the transaction that marks it delivered.
+
+    For results in a PACS a film was read, and its study has more in it than before.
+    """
 
     def __init__(self, us: Party) -> None:
         self._us = us
@@ -58,6 +66,11 @@ class _Audited:
     def __call__(self, connection: Connection, tenant: str, delivery: Delivery, delivered: Delivered) -> None:
         server = Party(delivery.destination, delivery.destination)
         exchange = Exchange(self._us, server, self._us)
+        if delivery.kind == outbox.DICOM_RESULTS:
+            patient, study = delivery.payload["patient"], delivery.payload["study"]
+            events = [happened(exchange, patient, study) for happened in (balp.patient_read, balp.patient_update)]
+            chain.append_many(connection, tenant, events)
+            return
         happened = balp.patient_update if delivery.kind == outbox.FHIR_AMENDMENT else balp.patient_create
         events = [
             happened(exchange, patient, report)

@@ -17,7 +17,7 @@ from cds.store.sealing import Keyring
 from cds.worker.app import create_app, run
 from cds.worker.delivery import Deliverer
 from tests.master import MASTER
-from tests.worker.conftest import REGISTRATION, Ehr
+from tests.worker.conftest import REGISTRATION, Ehr, no_pacs
 
 
 def main(url: str, pause_s: str) -> None:
@@ -29,7 +29,7 @@ def main(url: str, pause_s: str) -> None:
     ):
         tokens = BackendServices(http, Keys.load(Settings(data_dir=Path(home))))
         registrations = Registrations([Registration.from_json(REGISTRATION)])
-        run(create_app(url, Deliverer(database, registrations, http, tokens)))
+        run(create_app(url, Deliverer(database, registrations, http, tokens, no_pacs)))
     database.close()
     print(f"stopped after {ehr.posts} posts", flush=True)
 
