@@ -28,6 +28,7 @@ INCLUDED = (
     "ContentDate",
     "ContentTime",
     "SeriesDate",
+    "SeriesDescription",
 )
 """What selection looks at beside the attributes that a search returns anyway (PS3.18 10.6.3.3)."""
 

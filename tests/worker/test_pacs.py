@@ -22,6 +22,7 @@ from cds.findings import Level, Prescreen, StudySeen
 from cds.imaging.derived import WARNING, Source
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.secondary_capture import secondary_capture
+from cds.imaging.selection import choose
 from cds.imaging.structured_report import structured_report
 from cds.keys import Keys
 from cds.pacs import PacsAccess
@@ -161,6 +162,18 @@ def test_report_and_captures_join_the_film_in_a_real_pacs(
         assert one.SeriesDescription == WARNING
     # The same order signed again is the same delivery.
     assert put(database, registrations, seen) == [(id, destination)]
+
+
+@pytest.mark.orthanc
+def test_a_study_is_the_same_for_our_results_in_it(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    before = choose(pacs.web.instances(pacs.study.study_uid))
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, seen)
+    delivering(registrations).deliver(TENANT, id)
+    assert len(pacs.held()) == 3
+    assert choose(pacs.web.instances(pacs.study.study_uid)) == before
 
 
 @pytest.mark.orthanc
