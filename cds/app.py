@@ -18,6 +18,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
 from cds.fhir.endpoint import Endpoint
@@ -47,6 +48,7 @@ from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.registration import Registrations
 from cds.reporting import models
+from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, report_due
 from cds.settings import Settings
 from cds.smart import SmartServices
@@ -88,12 +90,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
     deidentifier = Deidentifier(keys.pseudonym, classifier)
     cores = threading.Semaphore(max(1, (os.cpu_count() or 1) // settings.web_workers))
+    once = Once(valkey)
     prescreen = Prescreening(
         engine,
         fusion,
         deidentifier,
         record,
-        once=Once(valkey),
+        once=once,
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
         cores=cores,
@@ -108,7 +111,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
     look = Look(prescreen, charts, record, afterwards)
     # A report is made when an order is signed; until then nobody has asked for one.
-    look_and_report = Look(prescreen, charts, record, afterwards, results=(report_due,))
+    results = (report_due, ResultsForPacs(registrations))
+    look_and_report = Look(prescreen, charts, record, afterwards, results)
     ahead = WorkAhead(look, record)
     telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
     duplicates = timedelta(hours=settings.duplicate_window_hours)
@@ -146,10 +150,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     assessing = Assessing(engine, fusion, deidentifier, cores)
     app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
+    explaining = Explaining(engine, database, once=once, cores=cores)
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
-                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+                settings,
+                keys,
+                registrations,
+                http,
+                valkey,
+                record,
+                pacs.of_study,
+                explaining,
+                on_event=record.event,
             )
         )
     )

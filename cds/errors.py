@@ -20,6 +20,7 @@ SightlineError
 │   └── UnsupportedSyntax       a transfer syntax that is not decoded here: the PACS may convert
 ├── NoteError                   a document that cannot be read, with the reason
 ├── ModelError                  a bundle that cannot be loaded or run
+│   └── NoSaliency              the model cannot show which places of a picture it goes by
 └── IntegrityError              the record is not what it was when written
 """
 
@@ -137,6 +138,10 @@ class NoteError(SightlineError):
 
 class ModelError(SightlineError):
     """A model bundle cannot be loaded or run; the message says why."""
+
+
+class NoSaliency(ModelError):
+    """The model cannot show which places of a picture it goes by; the message says why."""
 
 
 class IntegrityError(SightlineError):

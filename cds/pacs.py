@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from cds.ehr.backend_services import BackendServices
-from cds.errors import ConfigurationError, Missing
+from cds.errors import ConfigurationError, Missing, NotAllowed
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.registration import Pacs, Registration
 
 SCOPES = ("system/ImagingStudy.rs",)
+STORING = ("system/ImagingStudy.crus",)
+"""There is no scope of DICOMweb's own; this says what is done with the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,7 @@ class PacsAccess:
         """``open(url)`` for one EHR; raises :class:`~cds.errors.NotAllowed` for a root that it does not name."""
 
         def open_pacs(url: str) -> DICOMweb:
-            pacs = registration.pacs_for(url)
-            auth = self._auth(registration, fhir_base, pacs)
-            return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout=self.timeout_s)
+            return self._opened(registration, fhir_base, registration.pacs_for(url), SCOPES)
 
         return open_pacs
 
@@ -43,10 +43,25 @@ class PacsAccess:
             raise Missing("there is no image")
         return self.opener(registration, prescreen.fhir_server)(prescreen.study.root)
 
-    def _auth(self, registration: Registration, fhir_base: str, pacs: Pacs) -> httpx.Auth | None:
+    def to_store(self, registration: Registration, prescreen: Prescreen) -> DICOMweb:
+        """The same, to store what was found in its study; the PACS must ask for that."""
+        if prescreen.study is None:
+            raise Missing("there is no image")
+        pacs = registration.pacs_for(prescreen.study.root)
+        if not pacs.results:
+            raise NotAllowed("the PACS is not registered to be given results")
+        return self._opened(registration, prescreen.fhir_server, pacs, STORING)
+
+    def _opened(self, registration: Registration, fhir_base: str, pacs: Pacs, scopes: Sequence[str]) -> DICOMweb:
+        auth = self._auth(registration, fhir_base, pacs, scopes)
+        return DICOMweb(self.http, pacs.root, auth, max_bytes=self.max_bytes, timeout=self.timeout_s)
+
+    def _auth(
+        self, registration: Registration, fhir_base: str, pacs: Pacs, scopes: Sequence[str]
+    ) -> httpx.Auth | None:
         scheme, _, variable = pacs.auth.partition(":")
         if scheme == "backend":
-            return self.backend.auth(registration, fhir_base, SCOPES, root=pacs.root)
+            return self.backend.auth(registration, fhir_base, scopes, root=pacs.root)
         return _basic(variable) if scheme == "basic" else None
 
 

@@ -11,7 +11,7 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
       "clientId": "sightline",                         ours at the EHR's authorization server
       "oauthHosts": ["https://auth.ehr.example"],      origins of its OAuth endpoints, beside the issuer's own
       "origins": ["https://ehr.example"],              browser origins: CORS and frame-ancestors
-      "pacs": [{"root": "https://pacs.example/dicom-web", "auth": "backend"}],
+      "pacs": [{"root": "https://pacs.example/dicom-web", "auth": "backend", "results": ["SR", "SC"]}],
       "accessTokens": {                                who may read our own /fhir; without it, nobody
         "issuer": "https://auth.ehr.example",          the tokens' ``iss``
         "jwks": {"keys": [...]}                        or "jwksUrl", or "introspectionUrl" (RFC 7662)
@@ -19,7 +19,8 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
     }]
 
 ``auth`` of a PACS: ``none``; ``backend`` (a Backend Services token of the same EHR); ``basic:VARIABLE``
-(``user:password`` in that environment variable).
+(``user:password`` in that environment variable). ``results``: what it is given of our findings, of ``SR`` and
+``SC``; without it, nothing.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from cds.errors import ConfigurationError, NotAllowed
 from cds.settings import Settings
 
 ASYMMETRIC = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+RESULTS = ("SR", "SC")
+"""What a PACS may be given: a Structured Report, and Secondary Captures with what speaks for a finding."""
 TOKEN_ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 
 
@@ -55,10 +58,16 @@ def origin(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pacs:
-    """A DICOMweb root that we may read from and store to."""
+    """A DICOMweb root that we may read from, and store ``results`` to."""
 
     root: str
     auth: str = "none"
+    results: tuple[str, ...] = ()
+    """The kinds of :data:`RESULTS` that it asks for."""
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        return cls(entry["root"].rstrip("/"), entry.get("auth", "none"), tuple(entry.get("results", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ class Registration:
                 client_id=entry.get("clientId", ""),
                 oauth_hosts=tuple(origin(url) for url in entry.get("oauthHosts", ())),
                 origins=tuple(entry.get("origins", ())),
-                pacs=tuple(Pacs(p["root"].rstrip("/"), p.get("auth", "none")) for p in entry.get("pacs", ())),
+                pacs=tuple(Pacs.from_json(pacs) for pacs in entry.get("pacs", ())),
                 access_tokens=AccessTokens.from_json(entry["accessTokens"]) if "accessTokens" in entry else None,
             )
         except KeyError as lacking:
@@ -145,6 +154,8 @@ class Registration:
             raise ConfigurationError(f"registration {self.issuer}: {sorted(unknown)} cannot sign for an EHR")
         for fault in self.access_tokens.faults() if self.access_tokens else ():
             raise ConfigurationError(f"registration {self.issuer}: {fault}")
+        if unknown := {result for pacs in self.pacs for result in pacs.results} - set(RESULTS):
+            raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {sorted(unknown)}")
         for url in self.urls:
             origin(url)
 

@@ -1,19 +1,21 @@
-"""A client of one DICOMweb origin: QIDO-RS to search, WADO-RS to retrieve (PS3.18 sections 10.6 and 10.4)."""
+"""A client of one DICOMweb origin: QIDO-RS searches, WADO-RS retrieves, STOW-RS stores (PS3.18 section 10)."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
 from cds.errors import BadAnswer, Missing, Refused, Unreachable, UpstreamError
-from cds.imaging.multipart import only_part
+from cds.imaging import stow
+from cds.imaging.multipart import joined, only_part
 
+DICOM = "application/dicom"
 MAX_SEARCH_BYTES = 8 * 1024 * 1024
 MAX_MATCHES = 1_000
 """As many series or instances of one study are looked at."""
@@ -26,6 +28,7 @@ INCLUDED = (
     "ContentDate",
     "ContentTime",
     "SeriesDate",
+    "SeriesDescription",
 )
 """What selection looks at beside the attributes that a search returns anyway (PS3.18 10.6.3.3)."""
 
@@ -65,32 +68,54 @@ class DICOMweb:
         """
         path = f"studies/{_checked(study_uid)}/series/{_checked(series_uid)}/instances/{_checked(sop_uid)}"
         syntax = transfer_syntax if transfer_syntax == "*" else _checked(transfer_syntax)
-        accept = f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'
-        with self._get(path, accept) as response:
+        accept = f'multipart/related; type="{DICOM}"; transfer-syntax={syntax}'
+        with self._called("GET", path, {"Accept": accept}) as response:
+            _check_status(response.status_code)
             body = self._read(response, self._max_bytes)
-            return only_part(response.headers.get("Content-Type", ""), body, "application/dicom")
+            return only_part(response.headers.get("Content-Type", ""), body, DICOM)
+
+    def store(self, study_uid: str, instances: Sequence[bytes]) -> None:
+        """Store DICOM files in a study (PS3.18 10.5); what the PACS holds already counts as stored.
+
+        Nothing of the answer is followed. Raises :class:`BadAnswer` where one was not kept.
+        """
+        content_type, content = joined(instances, DICOM)
+        headers = {"Content-Type": content_type, "Accept": "application/dicom+json"}
+        with self._called("POST", f"studies/{_checked(study_uid)}", headers, content=content) as response:
+            if response.status_code not in stow.ANSWERS:
+                _check_status(response.status_code)
+            stow.check(response.status_code, self._read(response, MAX_SEARCH_BYTES))
 
     def _search(self, path: str) -> list[Match]:
         query = httpx.QueryParams({"includefield": INCLUDED, "limit": MAX_MATCHES})
-        with self._get(path, "application/dicom+json", query) as response:
+        with self._called("GET", path, {"Accept": "application/dicom+json"}, query=query) as response:
+            _check_status(response.status_code)
             if response.status_code == 204:
                 return []
             return _matches(self._read(response, MAX_SEARCH_BYTES))
 
     @contextmanager
-    def _get(self, path: str, accept: str, query: httpx.QueryParams | None = None) -> Iterator[httpx.Response]:
-        """A response that has begun with a success; errors on the way and in the body become ours."""
+    def _called(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        query: httpx.QueryParams | None = None,
+        content: bytes | None = None,
+    ) -> Iterator[httpx.Response]:
+        """A response that has begun; errors on the way and in the body become ours."""
         try:
             with self._http.stream(
-                "GET",
+                method,
                 f"{self._root}/{path}",
                 params=query,
-                headers={"Accept": accept},
+                headers=headers,
+                content=content,
                 auth=self._auth or httpx.USE_CLIENT_DEFAULT,
                 follow_redirects=False,
                 timeout=self._timeout,
             ) as response:
-                _check_status(response.status_code)
                 yield response
         except (httpx.DecodingError, httpx.RemoteProtocolError, httpx.TooManyRedirects):
             raise BadAnswer("the PACS sent an answer that cannot be read") from None
@@ -124,7 +149,7 @@ def _checked(uid: str) -> str:
 def _check_status(status: int) -> None:
     errors: dict[int, UpstreamError] = {
         401: Refused("the PACS refused our credentials"),
-        403: Refused("the PACS does not let us read this study"),
+        403: Refused("the PACS does not let us at this study"),
         404: Missing("the PACS does not have this study"),
         410: Missing("the PACS no longer has this study"),
     }

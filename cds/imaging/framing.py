@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,20 +38,53 @@ def framed(pixels: Pixels, asked: Mapping[str, Any]) -> Pixels:
     default), loses its ends (``crop``) or gets black beside it (``pad``). ``contrast`` is ``stretch``, the
     default, or ``keep``, which leaves the grey values of the film's own window.
     """
+    place = placement(pixels, asked)
+    box = (place.left, place.top, place.right, place.bottom)
+    size = (place.columns, place.rows)
+    picture = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, box=box))
+    if asked.get("contrast", "stretch") == "stretch":
+        picture = _stretched(picture)
+    if asked.get("fit") != "pad":
+        return picture
+    framed = np.zeros((asked["height"], asked["width"]), np.float32)
+    framed[place.inside] = picture
+    return framed
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which part of a film fills which part of its frame."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+    """Edges of the part, in pixels of the film."""
+    rows: int
+    columns: int
+    """How many pixels of the frame it fills."""
+    down: int
+    across: int
+    """How many are left free above it and to its left."""
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """The rows and columns of the frame that it fills."""
+        return slice(self.down, self.down + self.rows), slice(self.across, self.across + self.columns)
+
+
+def placement(pixels: Pixels, asked: Mapping[str, Any]) -> Placement:
+    """Where :func:`framed` puts the film ``pixels``."""
     height, width = asked["height"], asked["width"]
     top, bottom, left, right = (float(edge) for edge in exposed(pixels))
     fit = asked.get("fit", "fill")
     if fit == "crop":
         top, bottom, left, right = _middle(top, bottom, left, right, width / height)
-    inner = (height, width)
+    rows, columns = height, width
     if fit == "pad":
         scale = min(height / (bottom - top), width / (right - left))
-        inner = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
-    image = Image.fromarray(pixels).resize(inner[::-1], Image.Resampling.BOX, box=(left, top, right, bottom))
-    picture = np.asarray(image)
-    if asked.get("contrast", "stretch") == "stretch":
-        picture = _stretched(picture)
-    return picture if fit != "pad" else _padded(picture, height, width)
+        rows, columns = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
+    return Placement(top, bottom, left, right, rows, columns, (height - rows) // 2, (width - columns) // 2)
 
 
 def _middle(
@@ -61,11 +95,6 @@ def _middle(
     used_height, used_width = min(height, width / aspect), min(width, height * aspect)
     up, aside = (height - used_height) / 2, (width - used_width) / 2
     return top + up, bottom - up, left + aside, right - aside
-
-
-def _padded(picture: Pixels, height: int, width: int) -> Pixels:
-    down, across = height - picture.shape[0], width - picture.shape[1]
-    return np.pad(picture, ((down // 2, down - down // 2), (across // 2, across - across // 2)))
 
 
 def exposed(pixels: Pixels) -> tuple[int, int, int, int]:

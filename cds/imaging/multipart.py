@@ -1,7 +1,9 @@
-"""``multipart/related`` (RFC 2387) as DICOMweb uses it: here, always a single part."""
+"""``multipart/related`` (RFC 2387) as DICOMweb uses it: one part comes, some go."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
 from email.message import Message
 
 from cds.errors import BadAnswer
@@ -24,6 +26,15 @@ def only_part(content_type: str, body: bytes, wanted: str) -> bytes:
     if _parsed(_header(header, "content-type") or wanted)[0] != wanted:
         raise BadAnswer(f"the PACS's answer holds no {wanted}")
     return content
+
+
+def joined(parts: Iterable[bytes], media: str) -> tuple[str, bytes]:
+    """The Content-Type and the body of ``parts``, each of the type ``media``."""
+    # So long that no part holds it by chance, and nobody can know it beforehand.
+    boundary = secrets.token_hex(32)
+    begin = f"--{boundary}\r\nContent-Type: {media}\r\n\r\n".encode()
+    body = b"".join(begin + part + b"\r\n" for part in parts)
+    return f'multipart/related; type="{media}"; boundary={boundary}', body + f"--{boundary}--\r\n".encode()
 
 
 def _split(body: bytes, delimiter: bytes) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from cds.errors import ImagingError
+from cds.imaging.derived import WARNING
 
 RADIOGRAPHY = ("DX", "CR")
 """Digital and computed radiography. Mammography (MG), fluoroscopy (RF) and the rest are other pictures."""
@@ -25,6 +26,7 @@ SOP_CLASSES = {
 MODALITY, BODY_PART, VIEW, INTENT = "00080060", "00180015", "00185101", "00080068"
 SERIES_UID, SOP_UID, SOP_CLASS = "0020000E", "00080018", "00080016"
 CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "00080023", "00080033", "00080021"
+SERIES_DESCRIPTION = "0008103E"
 SERIES_NUMBER, INSTANCE_NUMBER = "00200011", "00200013"
 
 
@@ -89,11 +91,13 @@ class Choice:
 
 
 def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
-    """Choose among DICOM JSON ``instances`` of a study.
+    """Choose among DICOM JSON ``instances`` of a study, leaving out what we stored there ourselves.
 
-    Raises :class:`ImagingError` where none is a frontal chest radiograph, saying what there was.
+    Else a study would be another one for our having looked at it. Raises :class:`ImagingError` where none is a
+    frontal chest radiograph, saying what there was.
     """
-    return _chosen([Candidate.from_dicom_json(match) for match in instances])
+    theirs = (match for match in instances if _text(match, SERIES_DESCRIPTION) != WARNING)
+    return _chosen([Candidate.from_dicom_json(match) for match in theirs])
 
 
 def choose_from_imaging_study(study: Mapping[str, Any]) -> Choice:
@@ -139,6 +143,8 @@ def _listed(reasons: Iterable[str]) -> str:
 def _candidates(study: Mapping[str, Any]) -> Iterator[Candidate]:
     """Every instance of an ImagingStudy (FHIR R4, ``series.instance``) that is of the right shape."""
     for series in _objects(study.get("series")):
+        if _string(series.get("description")) == WARNING:
+            continue
         for instance in _objects(series.get("instance")):
             sop_class = _string(_member(instance.get("sopClass"), "code")).removeprefix("urn:oid:")
             modality, intent = SOP_CLASSES.get(sop_class, ("", ""))

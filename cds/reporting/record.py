@@ -104,6 +104,11 @@ class Record:
             body = prescreens.get(connection, tenant, UUID(id))
         return _PRESCREEN.validate_python(body) if body else None
 
+    def standing(self, tenant: str, id: str) -> Prescreen | None:
+        """The prescreen, where it :attr:`stands`."""
+        found = self.by_id(tenant, id)
+        return found if found and self.stands(found) else None
+
     def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
         """The last prescreen of ``Patient/{id}``."""
         return next(iter(self.recent(tenant, fhir_server, patient, LOOKED_THROUGH)), None)

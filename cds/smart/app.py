@@ -14,7 +14,7 @@ from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
 from cds.smart.headers import Headers
-from cds.smart.image import RadiographImage
+from cds.smart.image import Picture, radiograph
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import Launch
 from cds.smart.pages import PatientPage
@@ -38,7 +38,9 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/launch", "launch", Launch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
     app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
-    app.add_url_rule("/smart/image", "image", RadiographImage(services, signed_in))
+    app.add_url_rule("/smart/image", "image", Picture(services, signed_in, radiograph))
+    overlay = Picture(services, signed_in, services.explain)
+    app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", overlay)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = _Refused(services)
     app.register_error_handler(Refusal, refused)

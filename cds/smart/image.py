@@ -1,7 +1,9 @@
-"""``GET /smart/image``: the radiograph that was scored, fetched from the PACS when it is looked at."""
+"""``GET /smart/image``: the radiograph that was scored, fetched from the PACS when it is looked at; and
+``GET /smart/image/overlay/{finding}.png``: which places of it speak for a finding, to lay over it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +11,9 @@ from flask import Response
 from PIL import Image
 
 from cds.audit import balp
-from cds.errors import SightlineError
+from cds.errors import Missing, NoSaliency, SightlineError, Unknown
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
@@ -24,14 +28,20 @@ LONGER_SIDE = 1024
 """Pixels; enough to see what is meant, not to read the film by."""
 
 
-class RadiographImage:
-    """A PNG of the film of exactly the prescreen that the page showed."""
+class Picture:
+    """A PNG made of the film of exactly the prescreen that the page showed.
 
-    def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
+    ``draw(prescreen, finding, pacs)`` makes it; ``finding`` is empty where the route names none.
+    """
+
+    def __init__(
+        self, services: SmartServices, signed_in: SignedIn, draw: Callable[[Prescreen, str, DICOMweb], bytes]
+    ) -> None:
         self._services = services
         self._signed_in = signed_in
+        self._draw = draw
 
-    def __call__(self) -> Response:
+    def __call__(self, finding: str = "") -> Response:
         session, registration = self._signed_in()
         prescreen = shown(self._services.prescreens, registration, session)
         # A page left open in another tab may be of the patient before: it must not get this one's film.
@@ -39,15 +49,24 @@ class RadiographImage:
             return _said("there is no such image", 404)
         if not may_read(session.scope, "ImagingStudy"):
             return _said("the EHR did not grant reading images", 403)
-        study = prescreen.study
         try:
-            pacs = self._services.open_pacs(registration, prescreen)
-            film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, _decode)
+            picture = self._draw(prescreen, finding, self._services.open_pacs(registration, prescreen))
+        except (Unknown, NoSaliency) as lacking:
+            return _said(str(lacking), 404)
         except SightlineError:
             return _said("the image cannot be had from the PACS just now", 502)
         exchange = audit.with_browser(self._services, session)
-        self._services.on_event(registration.tenant, balp.patient_read(exchange, session.patient, study.reference))
-        return Response(png(film.pixels), mimetype="image/png")
+        read = balp.patient_read(exchange, session.patient, prescreen.study.reference)
+        self._services.on_event(registration.tenant, read)
+        return Response(picture, mimetype="image/png")
+
+
+def radiograph(prescreen: Prescreen, _: str, pacs: DICOMweb) -> bytes:
+    """The film of ``prescreen`` as a PNG; raises what :func:`~cds.imaging.retrieval.retrieve` raises."""
+    study = prescreen.study
+    if study is None:
+        raise Missing("there is no image")
+    return png(retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, _decode).pixels)
 
 
 def _decode(file: bytes) -> Radiograph:

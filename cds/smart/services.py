@@ -22,6 +22,10 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
 
 
+Explain = Callable[[Prescreen, str, DICOMweb], bytes]
+"""What of a prescreen's film speaks for a finding, as a PNG to lay over it (:class:`cds.explain.Explaining`)."""
+
+
 class Prescreens(Protocol):
     """Where prescreens are kept."""
 
@@ -47,6 +51,7 @@ class SmartServices:
     valkey: Valkey
     prescreens: Prescreens
     open_pacs: OpenPacs
+    explain: Explain
     on_event: OnEvent
 
     @property

@@ -25,6 +25,8 @@ FHIR_RESULTS = "fhir-results"
 """The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
 FHIR_AMENDMENT = "fhir-amendment"
 """The kind of a delivery whose payload is what a Bundle delivered before says now."""
+DICOM_RESULTS = "dicom-results"
+"""The kind of a delivery whose payload names a prescreen, for the PACS at ``destination`` that holds its study."""
 
 MAX_ATTEMPTS = 10
 LEASE = timedelta(minutes=2)

@@ -14,6 +14,7 @@ from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.write_back import Delivered
 from cds.keys import Keys
+from cds.pacs import PacsAccess
 from cds.production import checked
 from cds.reporting.record import Record
 from cds.settings import Settings
@@ -24,7 +25,8 @@ from cds.store.sealing import Keyring
 from cds.worker import app, audit_repository
 from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
-from cds.worker.delivery import Deliverer
+from cds.worker.delivery import Deliverer, Handle
+from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
 from cds.worker.report import Reporter
 
 
@@ -52,7 +54,12 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
     ):
         us, record = party(settings.base_url), Record(database)
         tokens = BackendServices(http, keys, on_token=record.token_requested)
-        handlers = {outbox.REPORT: Reporter(record, us)}
+        access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
+        to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
+        handlers: dict[str, Handle] = {
+            outbox.REPORT: Reporter(record, us),
+            outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),
+        }
         yield Deliverer(database, registrations, http, tokens, timeout_s, _Audited(us), handlers)
 
 

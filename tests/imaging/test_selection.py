@@ -19,6 +19,7 @@ TAGS = {
     "sop": "00080018",
     "number": "00200013",
     "sop_class": "00080016",
+    "series_description": "0008103E",
 }
 
 
@@ -54,6 +55,14 @@ def test_the_storage_class_speaks_where_the_attributes_are_silent() -> None:
     choice = choose([raw, shown])
     assert (choice.instance_uid, choice.modality) == ("1.1", "DX")
     assert choice.passed_over == ("unprocessed image",)
+
+
+def test_what_we_stored_there_ourselves_is_as_if_it_were_not() -> None:
+    ours = [
+        image(f"2.25.{number}", modality=modality, series_description="AI, preliminary, not for diagnosis")
+        for number, modality in enumerate(("SR", "OT", "OT"))
+    ]
+    assert choose([image("1.1"), *ours]) == choose([image("1.1")])
 
 
 def test_the_newest_of_equals_is_taken_whatever_the_order() -> None:

@@ -258,6 +258,49 @@ class TestImage:
         assert ehr.called == []
 
 
+class TestOverlay:
+    OF_PNEUMOTHORAX = "/smart/image/overlay/pneumothorax.png"
+
+    def test_it_is_the_one_of_the_finding(self, page: Page, browser: Browser) -> None:
+        page()
+        response = browser.get(self.OF_PNEUMOTHORAX, {"prescreen": prescreen().id})
+        assert (response.status_code, response.mimetype) == (200, "image/png")
+        assert response.data == b"\x89PNG of pneumothorax"
+
+    @pytest.mark.parametrize(
+        ("finding", "why"),
+        [
+            ("effusion", "not available: this model has no last convolutional map to look at"),
+            ("fracture", "the image was not scored for such a finding"),
+        ],
+    )
+    def test_where_there_is_none_it_says_why(self, finding: str, why: str, page: Page, browser: Browser) -> None:
+        page()
+        response = browser.get(f"/smart/image/overlay/{finding}.png", {"prescreen": prescreen().id})
+        assert (response.status_code, response.text) == (404, why)
+
+    def test_only_of_the_prescreen_on_the_page(self, page: Page, browser: Browser) -> None:
+        page()
+        other = {"prescreen": "3c4e28ba-2fa1-51d2-883f-0016d3cca427"}
+        assert browser.get(self.OF_PNEUMOTHORAX, other).status_code == 404
+
+    def test_not_without_the_right_to_read_images(self, page: Page, browser: Browser, ehr: Ehr) -> None:
+        ehr.scope = "openid fhirUser launch patient/Patient.rs"
+        page()
+        assert browser.get(self.OF_PNEUMOTHORAX, {"prescreen": prescreen().id}).status_code == 403
+
+    def test_not_without_a_session(self, browser: Browser) -> None:
+        assert browser.get(self.OF_PNEUMOTHORAX, {"prescreen": prescreen().id}).status_code == 401
+
+    def test_it_is_a_read_of_the_study_by_this_user(self, page: Page, browser: Browser, events: Events) -> None:
+        page()
+        browser.get(self.OF_PNEUMOTHORAX, {"prescreen": prescreen().id})
+        *_, (tenant, event) = events
+        assert tenant == "general"
+        assert event["entity"][0]["what"]["reference"] == "ImagingStudy/s1"
+        assert event["agent"][2]["who"]["identifier"] == {"system": BASE, "value": "u1"}
+
+
 class TestAudit:
     def test_page_and_image_are_reads_by_this_user(self, page: Page, browser: Browser, events: Events) -> None:
         page()

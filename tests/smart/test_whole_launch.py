@@ -35,7 +35,7 @@ from cds.store.valkey import Valkey
 from tests.opened import events
 from tests.prescreens import prescreen
 from tests.serving import listening
-from tests.smart.conftest import PATIENT, film, serving
+from tests.smart.conftest import PATIENT, film, overlay, serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -109,6 +109,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             valkey=valkey,
             prescreens=record,
             open_pacs=PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0).of_study,
+            explain=overlay,
             on_event=record.event,
         )
     )

@@ -1,0 +1,159 @@
+"""Results into the PACS: a Structured Report and Secondary Captures, in the study of the image that was scored.
+
+They are made when they are delivered, from the film as the PACS holds it: who the patient is, we do not keep.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cds.audit import balp
+from cds.audit.balp import Event, Exchange, Party
+from cds.audit.trail import OnBehalf, Trail
+from cds.engine.active import in_use
+from cds.engine.device import torch_device
+from cds.engine.image import ImageReader
+from cds.errors import Missing, NoSaliency, NotAllowed
+from cds.findings import Finding, Level, Prescreen, StudySeen
+from cds.imaging.derived import Source
+from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.framing import OVERSAMPLING, framed
+from cds.imaging.overlay import on_film
+from cds.imaging.pixels import Radiograph, read_radiograph
+from cds.imaging.retrieval import retrieve
+from cds.imaging.secondary_capture import picture, secondary_capture
+from cds.imaging.structured_report import structured_report
+from cds.pacs import PacsAccess
+from cds.registration import Registration, Registrations
+from cds.reporting import words
+from cds.reporting.record import Record
+from cds.settings import Settings
+from cds.store import outbox
+from cds.store.database import Connection
+from cds.store.outbox import Delivery
+from cds.worker.delivery import GivenUp
+
+MOST_CAPTURES = 3
+"""One for each finding above its threshold, the worst first; no more."""
+
+log = logging.getLogger(__name__)
+
+
+class ImageModel:
+    """The image model in use, loaded when it is first asked for: a worker without such deliveries has none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._reader: ImageReader | None = None
+
+    def __call__(self) -> ImageReader:
+        """Raise :class:`~cds.errors.ModelError` where it does not load."""
+        with self._lock:
+            if self._reader is None:
+                bundle = in_use(self._settings, "image")
+                self._reader = ImageReader(bundle, torch_device(self._settings.device))
+            return self._reader
+
+
+@dataclass(frozen=True, slots=True)
+class PacsDelivery:
+    """Handles what is to go into a PACS."""
+
+    record: Record
+    us: Party
+    store: Callable[[str, str], None]
+    """Stores what was found, by tenant and prescreen (:class:`ToPacs`)."""
+
+    def __call__(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> None:
+        """A film was read, and its study has more in it than before: audited with the mark that it is done."""
+        self.store(tenant, delivery.payload["prescreen"])
+        server = Party(delivery.destination, delivery.destination)
+        exchange = Exchange(self.us, server, self.us)
+        patient, study = delivery.payload["patient"], delivery.payload["study"]
+
+        def done(connection: Connection) -> Iterator[Event]:
+            outbox.delivered(connection, tenant, delivery.id)
+            yield balp.patient_read(exchange, patient, study)
+            yield balp.patient_update(exchange, patient, study)
+
+        self.record.write(tenant, Trail(self.us, OnBehalf()), done)
+
+
+@dataclass(frozen=True, slots=True)
+class ToPacs:
+    """Stores what was found in the PACS that asks for it."""
+
+    registrations: Registrations
+    prescreens: Callable[[str, str], Prescreen | None]
+    """The prescreen of a tenant, by its id, where it stands."""
+    access: PacsAccess
+    model: Callable[[], ImageReader]
+
+    def __call__(self, tenant: str, prescreen_id: str) -> None:
+        """However often it is called, the PACS holds the same instances.
+
+        Raises a leaf of :class:`~cds.errors.UpstreamError`, and :class:`~cds.errors.ImagingError` for a film that
+        cannot be read any more.
+        """
+        prescreen = self.prescreens(tenant, prescreen_id)
+        if prescreen is None or prescreen.study is None:
+            raise Missing("the prescreen does not stand any more, or has no image")
+        registration = self._registration(tenant, prescreen)
+        pacs = self.access.to_store(registration, prescreen)
+        asked = registration.pacs_for(prescreen.study.root).results
+        source, film = _fetched(pacs, prescreen.study, self.model().bundle.input["height"])
+        made = [structured_report(prescreen, source)] if "SR" in asked else []
+        if "SC" in asked:
+            made += self._captures(prescreen, source, film)
+        if made:
+            pacs.store(prescreen.study.study_uid, made)
+
+    def _registration(self, tenant: str, prescreen: Prescreen) -> Registration:
+        """Of this tenant: a tenant's results go to its own PACS."""
+        registration = self.registrations.by_fhir_server(prescreen.fhir_server)
+        if registration is None or registration.tenant != tenant:
+            raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
+        return registration
+
+    def _captures(self, prescreen: Prescreen, source: Source, film: Radiograph) -> Iterator[bytes]:
+        """None where the model that scored the image cannot show what it went by, or is not in use any more."""
+        model = self.model()
+        if model.bundle.version not in prescreen.models:
+            log.warning("no captures for the PACS: the model that scored the image is not in use any more")
+            return
+        for number, finding in enumerate(_shown(prescreen), start=1):
+            try:
+                saliency = model.explain(framed(film.pixels, model.bundle.input), finding.key)
+            except NoSaliency as lacking:
+                log.warning("no captures for the PACS: %s", lacking)
+                return
+            lines = (
+                f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
+                f"What speaks for it (Grad-CAM): {words.model(model.bundle.version)}",
+            )
+            colours = picture(film.pixels, on_film(saliency, film.pixels, model.bundle.input), lines)
+            writing = film.burned_in is not False
+            yield secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing)
+
+
+def _shown(prescreen: Prescreen) -> list[Finding]:
+    """What a person should look at, of what the image was scored for."""
+    worth = [f for f in prescreen.findings if f.image is not None and f.level is not Level.LOW]
+    return worth[:MOST_CAPTURES]
+
+
+def _fetched(pacs: DICOMweb, study: StudySeen, size: int) -> tuple[Source, Radiograph]:
+    """The film as it was scored, and what we refer to of it."""
+    sources: list[Source] = []
+
+    def decode(file: bytes) -> Radiograph:
+        film = read_radiograph(file, at_least=OVERSAMPLING * size)
+        sources.append(Source.read(file))
+        return film
+
+    film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
+    return sources[-1], film

@@ -1,0 +1,274 @@
+"""Results in the PACS: in the film's study, once, where the PACS asks for them; read back from a real one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
+
+from cds.audit.trail import OnBehalf, Trail, party
+from cds.ehr.backend_services import BackendServices
+from cds.errors import NotAllowed
+from cds.findings import Level, Prescreen, StudySeen
+from cds.imaging.derived import WARNING, Source
+from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.secondary_capture import secondary_capture
+from cds.imaging.selection import choose
+from cds.imaging.structured_report import structured_report
+from cds.keys import Keys
+from cds.pacs import PacsAccess
+from cds.registration import Registration, Registrations
+from cds.reporting.pacs import ResultsForPacs
+from cds.reporting.record import Record, kept
+from cds.sandbox.radiograph import render
+from cds.settings import Settings
+from cds.store import outbox
+from cds.store.database import Database
+from cds.worker.delivery import Deliverer
+from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from tests.imaging.conftest import make_file
+from tests.prescreens import EFFUSION, MASS, PNEUMOTHORAX, prescreen
+from tests.worker.conftest import BASE, REGISTRATION, TENANT
+
+SECRET = "TEST_PACS_SECRET"
+
+
+@dataclass
+class Pacs:
+    """A PACS with one film in it, and how our registration names it."""
+
+    web: DICOMweb
+    root: str
+    study: StudySeen
+    film: bytes
+
+    def registrations(self, *results: str) -> Registrations:
+        pacs = {"root": self.root, "auth": f"basic:{SECRET}", "results": list(results)}
+        return Registrations([Registration.from_json(REGISTRATION | {"pacs": [pacs]})])
+
+    def held(self) -> list[Dataset]:
+        """Every instance of the study but the film."""
+        found = self.web.instances(self.study.study_uid)
+        uids = {match["00080018"]["Value"][0]: match["0020000E"]["Value"][0] for match in found}
+        del uids[self.study.instance_uid]
+        files = [self.web.instance(self.study.study_uid, series, uid) for uid, series in sorted(uids.items())]
+        return [dcmread(BytesIO(file)) for file in files]
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Pacs:
+    """Orthanc, with a film that no other test has."""
+    parts = urlsplit(orthanc)
+    monkeypatch.setenv(SECRET, f"{parts.username}:{parts.password}")
+    root = f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
+    auth = httpx.BasicAuth(parts.username or "", parts.password or "")
+    web = DICOMweb(http, root, auth, max_bytes=2**26, timeout=20)
+    study, series, instance = (f"2.25.{uuid.uuid4().int}" for _ in range(3))
+    drawn = render(23, size=(700, 600), findings={"pneumothorax": 0.8}, sides={"pneumothorax": "left"})
+    uids = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": instance}
+    film = make_file(drawn, stored=12, WindowCenter=2048, WindowWidth=4096, PatientSex="F", **uids)
+    web.store(study, [film])
+    seen: StudySeen = replace(
+        prescreen().study, study_uid=study, series_uid=series, instance_uid=instance, root=root
+    )  # type: ignore[type-var]
+    return Pacs(web, root, seen, film)
+
+
+@pytest.fixture(scope="module")
+def model() -> ImageModel:
+    return ImageModel(Settings(device="cpu"))
+
+
+@pytest.fixture
+def seen(pacs: Pacs, model: ImageModel) -> Prescreen:
+    return prescreen(
+        id=str(uuid.uuid4()),
+        key=str(uuid.uuid4()),
+        tenant=TENANT,
+        fhir_server=BASE,
+        study=pacs.study,
+        models=(model().bundle.version,),
+    )
+
+
+Deliver = Callable[[Registrations], Deliverer]
+
+
+@pytest.fixture
+def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageModel) -> Callable[..., ToPacs]:
+    access = PacsAccess(http, BackendServices(http, keys), max_bytes=2**26, timeout_s=20)
+
+    def make(registrations: Registrations, **changes: Any) -> ToPacs:
+        return replace(ToPacs(registrations, Record(database).standing, access, model), **changes)
+
+    return make
+
+
+@pytest.fixture
+def delivering(database: Database, keys: Keys, http: httpx.Client, storing: Callable[..., ToPacs]) -> Deliver:
+    def make(registrations: Registrations) -> Deliverer:
+        us = party("https://cds.example")
+        handlers = {outbox.DICOM_RESULTS: PacsDelivery(Record(database), us, storing(registrations))}
+        return Deliverer(database, registrations, http, BackendServices(http, keys), handlers=handlers)
+
+    return make
+
+
+def put(database: Database, registrations: Registrations, seen: Prescreen) -> list[tuple[int, str]]:
+    """Keep the prescreen as an answer does; what is then on its way to the PACS."""
+    trail = Trail(party("https://cds.example"), OnBehalf())
+    write = ResultsForPacs(registrations)(seen, trail)
+    Record(database).write(TENANT, trail, kept(seen, trail), write)
+    key = f"{seen.id}/pacs"
+    with database.transaction(TENANT) as connection:
+        found = connection.execute("SELECT id, destination FROM outbox WHERE idempotency_key = %s", (key,))
+        return found.fetchall()
+
+
+def again(database: Database, id: int) -> None:
+    with database.transaction(TENANT) as connection:
+        connection.execute("UPDATE outbox SET delivered_at = NULL, next_attempt_at = now() WHERE id = %s", (id,))
+
+
+def error(database: Database, id: int) -> str | None:
+    with database.transaction(TENANT) as connection:
+        found = connection.execute("SELECT last_error FROM outbox WHERE id = %s", (id,)).fetchone()
+    assert found is not None
+    said: str | None = found[0]
+    return said
+
+
+@pytest.mark.orthanc
+def test_report_and_captures_join_the_film_in_a_real_pacs(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    registrations = pacs.registrations("SR", "SC")
+    ((id, destination),) = put(database, registrations, seen)
+    assert destination == pacs.root
+    delivering(registrations).deliver(TENANT, id)
+    assert error(database, id) is None
+    held = pacs.held()
+    assert sorted(one.SOPClassUID for one in held) == sorted(
+        [EnhancedSRStorage, SecondaryCaptureImageStorage, SecondaryCaptureImageStorage]
+    )
+    for one in held:
+        assert one.StudyInstanceUID == pacs.study.study_uid
+        assert (str(one.PatientName), one.PatientID) == ("Doe^Jane", "MRN-4711")
+        assert one.SeriesDescription == WARNING
+    # The same order signed again is the same delivery.
+    assert put(database, registrations, seen) == [(id, destination)]
+
+
+@pytest.mark.orthanc
+def test_a_study_is_the_same_for_our_results_in_it(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    before = choose(pacs.web.instances(pacs.study.study_uid))
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, seen)
+    delivering(registrations).deliver(TENANT, id)
+    assert len(pacs.held()) == 3
+    assert choose(pacs.web.instances(pacs.study.study_uid)) == before
+
+
+@pytest.mark.orthanc
+def test_delivering_again_stores_nothing_new(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, seen)
+    delivering(registrations).deliver(TENANT, id)
+    first = pacs.held()
+    again(database, id)
+    delivering(registrations).deliver(TENANT, id)
+    assert error(database, id) is None
+    assert pacs.held() == first
+
+
+@pytest.mark.orthanc
+def test_what_comes_back_is_what_was_stored(pacs: Pacs, seen: Prescreen) -> None:
+    source, colours = Source.read(pacs.film), np.full((90, 70, 3), 77, np.uint8)
+    sent = [
+        structured_report(seen, source),
+        secondary_capture(seen, source, "effusion", 1, colours, burned_in=False),
+    ]
+    pacs.web.store(pacs.study.study_uid, sent)
+    by_uid = {one.SOPInstanceUID: one for one in pacs.held()}
+    assert len(by_uid) == 2
+    for made in (dcmread(BytesIO(file)) for file in sent):
+        assert by_uid[made.SOPInstanceUID] == made
+
+
+@pytest.mark.orthanc
+def test_only_what_the_pacs_asks_for(pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver) -> None:
+    ((id, _),) = put(database, pacs.registrations("SR"), seen)
+    delivering(pacs.registrations("SR")).deliver(TENANT, id)
+    assert [one.SOPClassUID for one in pacs.held()] == [EnhancedSRStorage]
+
+
+@pytest.mark.orthanc
+def test_a_pacs_that_does_not_ask_is_given_nothing(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    assert put(database, pacs.registrations(), seen) == []
+    ((id, _),) = put(database, pacs.registrations("SR"), seen)
+    # It was asked for then, and is not any more.
+    delivering(pacs.registrations()).deliver(TENANT, id)
+    assert error(database, id) == "NotAllowed: the PACS is not registered to be given results"
+    assert pacs.held() == []
+
+
+@pytest.mark.orthanc
+def test_the_captures_are_of_the_worst_findings_above_their_thresholds(
+    pacs: Pacs, seen: Prescreen, storing: Callable[..., ToPacs]
+) -> None:
+    many = [replace(PNEUMOTHORAX, key=key, level=Level.REVIEW) for key in ("edema", "nodule", "pneumonia")]
+    worst_first = replace(seen, findings=(PNEUMOTHORAX, replace(EFFUSION, image=None), *many, MASS))
+    registrations = pacs.registrations("SC")
+    storing(registrations, prescreens=lambda tenant, id: worst_first)(TENANT, seen.id)
+    captures = sorted(pacs.held(), key=lambda one: int(one.InstanceNumber))
+    assert [one.InstanceNumber for one in captures] == [1, 2, 3]
+    left, right = np.array_split(captures[0].pixel_array[:700].astype(int), 2, axis=1)
+    # A pneumothorax on the patient's left is at the right of the film; what is not grey is the overlay.
+    assert np.ptp(right, axis=2).sum() > np.ptp(left, axis=2).sum()
+
+
+@pytest.mark.orthanc
+def test_a_model_that_is_not_in_use_any_more_makes_no_captures(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, replace(seen, models=prescreen().models))
+    delivering(registrations).deliver(TENANT, id)
+    assert [one.SOPClassUID for one in pacs.held()] == [EnhancedSRStorage]
+
+
+def test_without_an_image_there_is_nothing_to_give(database: Database) -> None:
+    pacs = {"root": "https://pacs.example/dicom-web", "results": ["SR"]}
+    registrations = Registrations([Registration.from_json(REGISTRATION | {"pacs": [pacs]})])
+    for changed in ({"study": None}, {"findings": tuple(replace(f, image=None) for f in prescreen().findings)}):
+        one = prescreen(id=str(uuid.uuid4()), key=str(uuid.uuid4()), tenant=TENANT, fhir_server=BASE, **changed)
+        assert put(database, registrations, one) == []
+
+
+def test_another_tenants_pacs_is_out_of_reach(model: ImageModel) -> None:
+    registrations = Registrations([Registration.from_json(REGISTRATION)])
+    access = PacsAccess(httpx.Client(), None, 1, 1)  # type: ignore[arg-type]
+    one = prescreen(fhir_server=BASE)
+    with pytest.raises(NotAllowed):
+        ToPacs(registrations, lambda tenant, id: one, access, model)("another", one.id)
