@@ -105,10 +105,11 @@ def _middle(
 def exposed(pixels: Pixels) -> tuple[float, float, float, float]:
     """Top, bottom, left and right of what is left when flat collimation borders are taken off."""
     coarse = _coarse(pixels)
-    down, across = (fine / few for fine, few in zip(pixels.shape, coarse.shape, strict=True))
+    (height, width), (rows, columns) = pixels.shape, coarse.shape
     top, bottom = _trim(coarse)
     left, right = _trim(coarse.T)
-    return top * down, bottom * down, left * across, right * across
+    # Multiplied first: the last line then ends where the film does, to the last bit.
+    return top * height / rows, bottom * height / rows, left * width / columns, right * width / columns
 
 
 def _coarse(pixels: Pixels) -> Pixels:
