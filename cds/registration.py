@@ -154,8 +154,8 @@ class Registration:
             raise ConfigurationError(f"registration {self.issuer}: {sorted(unknown)} cannot sign for an EHR")
         for fault in self.access_tokens.faults() if self.access_tokens else ():
             raise ConfigurationError(f"registration {self.issuer}: {fault}")
-        if unknown := {result for pacs in self.pacs for result in pacs.results} - set(RESULTS):
-            raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {sorted(unknown)}")
+        if strange := [result for pacs in self.pacs for result in pacs.results if result not in RESULTS]:
+            raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {strange}")
         for url in self.urls:
             origin(url)
 

@@ -96,6 +96,8 @@ def test_a_link_stays_a_link(cds: Cds, file: Path, tmp_path: Path) -> None:
         (entry(fhirServers=["https://user:password@ehr.example"]), "user name"),
         (entry(fhirServers=[1]), "kind"),
         (entry(fhirServers=None), "fhirServers"),
+        (entry(pacs=[{"root": "https://pacs.example", "results": ["SR", "PDF", 5]}]), "no PACS can be given"),
+        (entry(pacs=[{"root": "https://pacs.example", "results": 5}]), "kind"),
     ],
     ids=str,
 )

@@ -58,8 +58,9 @@ def first_frame(dataset: FileDataset, at_least: int | None = None) -> Stored:
     if syntax != RLELossless:
         _check(frame, dataset)
     if at_least and syntax in jpeg2000.SYNTAXES and dataset.SamplesPerPixel == 1:
+        skip = jpeg2000.levels_to_skip(min(dataset.Rows, dataset.Columns), at_least)
         with suppress(OSError):
-            return jpeg2000.reduced(frame, jpeg2000.levels_to_skip(min(dataset.Rows, dataset.Columns), at_least))
+            return jpeg2000.reduced(frame, skip, int(dataset.BitsStored))
     pixels = _DECODERS[syntax](frame, dataset)
     if pixels.shape[:2] != (dataset.Rows, dataset.Columns):
         raise ImagingError("the compressed frame has another size than the image")

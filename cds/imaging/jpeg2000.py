@@ -21,9 +21,10 @@ def levels_to_skip(shorter_side: int, at_least: int) -> int:
     return max(0, min(SAFE_LEVELS, (shorter_side // at_least).bit_length() - 1))
 
 
-def reduced(codestream: bytes, skip: int) -> NDArray[Any]:
+def reduced(codestream: bytes, skip: int, stored: int) -> NDArray[Any]:
     """The grey picture with each side halved ``skip`` times: the bit patterns of stored values, (rows, columns).
 
+    Each pixel lies in the middle of those that it stands for, as in an average, and has ``stored`` bits at most.
     Raises :class:`OSError` where the codestream has fewer levels, or is damaged.
     """
     described = get_j2k_parameters(codestream)
@@ -36,4 +37,18 @@ def reduced(codestream: bytes, skip: int) -> NDArray[Any]:
     values = scaled.astype(np.int32) >> (scaled.dtype.itemsize * 8 - precision)
     if signed:
         values -= 1 << (precision - 1)
-    return values.astype(f"u{scaled.dtype.itemsize}")
+    # Beside an edge a low-pass value goes beyond those that it is made of; bits above the stored would be lost.
+    lowest = -(1 << (stored - 1)) if signed else 0
+    held: NDArray[Any] = np.clip(_centred(values, skip), lowest, lowest + (1 << stored) - 1)
+    return held.astype(f"u{scaled.dtype.itemsize}")
+
+
+def _centred(values: NDArray[Any], skip: int) -> NDArray[Any]:
+    """Move the picture by what it lacks to the middle: a low-pass value of the wavelet transform lies over the
+    first of the pixels that it stands for (ISO/IEC 15444-1, annex F.3)."""
+    share = np.float32((1 - 2.0**-skip) / 2)
+    moved = values.astype(np.float32)
+    for _ in range(2):
+        moved[:-1] += share * (moved[1:] - moved[:-1])
+        moved = moved.T
+    return np.rint(moved).astype(values.dtype)
