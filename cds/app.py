@@ -15,6 +15,7 @@ from cds import api, health, logs, smart
 from cds.assess import Assessing
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
@@ -31,7 +32,6 @@ from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
 from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
-from cds.hooks.jwks import Jwks
 from cds.hooks.known import KnownFindings
 from cds.hooks.look import Afterwards, Look
 from cds.hooks.order_advice import OrderAdvice
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     record = Record(database)
 
     http = httpx.Client(timeout=settings.upstream_timeout_ms / 1000, trust_env=False)
+    issuer_keys = IssuerKeys(http)
     backend = BackendServices(http, keys, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
@@ -127,7 +128,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.blueprint(database, valkey))
     door = Door(
         us,
-        ClientAuthentication(registrations, Jwks(http), valkey),
+        ClientAuthentication(registrations, issuer_keys, valkey),
         valkey,
         record,
         rate_per_minute=settings.hook_rate_per_minute,
@@ -153,7 +154,9 @@ def create_app(settings: Settings | None = None) -> Flask:
             )
         )
     )
-    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, http)))
+    app.register_blueprint(
+        fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, http, issuer_keys))
+    )
     return app
 
 
@@ -164,7 +167,8 @@ def _fhir_endpoint(
     database: Database,
     valkey: Valkey,
     http: httpx.Client,
+    issuer_keys: IssuerKeys,
 ) -> Endpoint:
     us, base, record = party(settings.base_url), f"{settings.base_url}/fhir", Record(database)
-    admission = Admission(us, Tokens(registrations, http, keys, base), valkey, record)
+    admission = Admission(us, Tokens(registrations, http, keys, issuer_keys, base), valkey, record)
     return Endpoint(us, base, admission, registrations, database, record, Pages(keys.handle))

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from joserfc.util import urlsafe_b64decode
 
 from cds.ehr.client_assertion import client_assertion
@@ -39,12 +40,19 @@ Claims = Mapping[str, Any]
 class Tokens:
     """Verifies what comes as ``Authorization: Bearer``, for the audience ``base``."""
 
-    def __init__(self, registrations: Registrations, http: httpx.Client, keys: Keys, base: str) -> None:
+    def __init__(
+        self,
+        registrations: Registrations,
+        http: httpx.Client,
+        keys: Keys,
+        issuer_keys: IssuerKeys,
+        base: str,
+    ) -> None:
         self._registrations = registrations
         self._http = http
         self._keys = keys
         self._base = base
-        self._issuer_keys = IssuerKeys(http)
+        self._issuer_keys = issuer_keys
         self._remembered = _Remembered()
 
     def access(self, authorization: str | None) -> Access:
@@ -77,7 +85,7 @@ class Tokens:
         kid = header.get("kid")
         try:
             keys = self._issuer_keys.of(given.jwks, given.jwks_url, kid if isinstance(kid, str) else None)
-            return jwt.decode(token, keys, algorithms=list(given.algorithms)).claims
+            return jwt.decode(token, KeySet(list(keys)), algorithms=list(given.algorithms)).claims
         except (JoseError, ValueError, TypeError, UpstreamError) as wrong:
             raise Unauthenticated(f"the signature does not hold ({type(wrong).__name__})") from None
 
