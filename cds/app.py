@@ -16,6 +16,7 @@ from cds.assess import Assessing
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
@@ -74,7 +75,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     http = httpx.Client(timeout=settings.upstream_timeout_ms / 1000, trust_env=False)
     issuer_keys = IssuerKeys(http)
-    backend = BackendServices(http, keys, on_token=record.token_requested)
+    ehrs = Discovery(http, timeout_s=settings.upstream_timeout_ms / 1000)
+    backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
     engine = LocalEngine(
@@ -150,13 +152,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
-                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+                settings=settings,
+                keys=keys,
+                registrations=registrations,
+                http=http,
+                ehrs=ehrs,
+                issuer_keys=issuer_keys,
+                valkey=valkey,
+                prescreens=record,
+                open_pacs=pacs.of_study,
+                on_event=record.event,
             )
         )
     )
-    app.register_blueprint(
-        fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, http, issuer_keys))
-    )
+    tokens = Tokens(registrations, http, keys, issuer_keys, f"{settings.base_url}/fhir")
+    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, tokens)))
     return app
 
 
@@ -166,9 +176,8 @@ def _fhir_endpoint(
     registrations: Registrations,
     database: Database,
     valkey: Valkey,
-    http: httpx.Client,
-    issuer_keys: IssuerKeys,
+    tokens: Tokens,
 ) -> Endpoint:
     us, base, record = party(settings.base_url), f"{settings.base_url}/fhir", Record(database)
-    admission = Admission(us, Tokens(registrations, http, keys, issuer_keys, base), valkey, record)
+    admission = Admission(us, tokens, valkey, record)
     return Endpoint(us, base, admission, registrations, database, record, Pages(keys.handle))

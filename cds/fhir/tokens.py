@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.util import urlsafe_b64decode
 
-from cds.ehr.client_assertion import client_assertion
+from cds.ehr.client_authentication import authenticated
 from cds.ehr.exchange import check, exchange, read_object
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.errors import Unauthenticated, UpstreamError
@@ -94,8 +94,8 @@ class Tokens:
         if held := self._remembered.get(digest):
             return held
         url = given.introspection_url or ""
-        form = client_assertion(self._keys, registration.client_id, url, given.algorithms, time.time())
-        request = httpx.Request("POST", url, data={"token": token, **form}, headers={"Accept": "application/json"})
+        form = {"token": token}
+        request = authenticated(self._keys, registration, url, form, given.algorithms, time.time())
         try:
             answer = exchange(self._http, request, timeout_s=5.0, max_bytes=MAX_ANSWER_BYTES)
             claims = read_object(check(answer, "the introspection"))

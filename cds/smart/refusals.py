@@ -30,6 +30,12 @@ class UnregisteredEhr(Refusal):
     advice = "Ask whoever runs Sightline for you to register the EHR."
 
 
+class NoStandalone(Refusal):
+    status = 403
+    title = "This EHR opens Sightline itself"
+    what = "Sightline is not set up to be opened without it."
+
+
 class StateExpired(Refusal):
     title = "This sign-in is over"
     what = "It was used before, took too long, or was begun in another browser."
@@ -73,11 +79,24 @@ class SessionExpired(Refusal):
     what = "You were signed out because Sightline was not used for a while, or your EHR's permission ran out."
 
 
+class PatientChanged(Refusal):
+    status = 403
+    title = "Another patient is open in your EHR"
+    what = "Your EHR's permission is now for another patient, so you were signed out of the one before."
+    advice = "Open Sightline again from the chart of the patient that you mean."
+
+
 class OtherPatient(Refusal):
     status = 403
     title = "This card is about another patient"
     what = "The card was made for another patient than the one whose chart is open, so nothing of it is shown."
     advice = "Go back to the EHR, check which patient is open, and open Sightline from that patient's own card."
+
+
+class ForeignForm(Refusal):
+    status = 403
+    title = "Nothing was changed"
+    what = "This page belongs to an earlier session, or the request did not come from a page of Sightline."
 
 
 class SystemAway(Refusal):

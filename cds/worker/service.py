@@ -12,6 +12,7 @@ from cds.audit import balp, chain
 from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.ehr.write_back import Delivered
 from cds.keys import Keys
 from cds.production import checked
@@ -30,7 +31,7 @@ def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     logs.configure(settings.log_level)
     with deliverer(settings) as delivering:
-        signing = Checkpoints(delivering.database, Keys.load(settings).signing)
+        signing = Checkpoints(delivering.database, Keys.load(settings).signing.all)
         app.run(app.create_app(settings.database_url, delivering, hourly=[signing]))
 
 
@@ -44,7 +45,8 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         closing(Database(settings.database_url, keyring)) as database,
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
     ):
-        tokens = BackendServices(http, keys, on_token=Record(database).token_requested)
+        ehrs = Discovery(http, timeout_s=timeout_s)
+        tokens = BackendServices(http, keys, ehrs, on_token=Record(database).token_requested)
         audited = _Audited(party(settings.base_url))
         yield Deliverer(database, registrations, http, tokens, timeout_s, on_delivered=audited)
 

@@ -23,6 +23,8 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from werkzeug.test import TestResponse
 
 from cds import app_context
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
@@ -179,7 +181,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def ehr(keys: Keys) -> Ehr:
-    return Ehr(keys.public_jwks())
+    return Ehr(keys.signing.published(time.time()))
 
 
 @pytest.fixture
@@ -201,10 +203,12 @@ def services(
 ) -> Iterator[SmartServices]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
         yield SmartServices(
-            settings=Settings(public_url=US),
+            settings=Settings(public_url=US, hook_rate_per_minute=0),
             keys=keys,
             registrations=Registrations([registration()]),
             http=http,
+            ehrs=Discovery(http),
+            issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=kept,
             open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),

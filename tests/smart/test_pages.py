@@ -282,7 +282,8 @@ class TestWhatTheBrowserMayDo:
     def test_the_policy_is_strict_and_frames_are_the_ehrs_alone(self, page: Page) -> None:
         policy = page().headers["Content-Security-Policy"]
         assert policy == (
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'self'; "
             "frame-ancestors https://ehr.example"
         )
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cds.smart.scopes import ASKED, may_read
+from cds.smart.scopes import may_read
 
 
 @pytest.mark.parametrize(
     "granted",
     [
-        ASKED,
         "patient/Patient.r",
         "patient/Patient.cruds",
         "patient/*.rs",

@@ -18,6 +18,8 @@ from cds import app_context
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.pacs import PacsAccess
@@ -106,9 +108,11 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             keys=hospital.keys,
             registrations=Registrations([hospital.registration]),
             http=http,
+            ehrs=Discovery(http),
+            issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=record,
-            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0).of_study,
+            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).of_study,
             on_event=record.event,
         )
     )
