@@ -95,11 +95,13 @@ class IssuerKeys:
 
 
 def _parsed(jwks: Mapping[str, Any]) -> list[Key]:
-    """The keys of a JWK Set (RFC 7517 §5), those that we cannot use left out."""
+    """The keys of a JWK Set (RFC 7517 §5), those that we cannot use left out: a secret that is published is none."""
     listed = jwks.get("keys")
     if not isinstance(listed, list):
         raise BadAnswer("that is no JWK Set")
-    return list(_usable(entry for entry in listed if isinstance(entry, dict)))
+    return list(
+        _usable(entry for entry in listed if isinstance(entry, dict) and entry.get("kty") in ("EC", "RSA"))
+    )
 
 
 def _usable(listed: Iterable[dict[str, Any]]) -> Iterable[Key]:
@@ -109,6 +111,4 @@ def _usable(listed: Iterable[dict[str, Any]]) -> Iterable[Key]:
             key.check_use("sig")
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        # A secret that is published is none, and would verify what anybody signs.
-        if key.key_type in ("EC", "RSA"):
-            yield key
+        yield key
