@@ -95,13 +95,12 @@ class IssuerKeys:
 
 
 def _parsed(jwks: Mapping[str, Any]) -> list[Key]:
-    """The keys of a JWK Set (RFC 7517 §5), those that we cannot use left out: a secret that is published is none."""
+    """The EC and RSA keys of a JWK Set (RFC 7517 §5), those that we cannot use left out."""
     listed = jwks.get("keys")
     if not isinstance(listed, list):
         raise BadAnswer("that is no JWK Set")
-    return list(
-        _usable(entry for entry in listed if isinstance(entry, dict) and entry.get("kty") in ("EC", "RSA"))
-    )
+    entries = (entry for entry in listed if isinstance(entry, dict))
+    return list(_usable(entry for entry in entries if entry.get("kty") in ("EC", "RSA")))
 
 
 def _usable(listed: Iterable[dict[str, Any]]) -> Iterable[Key]:
