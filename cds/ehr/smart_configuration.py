@@ -87,8 +87,12 @@ class Discovery:
         try:
             yield configuration
         except UpstreamError:
-            self._held.pop(configuration.base, None)
+            self.forget(configuration.base)
             raise
+
+    def forget(self, base: str) -> None:
+        """Ask for it again next time: it was of no use."""
+        self._held.pop(base, None)
 
 
 def fetch_document(http: httpx.Client, url: str, what: str, timeout_s: float) -> Resource:

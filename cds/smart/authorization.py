@@ -60,6 +60,7 @@ class AuthorizationRequests:
         """
         if "S256" not in configuration.listed("code_challenge_methods_supported"):
             raise BadAnswer("the authorization server does not say that it supports PKCE with S256")
+        configuration.endpoint("token_endpoint")  # nobody is sent where we could not follow
         self._services.valkey.ping()
         browser = self._cookies.secret(LAUNCH) or new_secret()
         state, verifier, nonce = new_secret(), new_secret(), new_secret()

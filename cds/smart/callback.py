@@ -14,7 +14,7 @@ from cds.audit import balp
 from cds.ehr.datatypes import string
 from cds.ehr.smart_configuration import SmartConfiguration
 from cds.ehr.token_endpoint import TokenAnswer, request_token
-from cds.errors import Refused
+from cds.errors import Refused, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit, id_token, launch_context
 from cds.smart.authorization import AuthorizationRequests, Pending
@@ -45,7 +45,7 @@ class Callback:
     def __call__(self) -> Response:
         pending = self._requests.take(parameter("state"))
         g.registration = registration = self._registration(pending)
-        self._check_browser(pending)
+        self._check_browser(pending, registration)
         configuration = SmartConfiguration(registration, pending.fhir_server, pending.configuration)
         code = _code(configuration)
         session = self._session(configuration, pending, code)
@@ -57,10 +57,11 @@ class Callback:
             raise UnregisteredEhr("the EHR is no longer registered")
         return registration
 
-    def _check_browser(self, pending: Pending) -> None:
+    def _check_browser(self, pending: Pending, registration: Registration) -> None:
         secret = self._cookies.secret(LAUNCH)
         if secret is None:
-            raise CookieMissing("the browser sent no launch cookie")
+            way_out = pending.fhir_server if registration.standalone else ""
+            raise CookieMissing("the browser sent no launch cookie", way_out)
         if not pending.begun_by(secret):
             raise StateExpired("the launch was begun in another browser")
 
@@ -78,6 +79,9 @@ class Callback:
             )
         except Refused as refused:
             raise TokenRefused(str(refused)) from None
+        except UpstreamError:
+            services.ehrs.forget(pending.fhir_server)
+            raise
         user = id_token.verify(
             services.http,
             services.issuer_keys,

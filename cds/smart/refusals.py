@@ -16,6 +16,8 @@ class Refusal(RequestError):
     title: ClassVar[str]
     what: ClassVar[str]
     advice: ClassVar[str] = "Open Sightline again from the patient's chart."
+    standalone_at: str = ""
+    """The EHR that lets us be opened in a window of our own, where that would help."""
 
 
 class BadLaunch(Refusal):
@@ -48,6 +50,10 @@ class CookieMissing(Refusal):
         "Allow cookies for Sightline inside your EHR, or let the EHR open it in a window of its own, "
         "then open it again."
     )
+
+    def __init__(self, message: str, standalone_at: str) -> None:
+        super().__init__(message)
+        self.standalone_at = standalone_at
 
 
 class ConsentDenied(Refusal):
