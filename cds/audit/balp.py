@@ -193,7 +193,7 @@ def logged_out(exchange: Exchange) -> Event:
         subtype=_coding(DCM, "110123", "Logout"),
         action="E",
         agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
-        entities=(),
+        entities=({"what": {"identifier": {"value": "SMART app"}}, **_kind("2", "20")},),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, g
 
 from cds.errors import UpstreamError
-from cds.smart import csrf
 from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
@@ -39,7 +38,7 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/image", "image", RadiographImage(services, signed_in))
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = Refused(services)
-    app.context_processor(lambda: {"csrf": csrf.token(services.keys.session, g.secret) if "secret" in g else ""})
+    app.context_processor(lambda: {"form_token": signed_in.form_token() if "session" in g else ""})
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(UpstreamError, lambda error: refused(SystemAway(str(error))))
     app.after_request(Headers(cookies))

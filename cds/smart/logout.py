@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from flask import Response, make_response, render_template
+from flask import Response, g, make_response, render_template
 
 from cds.audit import balp
 from cds.ehr.token_endpoint import revoke
 from cds.errors import UpstreamError
 from cds.registration import Registration
-from cds.smart import audit, csrf
+from cds.smart import audit
 from cds.smart.cookies import SESSION, Cookies
 from cds.smart.services import SmartServices
 from cds.smart.session import Session, Sessions
@@ -29,9 +29,9 @@ class Logout:
         self._signed_in = signed_in
 
     def __call__(self) -> Response:
-        secret, session, registration = self._signed_in.held()
-        csrf.check(self._services.keys.session, secret)
-        self._sessions.end(secret)
+        session, registration = self._signed_in.sent_a_form()
+        self._sessions.end(self._signed_in.secret)
+        g.pop("session")
         self._services.on_event(registration.tenant, balp.logged_out(audit.with_browser(self._services, session)))
         self._revoke(session, registration)
         response = make_response(render_template("smart/signed_out.html"))
