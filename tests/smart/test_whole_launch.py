@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -124,6 +125,12 @@ def browser() -> Iterator[httpx.Client]:
         yield browser
 
 
+def forget(hospital: Hospital) -> None:
+    """Every grant that the EHR has given."""
+    for _, grant in list(hospital.oauth.access_tokens._held.values()):
+        hospital.oauth.end(grant)
+
+
 def test_a_card_opens_its_prescreen(hospital: Hospital, browser: httpx.Client) -> None:
     before = len(hospital.events())
     page = browser.get(hospital.launch_url(hospital.card()))
@@ -160,11 +167,41 @@ def test_a_card_of_another_patient_opens_nothing(hospital: Hospital, browser: ht
 
 def test_a_revoked_token_ends_the_session(hospital: Hospital, browser: httpx.Client) -> None:
     page = browser.get(hospital.launch_url())
-    for _, grant in list(hospital.oauth.access_tokens._held.values()):
-        hospital.oauth.end(grant)
+    forget(hospital)
     after = browser.get(page.url)
     assert after.status_code == 401
     assert "Your session has ended" in after.text
+
+
+def test_a_token_that_is_revoked_is_renewed(hospital: Hospital, browser: httpx.Client) -> None:
+    forget(hospital)
+    page = browser.get(hospital.launch_url())
+    (token,) = hospital.oauth.access_tokens._held
+    hospital.sandbox.tokens.revoke(token)
+    assert "Ada Ngozi Okafor" in browser.get(page.url).text
+    assert browser.get(page.url).status_code == 200
+
+
+def test_whoever_signs_out_leaves_no_token(hospital: Hospital, browser: httpx.Client) -> None:
+    page = browser.get(hospital.launch_url())
+    before = len(hospital.oauth.access_tokens._held)
+    (csrf,) = re.findall(r'name="csrf" value="(\w+)"', page.text)
+    left = browser.post(page.url.join("/smart/logout"), data={"csrf": csrf})
+    assert "You are signed out" in left.text
+    assert len(hospital.oauth.access_tokens._held) == before - 1
+    assert browser.get(page.url).status_code == 401
+    assert hospital.events()[-1]["subtype"][0]["code"] == "110123"
+
+
+def test_a_standalone_launch_asks_who_is_at_work_on_whom(hospital: Hospital, chromium_page: Page) -> None:
+    client = hospital.oauth.clients.get("sightline")
+    assert client
+    chromium_page.goto(client.launch_url.replace("/launch", "/standalone"))
+    chromium_page.get_by_role("link", name="Sandbox EHR").click()
+    chromium_page.get_by_role("combobox", name="Patient").select_option(label="Ada Ngozi Okafor")
+    chromium_page.get_by_role("button", name="Allow").click()
+    expect(chromium_page.get_by_text("Okafor").first).to_be_visible()
+    assert urlsplit(chromium_page.url).path == "/smart/"
 
 
 @pytest.fixture
