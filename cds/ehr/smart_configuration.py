@@ -13,7 +13,7 @@ import httpx
 
 from cds.ehr.datatypes import Resource, string
 from cds.ehr.exchange import check, exchange, read_object
-from cds.errors import BadAnswer, NotAllowed, UpstreamError
+from cds.errors import BadAnswer, NotAllowed, Unreachable, UpstreamError
 from cds.registration import Registration
 
 MAX_DOCUMENT_BYTES = 256 * 1024
@@ -72,13 +72,21 @@ class Discovery:
         """That of the FHIR server ``base``, which must be the registration's, else :class:`NotAllowed`."""
         server = registration.fhir_server(base)
         # Who needs the same server's waits for whoever asks, and nobody else does.
-        with self._asking.setdefault(server, threading.Lock()):
-            until, document = self._held.get(server, (0.0, {}))
-            if until <= self._clock():
-                url = f"{server}/.well-known/smart-configuration"
-                document = fetch_document(self._http, url, "the SMART configuration", self._timeout_s)
-                self._held[server] = (self._clock() + KEPT_S, document)
-        return SmartConfiguration(registration, server, document)
+        asking = self._asking.setdefault(server, threading.Lock())
+        if not asking.acquire(timeout=2 * self._timeout_s):
+            raise Unreachable("the SMART configuration was not there in time")
+        try:
+            return SmartConfiguration(registration, server, self._document(server))
+        finally:
+            asking.release()
+
+    def _document(self, server: str) -> Resource:
+        until, document = self._held.get(server, (0.0, {}))
+        if until <= self._clock():
+            url = f"{server}/.well-known/smart-configuration"
+            document = fetch_document(self._http, url, "the SMART configuration", self._timeout_s)
+            self._held[server] = (self._clock() + KEPT_S, document)
+        return document
 
     @contextmanager
     def used(self, registration: Registration, base: str) -> Iterator[SmartConfiguration]:
