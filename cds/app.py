@@ -15,6 +15,8 @@ from cds import api, health, logs, smart
 from cds.assess import Assessing
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
@@ -32,7 +34,6 @@ from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
 from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
-from cds.hooks.jwks import Jwks
 from cds.hooks.known import KnownFindings
 from cds.hooks.look import Afterwards, Look
 from cds.hooks.order_advice import OrderAdvice
@@ -75,7 +76,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     record = Record(database)
 
     http = httpx.Client(timeout=settings.upstream_timeout_ms / 1000, trust_env=False)
-    backend = BackendServices(http, keys, on_token=record.token_requested)
+    issuer_keys = IssuerKeys(http)
+    ehrs = Discovery(http, timeout_s=settings.upstream_timeout_ms / 1000)
+    backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
     engine = LocalEngine(
@@ -131,7 +134,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.blueprint(database, valkey))
     door = Door(
         us,
-        ClientAuthentication(registrations, Jwks(http), valkey),
+        ClientAuthentication(registrations, issuer_keys, valkey),
         valkey,
         record,
         rate_per_minute=settings.hook_rate_per_minute,
@@ -154,19 +157,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
-                settings,
-                keys,
-                registrations,
-                http,
-                valkey,
-                record,
-                pacs.of_study,
-                explaining,
+                settings=settings,
+                keys=keys,
+                registrations=registrations,
+                http=http,
+                ehrs=ehrs,
+                issuer_keys=issuer_keys,
+                valkey=valkey,
+                prescreens=record,
+                open_pacs=pacs.of_study,
+                explain=explaining,
                 on_event=record.event,
             )
         )
     )
-    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, http)))
+    tokens = Tokens(registrations, http, keys, issuer_keys, f"{settings.base_url}/fhir")
+    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, tokens)))
     return app
 
 
@@ -176,8 +182,8 @@ def _fhir_endpoint(
     registrations: Registrations,
     database: Database,
     valkey: Valkey,
-    http: httpx.Client,
+    tokens: Tokens,
 ) -> Endpoint:
     us, base, record = party(settings.base_url), f"{settings.base_url}/fhir", Record(database)
-    admission = Admission(us, Tokens(registrations, http, keys, base), valkey, record)
+    admission = Admission(us, tokens, valkey, record)
     return Endpoint(us, base, admission, registrations, database, record, Pages(keys.handle))

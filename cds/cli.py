@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -19,6 +20,8 @@ from cds.errors import IntegrityError, SightlineError
 from cds.maintenance.commands import outbox, patient, purge
 from cds.models.commands import models
 from cds.settings import Settings
+
+SIGNING_ADDED = "New signing keys are there: restart the service within the day; it signs with them after a day."
 
 
 class _Group(click.Group):
@@ -248,8 +251,9 @@ def new(file: Path) -> None:
 @click.option("--wrap-only", is_flag=True, help="Only wrap the tenants' keys by the first master key.")
 @click.pass_obj
 def rotate(settings: Settings, wrap_only: bool) -> None:
-    """Wrap the tenants' keys anew, replace those that seal, and seal every row anew, while the service runs."""
+    """Replace the keys that sign and those that seal, and seal every row anew, while the service runs."""
     from cds.databases import master_of, owned, reached  # noqa: PLC0415
+    from cds.keys import add_signing, file_of  # noqa: PLC0415
     from cds.store import rotation  # noqa: PLC0415
 
     with reached(settings) as running, owned(running) as owner:
@@ -257,6 +261,18 @@ def rotate(settings: Settings, wrap_only: bool) -> None:
             rotation.rewrap(owner, master_of(running))
         else:
             rotation.rotate(owner, master_of(running), click.echo)
+            add_signing(file_of(running), time.time())
+            click.echo(SIGNING_ADDED)
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def signing(file: Path) -> None:
+    """Put new signing keys before those in FILE, the part of `cds keys rotate` that needs no database."""
+    from cds.keys import add_signing  # noqa: PLC0415
+
+    add_signing(file, time.time())
+    click.echo(SIGNING_ADDED)
 
 
 @keys.command()
@@ -298,7 +314,7 @@ def verify(
     from cds.databases import opened, reached  # noqa: PLC0415
     from cds.keys import Keys, read_jwks  # noqa: PLC0415
 
-    signing = read_jwks(jwks) if jwks else Keys.load(settings).signing
+    signing = read_jwks(jwks) if jwks else Keys.load(settings).signing.all
     if file:
         tenant, verification = verify_file(file, signing)
     elif tenant:
@@ -330,7 +346,7 @@ def checkpoint(settings: Settings, tenant: str | None) -> None:
 
     with reached(settings) as running, opened(running) as database:
         tenants = [tenant] if tenant else database.tenants()
-        for name, signed in make_all(database, Keys.load(settings).signing, tenants):
+        for name, signed in make_all(database, Keys.load(settings).signing.all, tenants):
             click.echo(f"{name}\t{signed or 'nothing new'}")
 
 
@@ -368,7 +384,7 @@ def export(settings: Settings, tenant: str, file: TextIO) -> None:
         opened(running) as database,
         database.transaction(tenant) as connection,
     ):
-        count = export_chain(connection, tenant, Keys.load(settings).signing, party(settings.base_url), file)
+        count = export_chain(connection, tenant, Keys.load(settings).signing.all, party(settings.base_url), file)
     click.echo(f"{count} events", err=True)
 
 

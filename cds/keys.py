@@ -2,10 +2,11 @@
 
 One JSON file (``CDS_KEYS_FILE``), readable by us alone::
 
-    {"signing": [{JWK, private}], "pseudonym": "base64url, 32 bytes", "handle": "...", "session": "...",
-     "master": ["..."]}
+    {"signing": [{JWK, private, "iat": 1700000000}], "master": ["..."],
+     "pseudonym": "base64url, 32 bytes", "handle": "...", "session": "..."}
 
-The first signing key signs; the public halves of all are published at ``/.well-known/jwks.json``. The first master
+Which signing key signs, and which are published at ``/.well-known/jwks.json``, goes by when each was made
+(:mod:`cds.signing_keys`); of those whose time is over only the public half is kept. The first master
 key wraps the keys of the tenants, the others still unwrap; there is none where ``CDS_MASTER_KEY`` names one.
 """
 
@@ -16,23 +17,25 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TextIO, cast
+from typing import Any, Self, TextIO
 
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 
 from cds.errors import ConfigurationError
 from cds.settings import Settings
+from cds.signing_keys import SigningKeys, generated
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one installation."""
 
-    signing: KeySet = field(repr=False)
+    signing: SigningKeys = field(repr=False)
     pseudonym: bytes = field(repr=False)
     """De-identification: surrogates and date shifts."""
     handle: bytes = field(repr=False)
@@ -49,7 +52,7 @@ class Keys:
 
         Raises :class:`ConfigurationError` where production has none, or has development keys.
         """
-        path = settings.keys_file or settings.data_dir / "keys.json"
+        path = file_of(settings)
         if not path.exists():
             if settings.keys_file or settings.production:
                 raise ConfigurationError(f"CDS_KEYS_FILE {path} does not exist; `cds keys new {path}` makes one")
@@ -67,7 +70,7 @@ class Keys:
         try:
             held = json.loads(path.read_text())
             return cls(
-                signing=KeySet.import_key_set({"keys": held["signing"]}),
+                signing=_signing(held["signing"]),
                 pseudonym=_secret(held["pseudonym"]),
                 handle=_secret(held["handle"]),
                 session=_secret(held["session"]),
@@ -77,9 +80,10 @@ class Keys:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(f"CDS_KEYS_FILE {path} cannot be read ({type(error).__name__})") from None
 
-    def public_jwks(self) -> dict[str, Any]:
-        """What others verify our signatures with (RFC 7517); every key names its ``kid`` and ``alg``."""
-        return cast(dict[str, Any], self.signing.as_dict(private=False))
+
+def file_of(settings: Settings) -> Path:
+    """Where our keys are."""
+    return settings.keys_file or settings.data_dir / "keys.json"
 
 
 def read_jwks(file: TextIO) -> KeySet:
@@ -92,10 +96,9 @@ def read_jwks(file: TextIO) -> KeySet:
 
 def write_new(path: Path, *, development: bool = False) -> None:
     """Make a fresh set of keys at ``path``, mode 0600; an existing file is never touched."""
-    key = ECKey.generate_key("P-384", {"alg": "ES384", "use": "sig"}, private=True, auto_kid=True)
     held = {
         "development": development,
-        "signing": [key.as_dict(private=True)],
+        "signing": _generated(time.time()),
         **{name: _b64(secrets.token_bytes(32)) for name in ("pseudonym", "handle", "session")},
         "master": [_b64(secrets.token_bytes(32))],
     }
@@ -109,6 +112,18 @@ def write_new(path: Path, *, development: bool = False) -> None:
             raise ConfigurationError(f"{path} exists; keys are not overwritten") from None
     finally:
         draft.unlink()
+
+
+def add_signing(path: Path, now: float) -> None:
+    """Put new signing keys before those that the file holds; of those that are over, forget the secret half."""
+    with _alone(path) as held:
+        known = _signing(held["signing"])
+        for entry, key in zip(held["signing"], known.all.keys, strict=True):
+            if known.is_over(key, now):
+                entry.clear()
+                entry.update(key.as_dict(private=False), iat=known.made.get(str(key.kid), 0))
+        held["signing"] = [*_generated(now), *held["signing"]]
+        _draft(path, held).replace(path)
 
 
 def add_master(path: Path) -> None:
@@ -134,7 +149,18 @@ def _alone(path: Path) -> Iterator[dict[str, Any]]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be given a master key ({type(error).__name__})") from None
+        raise ConfigurationError(f"{path} cannot be given new keys ({type(error).__name__})") from None
+
+
+def _generated(now: float) -> list[dict[str, Any]]:
+    return [{**key.as_dict(private=True), "iat": int(now)} for key in generated()]
+
+
+def _signing(entries: list[dict[str, Any]]) -> SigningKeys:
+    """``iat`` is ours, and no part of the key: it is not published."""
+    jwks = [{name: value for name, value in entry.items() if name != "iat"} for entry in entries]
+    made = {entry["kid"]: float(entry["iat"]) for entry in entries if "iat" in entry}
+    return SigningKeys(KeySet.import_key_set({"keys": jwks}), made)
 
 
 def _draft(path: Path, held: dict[str, Any]) -> Path:

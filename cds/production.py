@@ -22,6 +22,9 @@ def checked(settings: Settings) -> tuple[Keys, Registrations]:
     keys = Keys.load(settings)
     registrations = Registrations.from_settings(settings)
     refuse_unsafe(settings, keys, registrations)
+    for registration in registrations:
+        if registration.client_secret_variable:
+            registration.client_secret()
     return keys, registrations
 
 

@@ -9,6 +9,10 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
       "jwks": {"keys": [...]},                         or "jwksUrl": "https://ehr.example/jwks"
       "algorithms": ["ES384", "RS384"],
       "clientId": "sightline",                         ours at the EHR's authorization server
+      "clientSecretVariable": "GENERAL_SECRET",        the environment variable with our secret there, if it has no
+                                                       private_key_jwt
+      "name": "General Hospital",                      what a clinician calls it
+      "standalone": true,                              whether the app may be opened without the EHR
       "oauthHosts": ["https://auth.ehr.example"],      origins of its OAuth endpoints, beside the issuer's own
       "origins": ["https://ehr.example"],              browser origins: CORS and frame-ancestors
       "pacs": [{"root": "https://pacs.example/dicom-web", "auth": "backend", "results": ["SR", "SC"]}],
@@ -26,6 +30,7 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +119,11 @@ class Registration:
     jwks: Mapping[str, Any] | None = None
     jwks_url: str | None = None
     client_id: str = ""
+    client_secret_variable: str = ""
+    name: str = ""
+    """What a clinician calls the EHR."""
+    standalone: bool = False
+    """Whether a clinician may open the app without it, by a standalone launch."""
     oauth_hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     pacs: tuple[Pacs, ...] = ()
@@ -131,6 +141,9 @@ class Registration:
                 jwks=entry.get("jwks"),
                 jwks_url=entry.get("jwksUrl"),
                 client_id=entry.get("clientId", ""),
+                client_secret_variable=entry.get("clientSecretVariable", ""),
+                name=entry.get("name", entry["tenant"]),
+                standalone=entry.get("standalone", False),
                 oauth_hosts=tuple(origin(url) for url in entry.get("oauthHosts", ())),
                 origins=tuple(entry.get("origins", ())),
                 pacs=tuple(Pacs.from_json(pacs) for pacs in entry.get("pacs", ())),
@@ -146,6 +159,8 @@ class Registration:
     def _check(self) -> None:
         if not all(isinstance(name, str) and name for name in (self.issuer, self.tenant)):
             raise ConfigurationError("a registration's issuer and tenant must be text")
+        if not isinstance(self.standalone, bool):
+            raise ConfigurationError(f"registration {self.issuer}: standalone must be true or false")
         if self.jwks is not None and not isinstance(self.jwks, dict):
             raise ConfigurationError(f"registration {self.issuer}: jwks must be a JWK Set")
         if not (self.jwks or self.jwks_url):
@@ -158,6 +173,15 @@ class Registration:
             raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {strange}")
         for url in self.urls:
             origin(url)
+
+    def client_secret(self) -> str:
+        """Our secret at the EHR; :class:`ConfigurationError` where its variable is empty."""
+        secret = os.environ.get(self.client_secret_variable, "")
+        if not secret:
+            raise ConfigurationError(
+                f"registration {self.issuer}: {self.client_secret_variable} must hold our client secret"
+            )
+        return secret
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ keepalive = 75
 timeout = 60
 graceful_timeout = 10
 max_requests = 0
-limit_request_line = 4094
+# What an EHR sends along with a launch may be a JWT.
+limit_request_line = 8190
 limit_request_field_size = 16384
 worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
 # Nothing of a request is written to the log: the audit trail is the record.

@@ -40,7 +40,16 @@ def test_every_route(hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/architecture.md", "docs/fhir.md", "docs/operations.md", "docs/security.md"]
+    "document",
+    [
+        "README.md",
+        "docs/architecture.md",
+        "docs/ehr-setup.md",
+        "docs/fhir.md",
+        "docs/operations.md",
+        "docs/security.md",
+        "docs/smart-launch.md",
+    ],
 )
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
     text = (PACKAGE_ROOT / document).read_text()

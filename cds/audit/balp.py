@@ -184,6 +184,19 @@ def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
     )
 
 
+def logged_out(exchange: Exchange) -> Event:
+    """A user ended a session with us (DICOM PS3.15, A.5.3.11)."""
+    return _event(
+        exchange,
+        profile=None,
+        type=_coding(DCM, "110114", "User Authentication"),
+        subtype=_coding(DCM, "110123", "Logout"),
+        action="E",
+        agents=(_source(exchange.client), _destination(exchange.server), *_user(exchange, "IRCP")),
+        entities=({"what": {"identifier": {"value": "SMART app"}}, **_kind("2", "20")},),
+    )
+
+
 def hook_call(exchange: Exchange, service: str, patient: str | None = None) -> Event:
     """An EHR called a CDS service of ours."""
     return _operation(exchange, "hook-call", service, () if patient is None else (_patient(patient),))

@@ -12,6 +12,9 @@ from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Outcome, Party, User
 from cds.findings import ModelVersion, Prescreen
 
+UNKNOWN_CALLER = "unknown"
+"""The tenant whose chain holds the refusals of callers that are nobody's."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnBehalf:

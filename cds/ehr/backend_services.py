@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import httpx
 
-from cds.ehr.bearer import carry
-from cds.ehr.smart_configuration import SmartConfiguration, discover
+from cds.ehr.bearer import RenewableBearer
+from cds.ehr.smart_configuration import Discovery, SmartConfiguration
 from cds.ehr.token_endpoint import request_token
-from cds.errors import BadAnswer, Unreachable, UpstreamError
+from cds.errors import BadAnswer, Unreachable
 from cds.keys import Keys
 from cds.registration import Registration
 
 EARLY_S = 20
 """A token is no longer used so long before it expires."""
-DISCOVERY_LIFETIME_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class BackendServices:
         self,
         http: httpx.Client,
         keys: Keys,
+        ehrs: Discovery,
         *,
         timeout_s: float = 5.0,
         on_token: Callable[[TokenRequest], None] = lambda request: None,
@@ -70,11 +70,11 @@ class BackendServices:
     ) -> None:
         self._http = http
         self._keys = keys
+        self._ehrs = ehrs
         self._timeout_s = timeout_s
         self._on_token = on_token
         self._clock = clock
         self._slots: dict[tuple[str, str, str], _Slot] = {}
-        self._discovered: dict[str, tuple[float, SmartConfiguration]] = {}
 
     def auth(
         self, registration: Registration, base: str, scopes: Iterable[str], *, root: str | None = None
@@ -85,7 +85,12 @@ class BackendServices:
         """
         server = registration.fhir_server(base)
         destination = server if root is None else registration.pacs_for(root).root
-        return _BackendAuth(self, registration, server, " ".join(scopes), destination)
+        scope = " ".join(scopes)
+
+        def token(refused: str) -> str:
+            return self.token(registration, server, scope, other_than=refused)
+
+        return RenewableBearer(token, destination)
 
     def token(self, registration: Registration, base: str, scope: str, *, other_than: str = "") -> str:
         """A token that is good for a while yet, and not the one that was just refused."""
@@ -102,36 +107,23 @@ class BackendServices:
             slot.lock.release()
 
     def _ask(self, registration: Registration, base: str, scope: str) -> _Token:
-        configuration = self._discover(registration, base)
-        succeeded = False
-        try:
-            token = self._request(configuration, scope)
-            succeeded = True
-        except UpstreamError:
-            self._discovered.pop(base, None)
-            raise
-        finally:
-            self._on_token(
-                TokenRequest(
-                    tenant=registration.tenant,
-                    issuer=registration.issuer,
-                    fhir_server=base,
-                    token_endpoint=configuration.endpoint("token_endpoint"),
-                    client_id=registration.client_id,
-                    scope=scope,
-                    succeeded=succeeded,
+        with self._ehrs.used(registration, base) as configuration:
+            endpoint, token = configuration.endpoint("token_endpoint"), None
+            try:
+                token = self._request(configuration, scope)
+            finally:
+                self._on_token(
+                    TokenRequest(
+                        tenant=registration.tenant,
+                        issuer=registration.issuer,
+                        fhir_server=base,
+                        token_endpoint=endpoint,
+                        client_id=registration.client_id,
+                        scope=scope,
+                        succeeded=token is not None,
+                    )
                 )
-            )
         return token
-
-    def _discover(self, registration: Registration, base: str) -> SmartConfiguration:
-        """The SMART configuration, kept for an hour."""
-        until, known = self._discovered.get(base, (0.0, None))
-        if known is None or until <= self._clock():
-            known = discover(self._http, registration, base, timeout_s=self._timeout_s)
-            known.endpoint("token_endpoint")  # one that we may not call is not kept
-            self._discovered[base] = (self._clock() + DISCOVERY_LIFETIME_S, known)
-        return known
 
     def _request(self, configuration: SmartConfiguration, scope: str) -> _Token:
         grant = {"grant_type": "client_credentials", "scope": scope}
@@ -141,33 +133,3 @@ class BackendServices:
         if answer.expires is None:
             raise BadAnswer("the token endpoint's answer does not say when the token expires")
         return _Token(answer.access_token, answer.expires - EARLY_S)
-
-
-class _BackendAuth(httpx.Auth):
-    """Our token on requests to ``destination``; where it is refused, a fresh one, once."""
-
-    def __init__(
-        self, services: BackendServices, registration: Registration, base: str, scope: str, destination: str
-    ) -> None:
-        self._services = services
-        self._registration = registration
-        self._base = base
-        self._scope = scope
-        self._destination = destination
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = self._services.token(self._registration, self._base, self._scope)
-        carry(request, token, self._destination)
-        response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            _discard(response)
-            fresh = self._services.token(self._registration, self._base, self._scope, other_than=token)
-            carry(request, fresh, self._destination)
-            yield request
-
-
-def _discard(response: httpx.Response) -> None:
-    """Hang up, and leave an empty body: httpx would read the whole of it, however long."""
-    if isinstance(response.stream, httpx.SyncByteStream):
-        response.stream.close()
-    response.stream = httpx.ByteStream(b"")

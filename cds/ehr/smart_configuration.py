@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -9,10 +13,11 @@ import httpx
 
 from cds.ehr.datatypes import Resource, string
 from cds.ehr.exchange import check, exchange, read_object
-from cds.errors import BadAnswer, NotAllowed
+from cds.errors import BadAnswer, NotAllowed, Unreachable, UpstreamError
 from cds.registration import Registration
 
 MAX_DOCUMENT_BYTES = 256 * 1024
+KEPT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,51 @@ class SmartConfiguration:
         return frozenset(v for v in values if isinstance(v, str)) if isinstance(values, list) else frozenset()
 
 
-def discover(http: httpx.Client, registration: Registration, base: str, *, timeout_s: float) -> SmartConfiguration:
-    """Fetch the configuration of the FHIR server ``base``, which must be the registration's."""
-    server = registration.fhir_server(base)
-    url = f"{server}/.well-known/smart-configuration"
-    return SmartConfiguration(
-        registration, server, fetch_document(http, url, "the SMART configuration", timeout_s)
-    )
+class Discovery:
+    """The SMART configuration of each FHIR server, kept for an hour. Safe for many threads."""
+
+    def __init__(
+        self, http: httpx.Client, *, timeout_s: float = 5.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._held: dict[str, tuple[float, Resource]] = {}
+        self._asking: dict[str, threading.Lock] = {}
+
+    def of(self, registration: Registration, base: str) -> SmartConfiguration:
+        """That of the FHIR server ``base``, which must be the registration's, else :class:`NotAllowed`."""
+        server = registration.fhir_server(base)
+        # Who needs the same server's waits for whoever asks, and nobody else does.
+        asking = self._asking.setdefault(server, threading.Lock())
+        if not asking.acquire(timeout=2 * self._timeout_s):
+            raise Unreachable("the SMART configuration was not there in time")
+        try:
+            return SmartConfiguration(registration, server, self._document(server))
+        finally:
+            asking.release()
+
+    def _document(self, server: str) -> Resource:
+        until, document = self._held.get(server, (0.0, {}))
+        if until <= self._clock():
+            url = f"{server}/.well-known/smart-configuration"
+            document = fetch_document(self._http, url, "the SMART configuration", self._timeout_s)
+            self._held[server] = (self._clock() + KEPT_S, document)
+        return document
+
+    @contextmanager
+    def used(self, registration: Registration, base: str) -> Iterator[SmartConfiguration]:
+        """The same; where what is done with it fails upstream it is asked for again next time."""
+        configuration = self.of(registration, base)
+        try:
+            yield configuration
+        except UpstreamError:
+            self.forget(configuration.base)
+            raise
+
+    def forget(self, base: str) -> None:
+        """Ask for it again next time: it was of no use."""
+        self._held.pop(base, None)
 
 
 def fetch_document(http: httpx.Client, url: str, what: str, timeout_s: float) -> Resource:

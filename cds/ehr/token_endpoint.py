@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from cds.ehr.client_assertion import client_assertion
+from cds.ehr.client_authentication import authenticated
 from cds.ehr.datatypes import Resource, string
 from cds.ehr.exchange import check, exchange, read_object
 from cds.ehr.smart_configuration import SmartConfiguration
@@ -50,13 +50,31 @@ def request_token(
 
     Raises :class:`Refused` with the RFC's error code, or another :class:`~cds.errors.UpstreamError`.
     """
-    endpoint = configuration.endpoint("token_endpoint")
-    algorithms = configuration.listed("token_endpoint_auth_signing_alg_values_supported")
     asked_at = clock()
-    assertion = client_assertion(keys, configuration.registration.client_id, endpoint, algorithms, asked_at)
-    form = {**grant, **assertion}
-    request = httpx.Request("POST", endpoint, data=form, headers={"Accept": "application/json"})
+    request = _form(keys, configuration, configuration.endpoint("token_endpoint"), grant, asked_at)
     return _read_token(exchange(http, request, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES), asked_at)
+
+
+def revoke(
+    http: httpx.Client, keys: Keys, configuration: SmartConfiguration, token: str, *, timeout_s: float
+) -> None:
+    """Give a token back (RFC 7009), a refresh token with all that came of it; nothing where the server cannot.
+
+    Raises :class:`~cds.errors.UpstreamError`.
+    """
+    if "revocation_endpoint" not in configuration.document:
+        return
+    endpoint = configuration.endpoint("revocation_endpoint")
+    request = _form(keys, configuration, endpoint, {"token": token}, time.time())
+    check(exchange(http, request, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES), "the revocation")
+
+
+def _form(
+    keys: Keys, configuration: SmartConfiguration, endpoint: str, form: Mapping[str, str], now: float
+) -> httpx.Request:
+    """``form`` to an endpoint of the authorization server, authenticated as the registration's client."""
+    algorithms = configuration.listed("token_endpoint_auth_signing_alg_values_supported")
+    return authenticated(keys, configuration.registration, endpoint, form, algorithms, now)
 
 
 def _read_token(response: httpx.Response, asked_at: float) -> TokenAnswer:

@@ -6,14 +6,12 @@ from typing import Protocol
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, Party
+from cds.audit.trail import UNKNOWN_CALLER
 from cds.errors import TooManyRequests, Unauthenticated
 from cds.fhir.access import Access
 from cds.fhir.tokens import Tokens
 from cds.reporting.record import Record
 from cds.store.valkey import Window
-
-UNKNOWN_CALLER = "unknown"
-"""The tenant whose chain holds the refusals of callers that are nobody's."""
 
 FAILURES_PER_MINUTE = 60
 MINUTE_S = 60.0

@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from joserfc.util import urlsafe_b64decode
 
-from cds.ehr.client_assertion import client_assertion
+from cds.ehr.client_authentication import authenticated
 from cds.ehr.exchange import check, exchange, read_object
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.errors import Unauthenticated, UpstreamError
@@ -39,12 +40,19 @@ Claims = Mapping[str, Any]
 class Tokens:
     """Verifies what comes as ``Authorization: Bearer``, for the audience ``base``."""
 
-    def __init__(self, registrations: Registrations, http: httpx.Client, keys: Keys, base: str) -> None:
+    def __init__(
+        self,
+        registrations: Registrations,
+        http: httpx.Client,
+        keys: Keys,
+        issuer_keys: IssuerKeys,
+        base: str,
+    ) -> None:
         self._registrations = registrations
         self._http = http
         self._keys = keys
         self._base = base
-        self._issuer_keys = IssuerKeys(http)
+        self._issuer_keys = issuer_keys
         self._remembered = _Remembered()
 
     def access(self, authorization: str | None) -> Access:
@@ -77,7 +85,7 @@ class Tokens:
         kid = header.get("kid")
         try:
             keys = self._issuer_keys.of(given.jwks, given.jwks_url, kid if isinstance(kid, str) else None)
-            return jwt.decode(token, keys, algorithms=list(given.algorithms)).claims
+            return jwt.decode(token, KeySet(list(keys)), algorithms=list(given.algorithms)).claims
         except (JoseError, ValueError, TypeError, UpstreamError) as wrong:
             raise Unauthenticated(f"the signature does not hold ({type(wrong).__name__})") from None
 
@@ -86,8 +94,8 @@ class Tokens:
         if held := self._remembered.get(digest):
             return held
         url = given.introspection_url or ""
-        form = client_assertion(self._keys, registration.client_id, url, given.algorithms, time.time())
-        request = httpx.Request("POST", url, data={"token": token, **form}, headers={"Accept": "application/json"})
+        form = {"token": token}
+        request = authenticated(self._keys, registration, url, form, given.algorithms, time.time())
         try:
             answer = exchange(self._http, request, timeout_s=5.0, max_bytes=MAX_ANSWER_BYTES)
             claims = read_object(check(answer, "the introspection"))

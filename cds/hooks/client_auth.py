@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.util import urlsafe_b64decode
 
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.errors import Unauthenticated, UpstreamError
 from cds.registration import Registration, Registrations
 
@@ -35,12 +36,6 @@ class ReplayMarks(Protocol):
         ...
 
 
-class JwksSource(Protocol):
-    """Where the keys of an issuer come from: pinned, or its allow-listed URL."""
-
-    def keys(self, registration: Registration, kid: str) -> Sequence[Key]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """An EHR that has shown who it is."""
@@ -56,9 +51,9 @@ class Client:
 class ClientAuthentication:
     """Checks the ``Authorization`` header of every call to the hooks."""
 
-    def __init__(self, registrations: Registrations, jwks: JwksSource, replay: ReplayMarks) -> None:
+    def __init__(self, registrations: Registrations, issuer_keys: IssuerKeys, replay: ReplayMarks) -> None:
         self._registrations = registrations
-        self._jwks = jwks
+        self._issuer_keys = issuer_keys
         self._replay = replay
 
     def client(self, authorization: str | None, endpoint: str) -> Client:
@@ -96,9 +91,10 @@ class ClientAuthentication:
         if not isinstance(kid, str):
             raise Unauthenticated("the header names no key")
         try:
-            matching = [key for key in self._jwks.keys(registration, kid) if key.kid == kid]
+            known = self._issuer_keys.of(registration.jwks, registration.jwks_url, kid)
         except UpstreamError:
             raise Unauthenticated("the issuer's keys cannot be had") from None
+        matching = [key for key in known if key.kid == kid]
         if len(matching) != 1:
             raise Unauthenticated("not exactly one key has that kid")
         if matching[0].key_type != _KEY_TYPES[header["alg"][0]]:

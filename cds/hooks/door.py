@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cds.audit.balp import Party
-from cds.audit.trail import OnBehalf, Trail
+from cds.audit.trail import UNKNOWN_CALLER, OnBehalf, Trail
 from cds.errors import RequestError, Unauthenticated
 from cds.hooks.client_auth import Client, ClientAuthentication
-from cds.hooks.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
 from cds.reporting.record import Record
-
-UNKNOWN_CALLER = "unknown"
-"""The tenant whose chain holds the refusals of callers that are nobody's."""
+from cds.store.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
 
 
 class Door:

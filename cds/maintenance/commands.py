@@ -69,7 +69,7 @@ def purge(settings: Settings, dry_run: bool) -> None:
     """Remove what is kept longer than the CDS_KEEP_… settings say."""
     policy = Policy.from_settings(settings)
     with reached(settings) as running, owned(running) as owner:
-        keys, us = Keys.load(settings).signing, party(settings.base_url)
+        keys, us = Keys.load(settings).signing.all, party(settings.base_url)
         for tenant in owner.tenants():
             counts = (
                 purging.over(owner, tenant, policy) if dry_run else purging.purge(owner, tenant, policy, keys, us)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 from flask import Flask
 
-from cds.sandbox import dicomweb, ehr, fhir, oauth
+from cds.sandbox import cors, dicomweb, ehr, fhir, oauth
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.archive import DicomArchive
 from cds.sandbox.clients import Client, Clients, sightline
@@ -62,6 +62,7 @@ def create_app(
         parts, Clients((sightline(service_url), *clients)), f"{service_url}/fhir"
     )
     oauth.init_app(app, authorization)
+    cors.init_app(app, authorization.clients)
     # The EHR asks its own servers, in this process, as others do: it gets what its token permits and no more.
     within = httpx.Client(transport=httpx.WSGITransport(app))
     service = CdsClient(service_url, issuer=parts.fhir_base, keys=keys, tokens=parts.tokens, fhir=within)

@@ -16,7 +16,7 @@ SIGHTLINE_SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A confidential client: it shows who it is with a key (pinned, or at its URL), else with a secret."""
+    """It shows who it is with a key (pinned, or at its URL), else with a secret; with neither it is public."""
 
     id: str
     name: str
@@ -28,6 +28,11 @@ class Client:
     jwks_url: str = ""
     secret: str = field(default="", repr=False)
     algorithms: tuple[str, ...] = ("ES384", "RS384")
+
+    @property
+    def public(self) -> bool:
+        """Whether it cannot keep a secret, as an app in a browser (RFC 6749 §2.1)."""
+        return not (self.jwks or self.jwks_url or self.secret)
 
 
 def sightline(service_url: str) -> Client:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from flask import Blueprint, g
 
-from flask import Blueprint, g, render_template
-
-from cds.audit import balp
-from cds.errors import SightlineError, UpstreamError
-from cds.registration import Registration
-from cds.smart import audit
+from cds.errors import UpstreamError
 from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
 from cds.smart.headers import Headers
 from cds.smart.image import Picture, radiograph
 from cds.smart.jwks import PublicKeys
-from cds.smart.launch import Launch
+from cds.smart.launch import EhrLaunch, StandaloneLaunch
+from cds.smart.logout import Logout
 from cds.smart.pages import PatientPage
 from cds.smart.refusals import Refusal, SystemAway
+from cds.smart.refused import Refused
 from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
 from cds.smart.signed_in import SignedIn
-
-log = logging.getLogger(__name__)
 
 
 def blueprint(services: SmartServices) -> Blueprint:
@@ -35,37 +30,18 @@ def blueprint(services: SmartServices) -> Blueprint:
     requests = AuthorizationRequests(services, cookies)
     sessions = Sessions(services.valkey, services.keys.session)
     signed_in = SignedIn(services, cookies, sessions)
-    app.add_url_rule("/smart/launch", "launch", Launch(services, requests))
+    app.add_url_rule("/smart/launch", "launch", EhrLaunch(services, requests))
+    app.add_url_rule("/smart/standalone", "standalone", StandaloneLaunch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
     app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
+    app.add_url_rule("/smart/logout", "logout", Logout(services, cookies, sessions, signed_in), methods=["POST"])
     app.add_url_rule("/smart/image", "image", Picture(services, signed_in, radiograph))
     overlay = Picture(services, signed_in, services.explain)
     app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", overlay)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
-    refused = _Refused(services)
+    refused = Refused(services)
+    app.context_processor(lambda: {"form_token": signed_in.form_token() if "session" in g else ""})
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(UpstreamError, lambda error: refused(SystemAway(str(error))))
     app.after_request(Headers(cookies))
     return app
-
-
-class _Refused:
-    """The page of a refusal, and its place in the audit trail of the tenant, where there is one."""
-
-    def __init__(self, services: SmartServices) -> None:
-        self._services = services
-
-    def __call__(self, refusal: Refusal) -> tuple[str, int]:
-        log.info("refused: %s", refusal)
-        registration: Registration | None = g.get("registration")
-        if registration:
-            self._record(registration, refusal)
-        return render_template("smart/refused.html", refusal=refusal), refusal.status
-
-    def _record(self, registration: Registration, refusal: Refusal) -> None:
-        exchange = audit.with_browser(self._services, g.get("session"))
-        try:
-            self._services.on_event(registration.tenant, balp.refusal(exchange, "SMART app", str(refusal)))
-        except SightlineError as error:
-            # Nothing was shown, so nothing is hidden by going on without it.
-            log.error("a refusal could not be recorded (%s)", type(error).__name__)

@@ -52,18 +52,20 @@ class AuthorizationRequests:
         self._cookies = cookies
         self._sealed = Sealed(services.valkey, services.keys.session, "launch")
 
-    def begin(self, configuration: SmartConfiguration, **launch: str) -> Response:
-        """Send the browser to the authorization endpoint; ``launch`` is what this kind of launch adds.
+    def begin(self, configuration: SmartConfiguration, scope: str, **launch: str) -> Response:
+        """Send the browser to the authorization endpoint; ``scope`` and ``launch`` are this kind of launch's.
 
         Raises :class:`BadAnswer` for a server without PKCE by S256, :class:`~cds.errors.Unreachable` where the
         state cannot be kept.
         """
         if "S256" not in configuration.listed("code_challenge_methods_supported"):
             raise BadAnswer("the authorization server does not say that it supports PKCE with S256")
+        configuration.endpoint("token_endpoint")  # nobody is sent where we could not follow
         self._services.valkey.ping()
         browser = self._cookies.secret(LAUNCH) or new_secret()
         state, verifier, nonce = new_secret(), new_secret(), new_secret()
-        url = self._url(configuration, state=state, code_verifier=verifier, nonce=nonce, **launch)
+        asked = scopes.asked(configuration, scope)
+        url = self._url(configuration, asked, state=state, code_verifier=verifier, nonce=nonce, **launch)
         kept = {name: configuration.document[name] for name in KEPT if name in configuration.document}
         pending = Pending(configuration.base, _digest(browser), nonce, kept, verifier)
         self._sealed.put(state, asdict(pending), PENDING_S)
@@ -81,11 +83,11 @@ class AuthorizationRequests:
         except TypeError:
             raise StateExpired("the launch is of another version of ours") from None
 
-    def _url(self, configuration: SmartConfiguration, **request: str) -> str:
+    def _url(self, configuration: SmartConfiguration, scope: str, **request: str) -> str:
         client = OAuth2Client(
             session=None,
             client_id=configuration.registration.client_id,
-            scope=scopes.ASKED,
+            scope=scope,
             redirect_uri=self._services.redirect_uri,
             code_challenge_method="S256",
         )

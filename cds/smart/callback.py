@@ -7,31 +7,28 @@ whose words are not repeated; and only then the code goes to the token endpoint 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from flask import Response, g
 
-from cds import app_context
 from cds.audit import balp
-from cds.ehr.datatypes import ID, Resource, string
+from cds.ehr.datatypes import string
 from cds.ehr.smart_configuration import SmartConfiguration
 from cds.ehr.token_endpoint import TokenAnswer, request_token
-from cds.errors import Forbidden, Refused
+from cds.errors import Refused, UpstreamError
 from cds.registration import Registration
-from cds.smart import audit, id_token
+from cds.smart import audit, id_token, launch_context
 from cds.smart.authorization import AuthorizationRequests, Pending
 from cds.smart.cookies import LAUNCH, SESSION, Cookies
 from cds.smart.query import parameter
 from cds.smart.refusals import (
     ConsentDenied,
     CookieMissing,
-    NoPatient,
     StateExpired,
     TokenRefused,
     UnregisteredEhr,
 )
 from cds.smart.services import SmartServices
-from cds.smart.session import LONGEST_S, Session, Sessions
+from cds.smart.session import LONGEST_S, Session, Sessions, token_end
 
 
 class Callback:
@@ -48,7 +45,7 @@ class Callback:
     def __call__(self) -> Response:
         pending = self._requests.take(parameter("state"))
         g.registration = registration = self._registration(pending)
-        self._check_browser(pending)
+        self._check_browser(pending, registration)
         configuration = SmartConfiguration(registration, pending.fhir_server, pending.configuration)
         code = _code(configuration)
         session = self._session(configuration, pending, code)
@@ -60,10 +57,11 @@ class Callback:
             raise UnregisteredEhr("the EHR is no longer registered")
         return registration
 
-    def _check_browser(self, pending: Pending) -> None:
+    def _check_browser(self, pending: Pending, registration: Registration) -> None:
         secret = self._cookies.secret(LAUNCH)
         if secret is None:
-            raise CookieMissing("the browser sent no launch cookie")
+            way_out = pending.fhir_server if registration.standalone else ""
+            raise CookieMissing("the browser sent no launch cookie", way_out)
         if not pending.begun_by(secret):
             raise StateExpired("the launch was begun in another browser")
 
@@ -81,8 +79,12 @@ class Callback:
             )
         except Refused as refused:
             raise TokenRefused(str(refused)) from None
+        except UpstreamError:
+            services.ehrs.forget(pending.fhir_server)
+            raise
         user = id_token.verify(
             services.http,
+            services.issuer_keys,
             configuration,
             string(answer.parameters, "id_token"),
             pending.nonce,
@@ -92,31 +94,20 @@ class Callback:
 
     def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str) -> Session:
         """The session for the launch context that came with the token (scopes-and-launch-context.html)."""
-        patient = string(answer.parameters, "patient")
-        if not ID.fullmatch(patient):
-            raise NoPatient("the token's launch context names no patient")
-        latest_end = time.time() + LONGEST_S
+        now, renewable = time.time(), string(answer.parameters, "refresh_token")
+        expires = token_end(answer.expires, now)
         return Session(
             fhir_server=fhir_server,
-            patient_id=patient,
             user_issuer=user.issuer,
             user_subject=user.subject,
             fhir_user=user.fhir_user,
             scope=string(answer.parameters, "scope"),
             access_token=answer.access_token,
-            expires=min(answer.expires or latest_end, latest_end),
-            **self._card(answer.parameters),
+            refresh_token=renewable,
+            expires=expires,
+            ends=now + LONGEST_S if renewable else expires,
+            **launch_context.of_token(answer.parameters, fhir_server, self._services.keys.handle),
         )
-
-    def _card(self, parameters: Resource) -> dict[str, Any]:
-        """The prescreen of the card that we were opened from, by ``appContext`` (CDS Hooks 2.0, "Link")."""
-        handle = string(parameters, "appContext")
-        if not handle:
-            return {}
-        try:
-            return {"prescreen_id": app_context.read(self._services.keys.handle, handle)}
-        except Forbidden:
-            return {"link_expired": True}
 
     def _signed_in(self, registration: Registration, session: Session) -> Response:
         self._services.on_event(

@@ -58,6 +58,17 @@ class Cookies:
             partitioned=self._secure,
         )
 
+    def remove(self, response: Response, name: Name) -> None:
+        """Have the browser forget it."""
+        response.delete_cookie(
+            self._full(name),
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="None" if self._secure else "Lax",
+            partitioned=self._secure,
+        )
+
     def _full(self, name: Name) -> str:
         # Browsers refuse __Host- without TLS, which only a development machine lacks.
         return f"__Host-{name}" if self._secure else name

@@ -5,16 +5,17 @@ Verified by the keys that the issuer publishes on a host registered for this EHR
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from cds.ehr.datatypes import Resource, elements, string
+from cds.ehr.datatypes import Resource, string
 from cds.ehr.fhir_base import FhirBase
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import SmartConfiguration, fetch_document
 from cds.errors import NotAllowed
 from cds.registration import ASYMMETRIC
@@ -37,29 +38,46 @@ class User:
 
 
 def verify(
-    http: httpx.Client, configuration: SmartConfiguration, token: str, nonce: str, *, timeout_s: float
+    http: httpx.Client,
+    issuer_keys: IssuerKeys,
+    configuration: SmartConfiguration,
+    token: str,
+    nonce: str,
+    *,
+    timeout_s: float,
 ) -> User:
     """The user whom ``token`` names; :class:`TokenRefused` unless all of it holds."""
     issuer = configuration.issuer
     if not issuer or not token or len(token) > MAX_CHARACTERS:
         raise TokenRefused("the EHR did not say who is signed in")
-    keys = _keys(http, configuration, timeout_s)
+    jwks_uri = _jwks_uri(http, configuration, timeout_s)
     try:
-        claims = _decoded(token, keys)
+        keys = issuer_keys.of(None, jwks_uri, _kid(token))
+        # By the key of the header's kid, or the only one there is.
+        claims = jwt.decode(token, KeySet(list(keys)), algorithms=ASYMMETRIC).claims
         _validate(claims, issuer, configuration.registration.client_id, nonce)
     except (JoseError, ValueError, TypeError, KeyError) as wrong:
         raise TokenRefused(f"the id_token does not hold ({type(wrong).__name__})") from None
     return User(issuer, claims["sub"], _fhir_user(claims, configuration.base))
 
 
-def _keys(http: httpx.Client, configuration: SmartConfiguration, timeout_s: float) -> Resource:
-    return fetch_document(http, configuration.endpoint("jwks_uri"), "the issuer's key set", timeout_s)
+def _jwks_uri(http: httpx.Client, configuration: SmartConfiguration, timeout_s: float) -> str:
+    """Where the issuer's keys are; where the SMART configuration does not say, OpenID Connect Discovery does."""
+    if "jwks_uri" in configuration.document:
+        return configuration.endpoint("jwks_uri")
+    issuer = configuration.issuer.removesuffix("/")
+    if not configuration.registration.allows_oauth(issuer):
+        raise NotAllowed("the issuer is not on a host registered for this EHR")
+    url = f"{issuer}/.well-known/openid-configuration"
+    document = fetch_document(http, url, "the OpenID configuration", timeout_s)
+    if document.get("issuer") != configuration.issuer:
+        raise TokenRefused("the OpenID configuration is another issuer's")
+    return replace(configuration, base=issuer, document=document).endpoint("jwks_uri")
 
 
-def _decoded(token: str, published: Resource) -> dict[str, Any]:
-    """The claims, once the signature holds: by the key of the header's ``kid``, or the only one there is."""
-    keys = [key for key in elements(published, "keys") if key.get("kty") in ("RSA", "EC")]
-    return jwt.decode(token, KeySet.import_key_set({"keys": keys}), algorithms=ASYMMETRIC).claims
+def _kid(token: str) -> str | None:
+    kid = jws.extract_compact(token.encode()).headers().get("kid")
+    return kid if isinstance(kid, str) else None
 
 
 def _validate(claims: dict[str, Any], issuer: str, client_id: str, nonce: str) -> None:

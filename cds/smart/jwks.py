@@ -5,12 +5,14 @@ SMART App Launch 2.2, client-confidential-asymmetric.html, "Registering a client
 
 from __future__ import annotations
 
+import time
+
 from flask import Response, jsonify
 
 from cds.keys import Keys
 
 MAX_AGE_S = 3600
-"""A new key is published this long before it is first used."""
+"""How long others may keep them: far less than a key is published before it signs."""
 
 
 class PublicKeys:
@@ -20,6 +22,6 @@ class PublicKeys:
         self._keys = keys
 
     def __call__(self) -> Response:
-        response = jsonify(self._keys.public_jwks())
+        response = jsonify(self._keys.signing.published(time.time()))
         response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_S}"
         return response

@@ -8,7 +8,6 @@ from datetime import date
 from flask import render_template
 
 from cds.audit import balp
-from cds.ehr.bearer import Bearer
 from cds.ehr.fhir_client import FhirClient
 from cds.errors import Refused, UpstreamError
 from cds.findings import Finding, Prescreen
@@ -69,7 +68,7 @@ class PatientPage:
         if not may_read(session.scope, "Patient"):
             return None
         services, base = self._services, session.fhir_server
-        auth = Bearer(session.access_token, base)
+        auth = self._signed_in.bearer(session, registration)
         client = FhirClient(services.http, registration, base, auth, timeout_s=services.timeout_s)
         try:
             patient = client.read("Patient", session.patient_id)

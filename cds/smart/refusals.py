@@ -16,6 +16,8 @@ class Refusal(RequestError):
     title: ClassVar[str]
     what: ClassVar[str]
     advice: ClassVar[str] = "Open Sightline again from the patient's chart."
+    standalone_at: str = ""
+    """The EHR that lets us be opened in a window of our own, where that would help."""
 
 
 class BadLaunch(Refusal):
@@ -30,6 +32,12 @@ class UnregisteredEhr(Refusal):
     advice = "Ask whoever runs Sightline for you to register the EHR."
 
 
+class NoStandalone(Refusal):
+    status = 403
+    title = "This EHR opens Sightline itself"
+    what = "Sightline is not set up to be opened without it."
+
+
 class StateExpired(Refusal):
     title = "This sign-in is over"
     what = "It was used before, took too long, or was begun in another browser."
@@ -42,6 +50,10 @@ class CookieMissing(Refusal):
         "Allow cookies for Sightline inside your EHR, or let the EHR open it in a window of its own, "
         "then open it again."
     )
+
+    def __init__(self, message: str, standalone_at: str) -> None:
+        super().__init__(message)
+        self.standalone_at = standalone_at
 
 
 class ConsentDenied(Refusal):
@@ -70,7 +82,14 @@ class NoPatient(Refusal):
 class SessionExpired(Refusal):
     status = 401
     title = "Your session has ended"
-    what = "You were signed out because Sightline was not used for a while, or your EHR's permission ran out."
+    what = "You were logged out because Sightline was not used for a while, or your EHR's permission ran out."
+
+
+class PatientChanged(Refusal):
+    status = 403
+    title = "Another patient is open in your EHR"
+    what = "Your EHR's permission is now for another patient, so you were logged out of the one before."
+    advice = "Open Sightline again from the chart of the patient that you mean."
 
 
 class OtherPatient(Refusal):
@@ -85,6 +104,12 @@ class PrescreenWithdrawn(Refusal):
     title = "This prescreen was withdrawn"
     what = "A model that it rests on was recalled. What the card said does not hold any more, so it is not shown."
     advice = "Look at the image and the notes yourself. Signing an imaging order again asks for a new prescreen."
+
+
+class ForeignForm(Refusal):
+    status = 403
+    title = "Nothing was changed"
+    what = "This page belongs to an earlier session, or the request did not come from a page of Sightline."
 
 
 class SystemAway(Refusal):

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 
-ASKED = (
-    "launch openid fhirUser patient/Patient.r patient/ImagingStudy.rs patient/DocumentReference.rs "
-    "patient/DiagnosticReport.rs"
-)
+from cds.ehr.smart_configuration import SmartConfiguration
+
+READ = {"Patient": "r", "ImagingStudy": "rs", "DocumentReference": "rs", "DiagnosticReport": "rs"}
 
 _RESOURCE = re.compile(r"(?:patient|user)/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)")
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
+
+
+def asked(configuration: SmartConfiguration, launch: str) -> str:
+    """The scopes for a launch that begins with the scope ``launch``, as this EHR understands them.
+
+    ``online_access`` is what a refresh token comes of.
+    """
+    capabilities = configuration.listed("capabilities")
+    v1 = "permission-v1" in capabilities and "permission-v2" not in capabilities
+    read = (f"patient/{type_}.{'read' if v1 else letters}" for type_, letters in READ.items())
+    online = ["online_access"] if "permission-online" in capabilities else []
+    return " ".join((launch, "openid", "fhirUser", *online, *read))
 
 
 def may_read(granted: str, type_: str) -> bool:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
@@ -48,6 +50,8 @@ class SmartServices:
     keys: Keys
     registrations: Registrations
     http: httpx.Client
+    ehrs: Discovery
+    issuer_keys: IssuerKeys
     valkey: Valkey
     prescreens: Prescreens
     open_pacs: OpenPacs

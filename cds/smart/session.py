@@ -7,6 +7,7 @@ reads Valkey learns neither the secrets nor what they stand for.
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from base64 import b64decode, b64encode
@@ -24,8 +25,15 @@ from cds.smart.refusals import SessionExpired
 from cds.store.valkey import Valkey
 
 IDLE_S = 15 * 60
-LONGEST_S = 3600
-"""However often it is used, a session ends with its access token, and after this at the latest."""
+TOKEN_S = 3600
+"""How long an access token is taken to be good where the EHR does not say, and at the most."""
+LONGEST_S = 12 * 3600
+"""However often it is used and its token renewed, a session ends after this."""
+
+
+def token_end(said: float | None, now: float) -> float:
+    """When an access token of now is taken to end, by what the EHR said."""
+    return min(said or math.inf, now + TOKEN_S)
 
 
 def new_secret() -> str:
@@ -52,6 +60,10 @@ class Sealed:
     def take(self, secret: str) -> dict[str, Any] | None:
         """The value, removed: of two who ask, one gets it."""
         return self._opened(secret, self._valkey.take)
+
+    def prolong(self, secret: str, ttl_s: float) -> None:
+        """Keep for so long what is there; the value itself may have been replaced meanwhile."""
+        self._valkey.prolong(self._place(secret), ttl_s)
 
     def forget(self, secret: str) -> None:
         self._valkey.forget(self._place(secret))
@@ -84,7 +96,19 @@ class Session:
     """As granted, which may be less than asked."""
     access_token: str = field(repr=False)
     expires: float
-    """Seconds since 1970."""
+    """When the access token does, in seconds since 1970."""
+    ends: float
+    """When the session does, however often it is used; with its token, unless that can be renewed."""
+    refresh_token: str = field(default="", repr=False)
+    encounter_id: str = ""
+    study: str = ""
+    """``ImagingStudy/{id}`` that the EHR opened us on, on that FHIR server."""
+    need_patient_banner: bool = True
+    """Whether the EHR does not show the patient beside us."""
+    intent: str = ""
+    """What the EHR opened us for; we know none, and show the same page for all."""
+    ehr_tenant: str = ""
+    """The EHR's own word for the organisation."""
     prescreen_id: str = ""
     """The prescreen of the card that we were opened from."""
     link_expired: bool = False
@@ -105,7 +129,7 @@ class Sessions:
     def begin(self, session: Session) -> str:
         """Keep the session under a new secret."""
         secret = new_secret()
-        self._keep(secret, session)
+        self.keep(secret, session)
         return secret
 
     def get(self, secret: str | None) -> Session:
@@ -117,15 +141,19 @@ class Sessions:
             session = Session(**held)
         except TypeError:
             raise SessionExpired("the session is of another version of ours") from None
-        if session.expires <= self._clock():
+        if session.ends <= self._clock():
             self.end(secret)
             raise SessionExpired("the access token has expired")
-        self._keep(secret, session)
+        self._sealed.prolong(secret, self._left(session))
         return session
 
     def end(self, secret: str) -> None:
         self._sealed.forget(secret)
 
-    def _keep(self, secret: str, session: Session) -> None:
-        left = session.expires - self._clock()
-        self._sealed.put(secret, asdict(session), max(1.0, min(IDLE_S, left)))
+    def keep(self, secret: str, session: Session) -> None:
+        """Keep it under a secret that the browser has."""
+        self._sealed.put(secret, asdict(session), self._left(session))
+
+    def _left(self, session: Session) -> float:
+        """Seconds for which it is kept, if it is not used before."""
+        return max(1.0, min(IDLE_S, session.ends - self._clock()))

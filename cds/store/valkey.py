@@ -82,6 +82,10 @@ class Valkey:
         """Whether there is something under ``key``; not while Valkey is away."""
         return bool(self._or_none(lambda: self._client.exists(key)))
 
+    def prolong(self, key: str, ttl_s: float) -> None:
+        """Keep what is there for ``ttl_s`` seconds from now."""
+        self._or_none(lambda: self._client.pexpire(key, _milliseconds(ttl_s)))
+
     def forget(self, key: str) -> None:
         self._or_none(lambda: self._client.delete(key))
 

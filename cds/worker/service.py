@@ -12,6 +12,7 @@ from cds.audit import balp, chain
 from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.ehr.write_back import Delivered
 from cds.keys import Keys
 from cds.pacs import PacsAccess
@@ -35,7 +36,7 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_level)
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
-        signing = Checkpoints(delivering.database, Keys.load(settings).signing)
+        signing = Checkpoints(delivering.database, Keys.load(settings).signing.all)
         feed = None
         if settings.audit_repository_url:
             feed = AuditFeed(delivering.database, opened.enter_context(audit_repository.opened(settings)))
@@ -53,7 +54,8 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
     ):
         us, record = party(settings.base_url), Record(database)
-        tokens = BackendServices(http, keys, on_token=record.token_requested)
+        ehrs = Discovery(http, timeout_s=timeout_s)
+        tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
         to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
         handlers: dict[str, Handle] = {

@@ -88,6 +88,7 @@ def service(
             "tenant": OTHER_TENANT,
             "fhirServers": [f"{hostile.base_url}/other"],
             "jwksUrl": f"{hostile.base_url}/jwks",
+            "clientId": "sightline",
         },
     ]
     registrations = home / "registrations.json"

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from joserfc.jwk import ECKey, Key
 
 from cds.audit import chain
+from cds.audit.trail import UNKNOWN_CALLER
 from cds.ehr.prefetch import TEMPLATES
-from cds.hooks.door import UNKNOWN_CALLER
 from cds.store.database import Database
 
 Json = dict[str, Any]

@@ -12,10 +12,11 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeySet
 
 from cds.ehr.backend_services import BackendServices, TokenRequest
 from cds.ehr.exchange import exchange
+from cds.ehr.smart_configuration import Discovery
 from cds.errors import BadAnswer, NotAllowed, Refused, Unreachable, UpstreamError
 from cds.keys import Keys
 from cds.registration import Registration
@@ -73,7 +74,7 @@ class Ehr:
 
 @pytest.fixture
 def ehr(keys: Keys) -> Ehr:
-    return Ehr(keys.public_jwks())
+    return Ehr(keys.signing.published(time.time()))
 
 
 @pytest.fixture
@@ -89,10 +90,10 @@ def get(http: httpx.Client, auth: httpx.Auth, url: str = f"{BASE}/Patient/p1") -
 def test_the_assertion_is_what_smart_asks_for(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    services = BackendServices(http, keys)
+    services = BackendServices(http, keys, Discovery(http))
     assert get(http, services.auth(registration, BASE, SCOPES)) == 200
     assertion = ehr.assertions[0]
-    key = keys.public_jwks()["keys"][0]
+    key = keys.signing.published(time.time())["keys"][0]
     assert assertion.header == {"alg": "ES384", "typ": "JWT", "kid": key["kid"]}
     claims = assertion.claims
     assert claims["iss"] == claims["sub"] == "sightline"
@@ -104,7 +105,7 @@ def test_every_assertion_has_its_own_jti(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
     ehr.lifetime = 1  # too short to be kept
-    auth = BackendServices(http, keys).auth(registration, BASE, SCOPES)
+    auth = BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)
     for _ in range(3):
         assert get(http, auth) == 200
     assert len({assertion.claims["jti"] for assertion in ehr.assertions}) == 3
@@ -113,12 +114,8 @@ def test_every_assertion_has_its_own_jti(
 def test_it_signs_with_a_key_that_the_server_can_verify(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    rsa = RSAKey.generate_key(2048, {"alg": "RS384", "use": "sig"}, private=True, auto_kid=True)
-    both = KeySet([*keys.signing.keys, rsa])
-    ehr.keys = both
     ehr.configuration["token_endpoint_auth_signing_alg_values_supported"] = ["RS384"]
-    ours = Keys(both, keys.pseudonym, keys.handle, keys.session)
-    assert get(http, BackendServices(http, ours).auth(registration, BASE, SCOPES)) == 200
+    assert get(http, BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)) == 200
     assert ehr.assertions[0].header["alg"] == "RS384"
 
 
@@ -126,7 +123,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
     now = [time.time()]
-    services = BackendServices(http, keys, clock=lambda: now[0])
+    services = BackendServices(http, keys, Discovery(http), clock=lambda: now[0])
     for later, minted in ((0, 1), (270, 1), (15, 2), (100, 2)):
         now[0] += later
         assert get(http, services.auth(registration, BASE, SCOPES)) == 200
@@ -138,7 +135,7 @@ def test_threads_that_need_a_token_at_once_ask_for_one(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
     ehr.pause = 0.1
-    auth = BackendServices(http, keys).auth(registration, BASE, SCOPES)
+    auth = BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)
     together = threading.Barrier(8)
 
     def call(_: int) -> int:
@@ -153,7 +150,7 @@ def test_threads_that_need_a_token_at_once_ask_for_one(
 def test_a_refused_token_is_replaced_once(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    auth = BackendServices(http, keys).auth(registration, BASE, SCOPES)
+    auth = BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)
     assert get(http, auth) == 200
     ehr.valid = "another"  # revoked before its time
     assert get(http, auth) == 200
@@ -163,7 +160,7 @@ def test_a_refused_token_is_replaced_once(
 def test_a_server_that_refuses_every_token_is_asked_twice_and_no_more(
     keys: Keys, registration: Registration
 ) -> None:
-    ehr = Ehr(keys.public_jwks())
+    ehr = Ehr(keys.signing.published(time.time()))
     asked = []
 
     def refusing(request: httpx.Request) -> httpx.Response:
@@ -173,7 +170,7 @@ def test_a_server_that_refuses_every_token_is_asked_twice_and_no_more(
         return ehr(request)
 
     with httpx.Client(transport=httpx.MockTransport(refusing)) as http:
-        auth = BackendServices(http, keys).auth(registration, BASE, SCOPES)
+        auth = BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)
         with pytest.raises(BadAnswer, match="larger"):
             get(http, auth)
     assert asked == ["Bearer token-1", "Bearer token-2"]
@@ -182,7 +179,7 @@ def test_a_server_that_refuses_every_token_is_asked_twice_and_no_more(
 def test_tokens_of_two_scopes_are_two(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    services = BackendServices(http, keys)
+    services = BackendServices(http, keys, Discovery(http))
     first = services.token(registration, BASE, " ".join(SCOPES))
     assert services.token(registration, BASE, " ".join(SCOPES)) == first
     ehr.answer = httpx.Response(200, json={"access_token": "other", "token_type": "Bearer", "expires_in": 60})
@@ -214,7 +211,7 @@ def test_a_token_endpoint_on_an_unlisted_host_is_never_called(
         return httpx.Response(200, json={"token_endpoint": endpoint})
 
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        auth = BackendServices(http, keys).auth(registration, BASE, SCOPES)
+        auth = BackendServices(http, keys, Discovery(http)).auth(registration, BASE, SCOPES)
         with pytest.raises(NotAllowed):
             get(http, auth)
     assert asked == [f"{BASE}/.well-known/smart-configuration"]
@@ -229,7 +226,7 @@ def test_a_relative_token_endpoint_is_below_the_base(ehr: Ehr, keys: Keys, regis
         return ehr.token(request) if request.url == f"{BASE}/oauth/token" else ehr(request)
 
     with httpx.Client(transport=httpx.MockTransport(at_base)) as http:
-        services = BackendServices(http, keys, on_token=requested.append)
+        services = BackendServices(http, keys, Discovery(http), on_token=requested.append)
         with pytest.raises(BadAnswer):
             services.token(registration, BASE, "system/Patient.r")
     assert requested[0].token_endpoint == f"{BASE}/oauth/token"
@@ -238,7 +235,7 @@ def test_a_relative_token_endpoint_is_below_the_base(ehr: Ehr, keys: Keys, regis
 def test_a_base_that_is_not_registered_gets_no_auth(
     http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    services = BackendServices(http, keys)
+    services = BackendServices(http, keys, Discovery(http))
     with pytest.raises(NotAllowed):
         services.auth(registration, "https://evil.example/fhir", SCOPES)
     with pytest.raises(NotAllowed):
@@ -248,7 +245,7 @@ def test_a_base_that_is_not_registered_gets_no_auth(
 def test_the_token_goes_to_its_destination_alone(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
-    services = BackendServices(http, keys)
+    services = BackendServices(http, keys, Discovery(http))
     pacs = services.auth(registration, BASE, SCOPES, root="https://pacs.example/dicom-web")
     assert get(http, pacs, "https://pacs.example/dicom-web/studies/1.2") == 200
     for auth, url in (
@@ -306,7 +303,7 @@ def test_a_bad_answer_is_a_plain_error_and_an_event(
 ) -> None:
     ehr.answer = answer
     requested: list[TokenRequest] = []
-    services = BackendServices(http, keys, on_token=requested.append)
+    services = BackendServices(http, keys, Discovery(http), on_token=requested.append)
     with pytest.raises(leaf, match=message.replace("(", r"\(").replace(")", r"\)")) as caught:
         services.token(registration, BASE, "system/Patient.r")
     assert "jane" not in str(caught.value).lower()
@@ -314,7 +311,7 @@ def test_a_bad_answer_is_a_plain_error_and_an_event(
 
 
 def test_a_failure_is_not_remembered(ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration) -> None:
-    services = BackendServices(http, keys)
+    services = BackendServices(http, keys, Discovery(http))
     auth = services.auth(registration, BASE, SCOPES)
     ehr.answer = httpx.Response(503)
     with pytest.raises(BadAnswer):
@@ -328,7 +325,7 @@ def test_who_waits_too_long_for_another_thread_is_told(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
     ehr.pause = 0.5
-    services = BackendServices(http, keys, timeout_s=0.1)
+    services = BackendServices(http, keys, Discovery(http), timeout_s=0.1)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(services.token, registration, BASE, " ".join(SCOPES))
         time.sleep(0.1)
@@ -342,7 +339,7 @@ def test_every_request_is_an_event_for_the_audit_trail(
     ehr: Ehr, http: httpx.Client, keys: Keys, registration: Registration
 ) -> None:
     requested: list[TokenRequest] = []
-    services = BackendServices(http, keys, on_token=requested.append)
+    services = BackendServices(http, keys, Discovery(http), on_token=requested.append)
     token = services.token(registration, BASE, " ".join(SCOPES))
     assert requested == [
         TokenRequest(

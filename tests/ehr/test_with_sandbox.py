@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.imaging_studies import select
 from cds.ehr.prefetch import TEMPLATES, Prefetched
+from cds.ehr.smart_configuration import Discovery
 from cds.ehr.write_back import AMENDING, SCOPES, Delivered, amend, deliver
 from cds.errors import Missing, Refused
 from cds.keys import Keys
@@ -80,7 +82,7 @@ def keys(tmp_path: Path) -> Keys:
 
 @pytest.fixture
 def ehr(tmp_path: Path, keys: Keys) -> Iterator[Ehr]:
-    worker = Client("worker", "Our worker", scopes=SCOPES, jwks=keys.public_jwks())
+    worker = Client("worker", "Our worker", scopes=SCOPES, jwks=keys.signing.published(time.time()))
     server = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
     server.app = app = create_app(tmp_path, f"http://127.0.0.1:{server.port}", clients=[worker])
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -255,7 +257,7 @@ def test_results_are_delivered_once_however_often_and_by_whichever_way(patient: 
 def test_a_token_of_our_own_is_obtained_and_suffices(patient: Ehr, keys: Keys) -> None:
     requested: list[TokenRequest] = []
     base = patient.sandbox.fhir_base
-    tokens = BackendServices(patient.http, keys, on_token=requested.append)
+    tokens = BackendServices(patient.http, keys, Discovery(patient.http), on_token=requested.append)
     auth = tokens.auth(patient.registration, base, SCOPES)
     delivered = deliver(FhirClient(patient.http, patient.registration, base, auth), results())
     assert [request.succeeded for request in requested] == [True]

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from cds.audit import chain
 from cds.audit.trail import OnBehalf, Trail, party
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.fhir import views
 from cds.fhir.admission import Admission
 from cds.fhir.endpoint import Endpoint
@@ -139,7 +140,8 @@ def endpoint_of(
     registrations: Registrations, database: Database, valkey: Valkey, keys: Keys, http: httpx.Client | None = None
 ) -> Flask:
     us, record = party(OURS), Record(database)
-    tokens = Tokens(registrations, http or httpx.Client(transport=httpx.MockTransport(_away)), keys, BASE)
+    http = http or httpx.Client(transport=httpx.MockTransport(_away))
+    tokens = Tokens(registrations, http, keys, IssuerKeys(http), BASE)
     endpoint = Endpoint(
         us, BASE, Admission(us, tokens, valkey, record), registrations, database, record, Pages(keys.handle)
     )

@@ -17,11 +17,11 @@ from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from cds.audit.trail import party
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.hooks import views
 from cds.hooks.client_auth import Client, ClientAuthentication
 from cds.hooks.discovery import IMAGING_PRESCREEN, SERVICES
 from cds.hooks.door import Door
-from cds.hooks.jwks import Jwks
 from cds.hooks.order_sign import Answer
 from cds.hooks.request import HookRequest
 from cds.registration import Registration, Registrations
@@ -101,7 +101,7 @@ def hooks(database: Database, valkey: Valkey, tenant: str) -> Callable[..., Hook
 
     def made(*, rate_per_minute: int = 6000, counts: Valkey = valkey, other_tenant: str = tenant) -> Hooks:
         registrations = Registrations(map(registered, issuers, (tenant, other_tenant)))
-        clients = ClientAuthentication(registrations, Jwks(httpx.Client()), valkey)
+        clients = ClientAuthentication(registrations, IssuerKeys(httpx.Client()), valkey)
         app = Flask("hooks")
         app.register_blueprint(
             views.blueprint(

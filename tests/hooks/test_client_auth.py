@@ -17,9 +17,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from cds.ehr.issuer_keys import IssuerKeys
 from cds.errors import Unauthenticated, Unreachable
 from cds.hooks.client_auth import Client, ClientAuthentication
-from cds.hooks.jwks import Jwks
 from cds.registration import Registration, Registrations
 
 ENDPOINT = "https://cds.example/cds-services/imaging-prescreen"
@@ -90,7 +90,7 @@ def marks() -> Marks:
 @pytest.fixture
 def authenticate(marks: Marks) -> Callable[[str], Client]:
     with httpx.Client(transport=httpx.MockTransport(no_network)) as http:
-        door = ClientAuthentication(Registrations([registration()]), Jwks(http), marks)
+        door = ClientAuthentication(Registrations([registration()]), IssuerKeys(http), marks)
         yield lambda token: door.client(f"Bearer {token}", ENDPOINT)
 
 
@@ -105,7 +105,7 @@ def test_audience_may_be_a_list(authenticate: Callable[[str], Client]) -> None:
 def test_a_listed_jku_is_taken_and_not_followed_where_keys_are_pinned() -> None:
     url = "https://unreachable.example/jwks"
     with httpx.Client(transport=httpx.MockTransport(no_network)) as http:
-        door = ClientAuthentication(Registrations([registration(jwksUrl=url)]), Jwks(http), Marks())
+        door = ClientAuthentication(Registrations([registration(jwksUrl=url)]), IssuerKeys(http), Marks())
         door.client("Bearer " + signed(header(jku=url), claims()), ENDPOINT)
 
 
@@ -179,7 +179,7 @@ def test_refused(attack: Callable[[], str], authenticate: Callable[[str], Client
 @pytest.mark.parametrize("value", [None, "", "Basic abc", "Bearer", "Bearer "])
 def test_refused_without_a_bearer_token(value: str | None, marks: Marks) -> None:
     with httpx.Client(transport=httpx.MockTransport(no_network)) as http:
-        door = ClientAuthentication(Registrations([registration()]), Jwks(http), marks)
+        door = ClientAuthentication(Registrations([registration()]), IssuerKeys(http), marks)
         with pytest.raises(Unauthenticated):
             door.client(value, ENDPOINT)
 
@@ -207,10 +207,12 @@ def test_without_replay_marks_the_door_stays_shut(authenticate: Callable[[str], 
 class TestKeysByUrl:
     URL = "https://ehr.example/jwks"
 
-    def door(self, answer: Callable[[httpx.Request], httpx.Response]) -> ClientAuthentication:
+    def door(
+        self, answer: Callable[[httpx.Request], httpx.Response], clock: Callable[[], float] = time.monotonic
+    ) -> ClientAuthentication:
         http = httpx.Client(transport=httpx.MockTransport(answer))
         known = Registrations([registration(jwks=None, jwksUrl=self.URL)])
-        return ClientAuthentication(known, Jwks(http), Marks())
+        return ClientAuthentication(known, IssuerKeys(http, clock=clock), Marks())
 
     def test_fetched_once_for_many_calls(self) -> None:
         called: list[str] = []
@@ -230,23 +232,22 @@ class TestKeysByUrl:
                 "Bearer " + signed(header(jku="https://evil.example/jwks"), claims()), ENDPOINT
             )
 
-    def test_an_unknown_kid_asks_again_but_no_oftener_than_every_half_minute(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_an_unknown_kid_asks_again_but_no_oftener_than_every_half_minute(self) -> None:
         asked: list[str] = []
 
         def jwks(request: httpx.Request) -> httpx.Response:
             asked.append(str(request.url))
             return httpx.Response(200, json={"keys": [KEY.as_dict(private=False) | {"kid": f"k{len(asked)}"}]})
 
-        door, started = self.door(jwks), time.monotonic()
+        now = [0.0]
+        door = self.door(jwks, clock=lambda: now[0])
         for later, kid, asks in ((0, "k1", 1), (10, "k2", 1), (20, "k9", 1), (40, "k2", 2), (50, "k1", 2)):
-            monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda later=later: started + later)
+            now[0] = later
             with suppress(Unauthenticated):
                 door.client("Bearer " + signed(header(kid=kid), claims()), ENDPOINT)
             assert len(asked) == asks
 
-    def test_while_its_url_is_away_what_is_known_serves_for_a_day(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_while_its_url_is_away_what_is_known_serves_for_a_day(self) -> None:
         answers = [httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})]
         asked: list[str] = []
 
@@ -254,12 +255,13 @@ class TestKeysByUrl:
             asked.append(str(request.url))
             return answers.pop() if answers else httpx.Response(503)
 
-        door, started = self.door(jwks), time.monotonic()
+        now = [0.0]
+        door = self.door(jwks, clock=lambda: now[0])
         for later, asks in ((0, 1), (3500, 1), (3700, 2), (3710, 2), (23 * 3600, 3)):
-            monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda later=later: started + later)
+            now[0] = later
             door.client("Bearer " + signed(header(), claims()), ENDPOINT)
             assert len(asked) == asks
-        monkeypatch.setattr("cds.hooks.jwks.time.monotonic", lambda: started + 25 * 3600)
+        now[0] = 25 * 3600
         with pytest.raises(Unauthenticated, match="cannot be had"):
             door.client("Bearer " + signed(header(), claims()), ENDPOINT)
 
@@ -285,11 +287,11 @@ class TestKeysByUrl:
                 assert go_on.wait(10)
             return httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})
 
-        keys = Jwks(httpx.Client(transport=httpx.MockTransport(jwks)))
+        keys = IssuerKeys(httpx.Client(transport=httpx.MockTransport(jwks)))
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(keys.keys, registration(jwks=None, jwksUrl=slow), "k1")
+            waiting = pool.submit(keys.of, None, slow, "k1")
             assert asked.wait(10)
-            assert keys.keys(registration(jwks=None, jwksUrl=self.URL), "k1")
+            assert keys.of(None, self.URL, "k1")
             assert not waiting.done()
             go_on.set()
             assert waiting.result(10)

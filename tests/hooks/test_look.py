@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cds.audit.trail import party
 from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.engine.bundles import Bundle
 from cds.findings import PartScore, Prescreen
 from cds.fusion.late import LateFusion
@@ -121,7 +122,7 @@ class Service:
         self.models = Models()
         self.record = record = Record(database)
         keys = Keys.load(Settings(data_dir=home))
-        backend = BackendServices(http, keys)
+        backend = BackendServices(http, keys, Discovery(http))
         prescreen = Prescreening(
             self.models,
             LateFusion.from_bundle(Bundle.load(MODELS / Settings().fusion_bundle)),

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from joserfc.jwk import ECKey
 
-from cds.hooks.door import UNKNOWN_CALLER
-from cds.hooks.rate_limit import FAILURES_PER_MINUTE, network
+from cds.audit.trail import UNKNOWN_CALLER
 from cds.store.database import Database
+from cds.store.rate_limit import FAILURES_PER_MINUTE, network
 from cds.store.valkey import Valkey
 from tests.hooks.conftest import Hooks
 from tests.opened import events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -97,7 +98,7 @@ def test_a_chain_is_signed_exported_and_verified_elsewhere(
     assert cds("audit", "verify", tenant, "--checkpoint", signed).output == f"{tenant}: 3 events, unbroken\n"
     path, jwks = tmp_path / "audit.ndjson", tmp_path / "jwks.json"
     assert cds("audit", "export", tenant, str(path)).exit_code == 0
-    jwks.write_text(json.dumps(Keys.load(Settings(data_dir=tmp_path)).public_jwks()))
+    jwks.write_text(json.dumps(Keys.load(Settings(data_dir=tmp_path)).signing.published(time.time())))
     elsewhere = {"CDS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/x", "CDS_DATA_DIR": str(tmp_path / "other")}
     verified = cds("audit", "verify", "--export", str(path), "--jwks", str(jwks), **elsewhere)
     assert verified.output == f"{tenant}: 3 events, unbroken\n"

@@ -68,6 +68,7 @@ EVENTS: dict[str, tuple[str, Resource]] = {
 
 UNPROFILED: dict[str, Resource] = {
     "refusal": balp.refusal(ASKED, "imaging-prescreen", "the token has expired"),
+    "logout": balp.logged_out(SERVED),
     "model activated": balp.model_activated(Exchange(US, US, US, USER), IMAGE_MODEL),
     "failed read": balp.failed(
         balp.patient_read(ASKED, "Patient/1", "ImagingStudy/2"), "answered 403", Outcome.MINOR_FAILURE

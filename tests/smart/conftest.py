@@ -23,6 +23,8 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from werkzeug.test import TestResponse
 
 from cds import app_context
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.errors import NoSaliency, Unknown
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
@@ -91,6 +93,12 @@ class Ehr:
             f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1": lambda r: multipart(film()),
         }
         self.context: dict[str, Any] = {"patient": "p1"}
+        self.access_token = "secret-token"
+        self.refresh_token = "refresh-0"
+        self.shown: list[str] = []
+        """The refresh tokens that we were given."""
+        self.renewal: dict[str, Any] = {}
+        """What a renewed token's answer says otherwise."""
         self.scope: str | None = None
         self.claims: dict[str, Any] = {}
         self.id_token: Callable[[dict[str, Any]], str] = signed
@@ -100,7 +108,9 @@ class Ehr:
         assert url in self.answers, f"{url} must not be called"
         self.called.append(url)
         on_fhir = url.startswith(f"{BASE}/Patient")
-        assert request.headers.get("Authorization") == ("Bearer secret-token" if on_fhir else None)
+        if on_fhir and request.headers["Authorization"] != f"Bearer {self.access_token}":
+            return httpx.Response(401)
+        assert on_fhir or "Authorization" not in request.headers
         return self.answers[url](request)
 
     def authorize(self, location: str) -> dict[str, str]:
@@ -110,6 +120,8 @@ class Ehr:
 
     def token(self, request: httpx.Request) -> httpx.Response:
         form = {name: value for name, (value,) in parse_qs(request.content.decode()).items()}
+        if form["grant_type"] == "refresh_token":
+            return self.renewed(form["refresh_token"])
         challenge = base64.urlsafe_b64encode(hashlib.sha256(form.pop("code_verifier").encode()).digest())
         assert challenge.decode().rstrip("=") == self.asked["code_challenge"]
         assertion = jwt.decode(form.pop("client_assertion"), self._our_keys, algorithms=["ES384"])
@@ -121,6 +133,21 @@ class Ehr:
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         }
         return httpx.Response(200, json=self.token_answer())
+
+    def renewed(self, refresh_token: str) -> httpx.Response:
+        """A new pair of tokens; each refresh token is good once (RFC 6749, 10.4)."""
+        self.shown.append(refresh_token)
+        if refresh_token != self.refresh_token:
+            return httpx.Response(400, json={"error": "invalid_grant"})
+        self.access_token, self.refresh_token = f"access-{len(self.shown)}", f"refresh-{len(self.shown)}"
+        answer = {
+            "access_token": self.access_token,
+            "refresh_token": self.refresh_token,
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "scope": self.asked["scope"] if self.scope is None else self.scope,
+        }
+        return httpx.Response(200, json=without_none(answer | self.renewal))
 
     def token_answer(self) -> dict[str, Any]:
         now = int(time.time())
@@ -184,7 +211,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def ehr(keys: Keys) -> Ehr:
-    return Ehr(keys.public_jwks())
+    return Ehr(keys.signing.published(time.time()))
 
 
 @pytest.fixture
@@ -206,10 +233,12 @@ def services(
 ) -> Iterator[SmartServices]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
         yield SmartServices(
-            settings=Settings(public_url=US),
+            settings=Settings(public_url=US, hook_rate_per_minute=0),
             keys=keys,
             registrations=Registrations([registration()]),
             http=http,
+            ehrs=Discovery(http),
+            issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=kept,
             open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),

@@ -105,12 +105,53 @@ def test_keys_that_verify_nothing(answer: httpx.Response, sign_in: SignIn, brows
     refused(sign_in(), browser)
 
 
-@pytest.mark.parametrize("jwks_uri", ["https://evil.example/jwks", "http://auth.ehr.example/jwks", None])
+@pytest.mark.parametrize("jwks_uri", ["https://evil.example/jwks", "http://auth.ehr.example/jwks", None, 5])
 def test_keys_from_elsewhere_are_not_fetched(
     jwks_uri: str | None, sign_in: SignIn, browser: Browser, ehr: Ehr
 ) -> None:
     ehr.configuration["jwks_uri"] = jwks_uri
     refused(sign_in(), browser)
+
+
+class TestWithoutAJwksUri:
+    """OpenID Connect Discovery 1.0, 4, says where the keys are."""
+
+    URL = f"{BASE}/.well-known/openid-configuration"
+
+    def document(self, ehr: Ehr, **document: Any) -> None:
+        del ehr.configuration["jwks_uri"]
+        ehr.answers[self.URL] = lambda request: httpx.Response(200, json=document)
+
+    def test_the_issuers_own_document_does(self, sign_in: SignIn, ehr: Ehr) -> None:
+        self.document(ehr, issuer=BASE, jwks_uri=JWKS)
+        assert sign_in().status_code == 303
+        assert self.URL in ehr.called
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {},
+            {"issuer": BASE},
+            {"issuer": "https://evil.example", "jwks_uri": JWKS},
+            {"issuer": BASE, "jwks_uri": "https://evil.example/jwks"},
+        ],
+    )
+    def test_one_that_does_not_hold_signs_nobody_in(
+        self, document: dict[str, Any], sign_in: SignIn, browser: Browser, ehr: Ehr
+    ) -> None:
+        self.document(ehr, **document)
+        refused(sign_in(), browser)
+
+    def test_an_issuer_elsewhere_is_not_asked(self, sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
+        self.document(ehr)
+        ehr.configuration["issuer"] = "https://evil.example"
+        refused(sign_in(), browser)
+
+
+def test_the_keys_are_kept_for_the_next_login(sign_in: SignIn, ehr: Ehr) -> None:
+    sign_in()
+    sign_in()
+    assert ehr.called.count(JWKS) == 1
 
 
 def test_a_server_without_openid_connect_signs_nobody_in(sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
+from secrets import randbits
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +14,7 @@ import httpx
 import pytest
 
 from cds.smart import SmartServices
+from cds.store.rate_limit import FAILURES_PER_MINUTE
 from cds.store.valkey import Valkey
 from tests.smart.conftest import AUTHORIZE, BASE, US, Browser, Ehr, serving
 
@@ -112,6 +116,20 @@ def test_an_iss_that_is_not_registered_ends_before_any_call(iss: str, browser: B
     assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
 
 
+def test_a_stranger_is_in_a_chain_of_its_own_and_not_without_end(
+    services: SmartServices, events: list[tuple[str, Mapping[str, Any]]]
+) -> None:
+    limited = replace(services, settings=replace(services.settings, hook_rate_per_minute=6000))
+    client = serving(limited).test_client()
+    address = {"REMOTE_ADDR": str(ip_address(randbits(128)))}
+    for _ in range(FAILURES_PER_MINUTE + 5):
+        page = client.get("/smart/launch?iss=https://evil.example/fhir&launch=x", environ_overrides=address)
+        assert page.status_code == 403
+    assert {tenant for tenant, _ in events} == {"unknown"}
+    assert len(events) == FAILURES_PER_MINUTE + 1
+    assert "evil" not in str(events)
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -180,6 +198,19 @@ def test_a_bad_discovery_document_is_a_page(answer: httpx.Response, browser: Bro
     assert response.status_code == 502
     assert "A system did not answer" in response.text
     assert "<script" not in response.text
+
+
+def test_what_an_ehr_can_do_is_asked_once(browser: Browser, ehr: Ehr) -> None:
+    for _ in range(3):
+        assert browser.launch().status_code == 303
+    assert ehr.called == [f"{BASE}/.well-known/smart-configuration"]
+
+
+def test_it_is_asked_again_where_it_was_of_no_use(browser: Browser, ehr: Ehr) -> None:
+    ehr.configuration["authorization_endpoint"] = "https://evil.example/authorize"
+    assert browser.launch().status_code == 502
+    ehr.configuration["authorization_endpoint"] = AUTHORIZE
+    assert browser.launch().status_code == 303
 
 
 def test_an_ehr_that_is_down_is_a_page(browser: Browser, ehr: Ehr) -> None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cds.smart.scopes import ASKED, may_read
+from cds.ehr.smart_configuration import SmartConfiguration
+from cds.smart.scopes import asked, may_read
+from tests.smart.conftest import BASE, registration
+
+
+def configuration(**document: Any) -> SmartConfiguration:
+    return SmartConfiguration(registration(), BASE, document)
+
+
+@pytest.mark.parametrize("capabilities", [[], ["permission-v2"], ["permission-v1", "permission-v2"], None, "x"])
+def test_no_more_is_asked_than_is_read(capabilities: Any) -> None:
+    assert asked(configuration(capabilities=capabilities), "launch") == (
+        "launch openid fhirUser patient/Patient.r patient/ImagingStudy.rs patient/DocumentReference.rs "
+        "patient/DiagnosticReport.rs"
+    )
+
+
+def test_of_an_ehr_that_knows_only_v1_it_is_asked_in_v1() -> None:
+    scopes = asked(configuration(capabilities=["permission-v1"]), "launch/patient").split()
+    assert scopes[0] == "launch/patient"
+    assert "patient/Patient.read" in scopes
+    assert not any(scope.endswith((".r", ".rs")) for scope in scopes)
+
+
+def test_a_refresh_token_is_asked_for_where_there_may_be_one() -> None:
+    assert "online_access" in asked(configuration(capabilities=["permission-online"]), "launch").split()
 
 
 @pytest.mark.parametrize(
     "granted",
     [
-        ASKED,
         "patient/Patient.r",
         "patient/Patient.cruds",
         "patient/*.rs",

@@ -26,6 +26,7 @@ SESSION = Session(
     scope="patient/Patient.r",
     access_token="secret-token",
     expires=time.time() + 3600,
+    ends=time.time() + 3600,
 )
 
 
@@ -114,7 +115,7 @@ def test_it_lives_while_it_is_used_and_no_longer(valkey: Valkey, raw: redis.Redi
 def test_it_ends_with_its_token(valkey: Valkey, raw: redis.Redis) -> None:
     now = [time.time()]
     sessions = Sessions(valkey, KEY, clock=lambda: now[0])
-    secret = sessions.begin(replace(SESSION, expires=now[0] + 60))
+    secret = sessions.begin(replace(SESSION, ends=now[0] + 60))
     (place,) = raw.keys()
     assert raw.ttl(place) <= 60
     now[0] += 61

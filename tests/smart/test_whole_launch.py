@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from cds import app_context
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.issuer_keys import IssuerKeys
+from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.pacs import PacsAccess
@@ -106,9 +109,11 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             keys=hospital.keys,
             registrations=Registrations([hospital.registration]),
             http=http,
+            ehrs=Discovery(http),
+            issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=record,
-            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys), 2**26, 5.0).of_study,
+            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).of_study,
             explain=overlay,
             on_event=record.event,
         )
@@ -119,6 +124,12 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
 def browser() -> Iterator[httpx.Client]:
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         yield browser
+
+
+def forget(hospital: Hospital) -> None:
+    """Every grant that the EHR has given."""
+    for _, grant in list(hospital.oauth.access_tokens._held.values()):
+        hospital.oauth.end(grant)
 
 
 def test_a_card_opens_its_prescreen(hospital: Hospital, browser: httpx.Client) -> None:
@@ -157,11 +168,41 @@ def test_a_card_of_another_patient_opens_nothing(hospital: Hospital, browser: ht
 
 def test_a_revoked_token_ends_the_session(hospital: Hospital, browser: httpx.Client) -> None:
     page = browser.get(hospital.launch_url())
-    for _, grant in list(hospital.oauth.access_tokens._held.values()):
-        hospital.oauth.end(grant)
+    forget(hospital)
     after = browser.get(page.url)
     assert after.status_code == 401
     assert "Your session has ended" in after.text
+
+
+def test_a_token_that_is_revoked_is_renewed(hospital: Hospital, browser: httpx.Client) -> None:
+    forget(hospital)
+    page = browser.get(hospital.launch_url())
+    (token,) = hospital.oauth.access_tokens._held
+    hospital.sandbox.tokens.revoke(token)
+    assert "Ada Ngozi Okafor" in browser.get(page.url).text
+    assert browser.get(page.url).status_code == 200
+
+
+def test_whoever_logs_out_leaves_no_token(hospital: Hospital, browser: httpx.Client) -> None:
+    page = browser.get(hospital.launch_url())
+    before = len(hospital.oauth.access_tokens._held)
+    (csrf,) = set(re.findall(r'name="csrf" value="(\w+)"', page.text))
+    left = browser.post(page.url.join("/smart/logout"), data={"csrf": csrf})
+    assert "You are logged out" in left.text
+    assert len(hospital.oauth.access_tokens._held) == before - 1
+    assert browser.get(page.url).status_code == 401
+    assert hospital.events()[-1]["subtype"][0]["code"] == "110123"
+
+
+def test_a_standalone_launch_asks_who_is_at_work_on_whom(hospital: Hospital, chromium_page: Page) -> None:
+    client = hospital.oauth.clients.get("sightline")
+    assert client
+    chromium_page.goto(client.launch_url.replace("/launch", "/standalone"))
+    chromium_page.get_by_role("link", name="Sandbox EHR").click()
+    chromium_page.get_by_role("combobox", name="Patient").select_option(label="Ada Ngozi Okafor")
+    chromium_page.get_by_role("button", name="Allow").click()
+    expect(chromium_page.get_by_text("Okafor").first).to_be_visible()
+    assert urlsplit(chromium_page.url).path == "/smart/"
 
 
 @pytest.fixture

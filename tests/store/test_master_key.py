@@ -45,7 +45,7 @@ def test_a_new_one_in_the_keys_file_stands_before_the_old(tmp_path: Path, keys: 
     add_master(tmp_path / "keys.json")
     renewed = Keys.load(Settings(keys_file=tmp_path / "keys.json"))
     assert renewed.master[1:] == keys.master
-    assert renewed.signing.as_dict() == keys.signing.as_dict()
+    assert renewed.signing.all.as_dict() == keys.signing.all.as_dict()
     assert named(renewed).decrypt(old, b"") == b"key"
     assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
     with pytest.raises(ConfigurationError):

@@ -31,7 +31,7 @@ def token(hospital: Hospital) -> str:
     keys, base = hospital.app.test_client().get("/.well-known/jwks.json").get_json(), hospital.sandbox.base_url
     from cds.keys import Keys
 
-    (key,) = Keys.load(hospital.settings).signing.keys
+    key = Keys.load(hospital.settings).signing.signer((), time.time())
     assert key.kid == keys["keys"][0]["kid"]
     endpoint = f"{base}/oauth/token"
     claims = {

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.settings import Settings
@@ -123,7 +124,7 @@ def registrations() -> Registrations:
 @pytest.fixture
 def deliverer(database: Database, registrations: Registrations, keys: Keys, ehr: Ehr) -> Iterator[Deliverer]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        yield Deliverer(database, registrations, http, BackendServices(http, keys))
+        yield Deliverer(database, registrations, http, BackendServices(http, keys, Discovery(http)))
 
 
 @pytest.fixture

@@ -23,7 +23,10 @@ STATE = "SELECT delivered_at IS NOT NULL, attempts FROM outbox WHERE id = %s"
 
 
 @pytest.fixture(autouse=True)
-def empty_queue(database_url: str) -> None:
+def empty_queue(database: Database, database_url: str) -> None:
+    """What other tests left in the outbox would come due one day."""
+    with database.transaction(TENANT) as connection:
+        connection.execute("UPDATE outbox SET next_attempt_at = NULL")
     with psycopg.connect(database_url) as connection:
         connection.execute("DELETE FROM procrastinate_jobs")
 

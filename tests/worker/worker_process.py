@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.settings import Settings
@@ -27,7 +28,7 @@ def main(url: str, pause_s: str) -> None:
         tempfile.TemporaryDirectory() as home,
         httpx.Client(transport=httpx.MockTransport(ehr)) as http,
     ):
-        tokens = BackendServices(http, Keys.load(Settings(data_dir=Path(home))))
+        tokens = BackendServices(http, Keys.load(Settings(data_dir=Path(home))), Discovery(http))
         registrations = Registrations([Registration.from_json(REGISTRATION)])
         run(create_app(url, Deliverer(database, registrations, http, tokens)))
     database.close()

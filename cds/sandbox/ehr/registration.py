@@ -18,6 +18,8 @@ def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]
         "jwks": public_jwks(sandbox.keys.cds_client),
         "algorithms": ["ES384"],
         "clientId": "sightline",
+        "name": "Sandbox EHR",
+        "standalone": True,
         "oauthHosts": [sandbox.base_url],
         "origins": [sandbox.base_url],
         "accessTokens": {"issuer": sandbox.fhir_base, "jwks": public_jwks(sandbox.keys.token)},

@@ -1,6 +1,7 @@
 """Client authentication at the token endpoint: SMART's private_key_jwt (RFC 7523 §2.2 and §3), or a secret.
 
-A client that has keys must use them; only one registered with a secret may send one (RFC 6749 §2.3.1).
+A client that has keys must use them; only one registered with a secret may send one (RFC 6749 §2.3.1), only one
+registered with neither may come without.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class ClientAuthentication:
         """The client whose request this is, else :class:`InvalidClient`."""
         check(request.form)
         assertion = request.form.get("client_assertion")
+        if assertion is None and request.authorization is None:
+            return self._public(request.form.get("client_id", ""))
         if assertion is None:
             return self._by_secret(request)
         if request.authorization is not None:
@@ -89,6 +92,13 @@ class ClientAuthentication:
         if request.form.get("client_assertion_type") != ASSERTION_TYPE:
             raise InvalidClient(f"client_assertion_type must be {ASSERTION_TYPE}")
         return self._by_assertion(assertion, request.form.get("client_id"))
+
+    def _public(self, client_id: str) -> Client:
+        """One that has nothing to show: what it may do hangs on the code verifier alone."""
+        client = self._clients.get(client_id)
+        if client is None or not client.public:
+            raise InvalidClient("the request carries no client authentication")
+        return client
 
     def _by_secret(self, request: Request) -> Client:
         basic = request.authorization

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from cds.errors import Unauthenticated
 from cds.sandbox.access import Access
-from cds.sandbox.oauth.errors import OAuthError, answer
+from cds.sandbox.oauth.errors import InvalidClient, OAuthError, answer
 from cds.sandbox.oauth.server import server
 
 bp = Blueprint("oauth_introspect", __name__)
@@ -19,7 +19,8 @@ bp = Blueprint("oauth_introspect", __name__)
 def introspect() -> Response:
     """What an access token says, to any client that shows who it is; nothing about one that is not good."""
     try:
-        server().authentication.authenticate(request)
+        if server().authentication.authenticate(request).public:
+            raise InvalidClient("a public client cannot show who it is")
         if "token" not in request.form:
             raise OAuthError("invalid_request", "token is missing")
     except OAuthError as error:
