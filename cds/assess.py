@@ -34,7 +34,7 @@ class Assessed:
     tests: list[Recommendation]
     models: tuple[ModelVersion, ...]
     evidence: tuple[Evidence, ...] = ()
-    """Of the note and of what is known beside it, without identifiers; a place is one in the note as it was given."""
+    """Of the note and of what is known beside it, without identifiers; places are in the note as it was given."""
 
 
 class Assessing:

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def answer(assessed: Assessed) -> Json:
-    """Findings worst first, the sentences behind them, the tests that would settle those above low, and what it is."""
+    """Findings worst first, the sentences behind them, tests that would settle those above low, and what it is."""
     return {
         "findings": [_finding(finding) for finding in assessed.findings],
         "evidence": [_evidence(one) for one in assessed.evidence],

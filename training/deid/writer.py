@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cds.notes.deidentification import Category, KnownIdentifiers
 from training.deid.carriers import peopled
-from training.deid.identities import COUNTRIES, Identities, Part, from_ehr, holidays, tells
+from training.deid.identities import Identities, Part, from_ehr, holidays, tells, words
 from training.deid.lists import Split
 
 BANKS = Path(__file__).parent / "banks"
@@ -62,7 +62,7 @@ class Writer:
         return _assembled(list(self._blocks(_Filler(who, self._terms, self._rng), words)), self._rng)
 
     def _changed(self, note: Note) -> Note:
-        for change, share in ((_capitals, 0.08), (_small, 0.1), (_wrapped, 0.25), (_slips, 0.15)):
+        for change, share in ((_capitals, 0.1), (_small, 0.12), (_wrapped, 0.25), (_slips, 0.15)):
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note
@@ -72,7 +72,7 @@ class Writer:
         filler = _Filler(Identities(self._split, self._rng), self._terms, self._rng)
         kind = self._rng.choices(list(_SHARES), list(_SHARES.values()))[0]
         note = _assembled([filler(self._rng.choice(self._bank[kind]))], self._rng)
-        for change, share in ((_capitals, 0.1), (_small, 0.12), (_wrapped, 0.1), (_slips, 0.1)):
+        for change, share in ((_capitals, 0.15), (_small, 0.17), (_wrapped, 0.1), (_slips, 0.1)):
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note
@@ -133,6 +133,9 @@ def _listed(text: str, separator: str | None) -> list[str]:
     return [w.strip() for w in text.replace("\n", " ").split(separator) if w.strip()]
 
 
+MILITARY = ("PSC ####, Box ####\nAPO AE #####", "Unit #### Box ####\nDPO AP #####")
+
+
 class _Filler:
     """Fills the slots of templates for one note."""
 
@@ -141,7 +144,7 @@ class _Filler:
         plain: dict[str, Callable[[], str]] = {
             "comma": lambda: rng.choice((",", "")),
             "state": lambda: who.city()[1],
-            "country": lambda: rng.choice(COUNTRIES),
+            "country": lambda: rng.choice(words("countries")),
             "age": lambda: str(rng.randint(1, 89)),
             "small": lambda: str(rng.randint(0, 15)),
             "temp": lambda: f"{rng.uniform(96, 103):.1f}",
