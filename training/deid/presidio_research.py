@@ -66,12 +66,12 @@ def _spans(given: dict[str, Any]) -> Iterator[Span]:
     if kind not in _TYPES or (kind == "DATE_TIME" and not _A_DAY.search(value)):
         return
     if _TYPES[kind] is Category.ADDRESS:
-        yield from ((start + at, start + end, Category.ADDRESS) for at, end in _finer_than_a_state(value))
+        yield from ((start + at, start + end, Category.ADDRESS) for at, end in finer_than_a_state(value))
     else:
         yield start, start + len(_TIME.sub("", value)), _TYPES[kind]
 
 
-def _finer_than_a_state(address: str) -> Iterator[tuple[int, int]]:
+def finer_than_a_state(address: str) -> Iterator[tuple[int, int]]:
     """What is left of an address without its state and its country."""
     at = 0
     for kept in _kept().finditer(address):
