@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from cds.findings import Finding, ModelVersion, PartScore
+from cds.findings import Evidence, Finding, ModelVersion, PartScore
 from cds.fusion.late import LateFusion
 from cds.notes.context import PatientContext
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.deidentification import Deidentified, Deidentifier, KnownIdentifiers
+from cds.notes.evidence import Source, evidence, placed
 from cds.notes.reading import prepare, worth_reading
 from cds.reporting.recommendations import Recommendation, recommended
 
@@ -32,6 +33,8 @@ class Assessed:
     """Worst first."""
     tests: list[Recommendation]
     models: tuple[ModelVersion, ...]
+    evidence: tuple[Evidence, ...] = ()
+    """Of the note and of what is known beside it, without identifiers; places are in the note as it was given."""
 
 
 class Assessing:
@@ -55,11 +58,15 @@ class Assessing:
         # A subject of this one call: no two answers can be joined by their surrogates.
         nobody = KnownIdentifiers(subject=str(uuid.uuid4()))
 
-        def deidentify(text: str) -> str:
-            return self._deidentifier.deidentify(text, nobody).text if text else ""
+        def deidentify(text: str) -> Deidentified:
+            return self._deidentifier.deidentify(text, nobody)
 
         with self._cores:
-            notes = [deidentify(text) for text in worth_reading([note])]
-            score = self._engine.score_note(prepare(notes, context.deidentified(deidentify).text()))
+            [read] = worth_reading([note])
+            source = Source("", note, read, deidentify(read))
+            known = context.deidentified(lambda words: deidentify(words).text).text()
+            text = prepare([source.deidentified.text], known)
+            score = self._engine.score_note(text)
         findings = self._fusion.fuse(None, score)
-        return Assessed(findings, recommended(findings), (score.model,))
+        shown = placed(evidence(text, score), [source])
+        return Assessed(findings, recommended(findings), (score.model,), shown)

@@ -98,6 +98,17 @@ class Assertion(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sentence stands in a note as it was written, which whoever may read the note can look up there."""
+
+    note: str
+    """:attr:`NoteSeen.digest`."""
+    start: int
+    """Offset of the first character in the note's text, as :func:`cds.notes.extraction.extract` gives it."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A sentence of a de-identified note that carried a finding, or that names it without its being there."""
 
@@ -109,6 +120,8 @@ class Evidence:
     end: int
     probability: float | None = None
     """What the note model says of the sentence; ``None`` where it did not count."""
+    place: Place | None = None
+    """``None`` where it stands in no note: it is of the patient's context, or of two lines that were joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +175,8 @@ class NoteReading:
     """How many notes there were that could not be read."""
     lacking: tuple[str, ...] = ()
     """The kinds of note that could not be asked for, and why."""
+    evidence: tuple[Evidence, ...] = ()
+    """As :func:`cds.notes.evidence.evidence` orders it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +230,8 @@ class Prescreen:
     models: tuple[ModelVersion, ...]
     study: StudySeen | None = None
     notes: tuple[NoteSeen, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    """Of the notes: what carried each finding, then what names one that is not there."""
     missing: tuple[Missing, ...] = ()
     issued: datetime | None = None
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -50,12 +50,15 @@ from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.evidence import Source, evidence, placed
 from cds.notes.extraction import extract
 from cds.notes.reading import prepare, worth_reading
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 
+WITH_EVIDENCE = 2
+"""Readings of notes that were kept before they had their evidence are made anew."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -197,7 +200,7 @@ class Prescreening:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
         models = (self._deidentifier.classifier_digest, self._engine.note_bundle.version.digest)
-        key = _digest(subject.fhir_server, references, lacking, models)
+        key = _digest(subject.fhir_server, references, lacking, models, WITH_EVIDENCE)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -218,12 +221,17 @@ class Prescreening:
             readable = list(_readable(contents))
             if not readable:
                 raise NoteError("none of the notes could be read")
-            texts = worth_reading([text for _, text in readable])
-            texts = [self._deidentifier.deidentify(text, known).text for text in texts]
+            seen = tuple(_seen(document) for document, _ in readable)
+            written = [text for _, text in readable]
+            sources = [
+                Source(note.digest, text, read, self._deidentifier.deidentify(read, known))
+                for note, text, read in zip(seen, written, worth_reading(written), strict=True)
+            ]
         with self._cores, watch("score notes"):
-            score = self._engine.score_note(prepare(texts))
-        seen = tuple(_seen(document) for document, _ in readable)
-        return NoteReading(seen, score, unread=len(contents) - len(readable))
+            text = prepare([source.deidentified.text for source in sources])
+            score = self._engine.score_note(text)
+            shown = placed(evidence(text, score), sources)
+        return NoteReading(seen, score, unread=len(contents) - len(readable), evidence=shown)
 
     # Both together.
 
@@ -246,6 +254,7 @@ class Prescreening:
             models=_models(image_score, note_score, self._fusion.version),
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
+            evidence=notes.evidence if isinstance(notes, NoteReading) else (),
             missing=tuple(_missing(image, notes)),
             issued=datetime.now(UTC),
         )

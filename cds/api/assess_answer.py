@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cds.assess import Assessed
-from cds.findings import SNOMED_CT, Finding, ModelVersion
+from cds.findings import SNOMED_CT, Evidence, Finding, ModelVersion
 from cds.reporting import codes
 from cds.reporting.recommendations import Recommendation
 from cds.reporting.words import DISCLAIMER
@@ -14,9 +14,10 @@ Json = dict[str, Any]
 
 
 def answer(assessed: Assessed) -> Json:
-    """Findings worst first, then the tests that would settle those above low, what computed it, and what it is."""
+    """Findings worst first, the sentences behind them, tests that would settle those above low, and what it is."""
     return {
         "findings": [_finding(finding) for finding in assessed.findings],
+        "evidence": [_evidence(one) for one in assessed.evidence],
         "recommendedTests": [_test(recommendation) for recommendation in assessed.tests],
         "models": [_model(model) for model in assessed.models],
         "disclaimer": DISCLAIMER,
@@ -30,6 +31,13 @@ def _finding(finding: Finding) -> Json:
         "probability": round(finding.probability, 4),
         "level": finding.level.value,
     }
+
+
+def _evidence(one: Evidence) -> Json:
+    """``start`` and ``end`` are offsets in the note that was sent; what it was not said in has none."""
+    probability = {} if one.probability is None else {"probability": round(one.probability, 4)}
+    place = {"start": one.place.start, "end": one.place.end} if one.place else {}
+    return {"finding": one.finding, "assertion": one.assertion.value, "text": one.text, **probability, **place}
 
 
 def _test(recommendation: Recommendation) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cds.api.assess_request import AssessRequest
-from cds.findings import FINDINGS, Level
+from cds.findings import FINDINGS, Assertion, Level
 
 Json = dict[str, Any]
 
@@ -81,16 +81,32 @@ _CLIENT: Json = {
     "description": "Signed by a registered client; `aud` is the URL called, `jti` is good for one call.",
 }
 _CODING: Json = _object(["system", "code", "display"], system=_TEXT, code=_TEXT, display=_TEXT)
+_PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1}
+_OFFSET: Json = {"type": "integer", "minimum": 0, "description": "In the note as it was sent"}
 _KEY: Json = {"enum": list(FINDINGS)}
 _ASSESSMENT: Json = _object(
-    ["findings", "recommendedTests", "models", "disclaimer"],
+    ["findings", "evidence", "recommendedTests", "models", "disclaimer"],
     findings=_list(
         _object(
             ["finding", "coding", "probability", "level"],
             finding=_KEY,
             coding=_CODING,
-            probability={"type": "number", "minimum": 0, "maximum": 1},
+            probability=_PROBABILITY,
             level={"enum": [level.value for level in Level]},
+        )
+    ),
+    evidence=_list(
+        _object(
+            ["finding", "assertion", "text"],
+            finding=_KEY,
+            assertion={"enum": [assertion.value for assertion in Assertion]},
+            text={
+                **_TEXT,
+                "description": "A sentence of the note, or of what was given beside it; no identifiers",
+            },
+            probability=_PROBABILITY,
+            start=_OFFSET,
+            end=_OFFSET,
         )
     ),
     recommendedTests=_list(

@@ -32,6 +32,18 @@ _CHEST = re.compile(
     r"crepit|diminish|lucen|sliding|\bair\b|\bribs?\b|scapul|shoulder blade|\bgsw\b|\bstab",
     re.IGNORECASE,
 )
+_ELSEWHERE = re.compile(
+    r"\b(?:knees?|elbows?|ankles?|hips?|shoulders?|wrists?|joints?|dis[ck]s?|vertebra\w*|lumbar|spin(?:e|al)|cervical|"
+    r"inguinal|umbilical|ventral|incisional|thyroid|prostate|testic\w+|scrot\w+|ovar\w+|uter\w+|pelvi[cs]|renal|kidneys?|"
+    r"brain|cerebral|parietal|cranial|ears?|middle ear|sinus(?:es)?|tonsils?|scalp|toes?|foot|feet|legs?|pedal)\b",
+    re.IGNORECASE,
+)
+_THORAX = re.compile(
+    r"lung|pulm|chest|thora|heart|cardi|pleur|hil[au]|mediastin|diaphragm|lobe|lobar|\b[rl][lmu]l\b|lingul|basilar|"
+    r"apic|cxr|airspace|pneum|breath|bronch|costophrenic|hiat|air\b|\bribs?\b",
+    re.IGNORECASE,
+)
+"""A finding's word beside a place of the body that is not in the chest, and none that is: "knee effusion"."""
 
 
 def most_relevant(found: Sequence[Sentence], most: int) -> list[Sentence]:
@@ -48,6 +60,8 @@ _NOTHING = 2
 
 
 def _rank(sentence: Sentence) -> int:
+    if _ELSEWHERE.search(f"{sentence.heading} {sentence.text}") and not _THORAX.search(sentence.text):
+        return _NOTHING
     if _NAMES.search(sentence.text) or _NAMES.search(sentence.heading):
         return 0
     return 1 if _CHEST.search(sentence.text) else _NOTHING

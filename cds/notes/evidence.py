@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cds.engine.sentences import Sentence, sentences
-from cds.findings import Assertion, Evidence, PartScore
+from cds.findings import Assertion, Evidence, PartScore, Place
 from cds.notes.deidentification import Deidentified
 from cds.notes.mentions import Mention, mentions
 from cds.notes.negation import assertion
 
 MOST = 3
-"""Sentences that are shown for one finding."""
+"""Sentences that are shown for one finding, and as many that name it without its being there."""
 DOUBTED = (Assertion.PRESENT, Assertion.POSSIBLE)
 """What a sentence that the model counted may be called; a rule does not overrule the model."""
 _TAG = re.compile(r"\\\[([a-z_]+)\\\]")
 """A surrogate in a pattern, as :func:`cds.notes.reading.prepare` leaves it: without its code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A note on its way to the model. Made for one call: it holds what the patient's record alone may keep."""
+
+    digest: str
+    """:attr:`cds.findings.NoteSeen.digest`."""
+    text: str
+    """As it was extracted."""
+    read: str
+    """What of ``text`` is worth reading."""
+    deidentified: Deidentified
+    """``read`` without identifiers."""
 
 
 def evidence(text: str, score: PartScore) -> tuple[Evidence, ...]:
@@ -27,7 +43,18 @@ def evidence(text: str, score: PartScore) -> tuple[Evidence, ...]:
     carried = sorted(_carried(found, text, score), key=lambda e: -(e.probability or 0))
     shown = [e for key in score.probabilities for e in [c for c in carried if c.finding == key][:MOST]]
     counted = {(e.finding, e.start) for e in carried}
-    return (*shown, *(e for e in _not_there(found) if (e.finding, e.start) not in counted))
+    return (*shown, *_few(e for e in _not_there(found) if (e.finding, e.start) not in counted))
+
+
+def _few(found: Iterable[Evidence]) -> Iterator[Evidence]:
+    """The first of each finding, the same words once."""
+    said: set[tuple[str, str]] = set()
+    shown: Counter[str] = Counter()
+    for one in found:
+        if shown[one.finding] < MOST and (one.finding, one.text) not in said:
+            said.add((one.finding, one.text))
+            shown[one.finding] += 1
+            yield one
 
 
 def _carried(found: list[Sentence], text: str, score: PartScore) -> Iterator[Evidence]:
@@ -60,6 +87,20 @@ def _not_there(found: list[Sentence]) -> Iterator[Evidence]:
 
 def _said(sentence: Sentence, mention: Mention) -> Assertion:
     return assertion(sentence.text, mention.start, mention.end, sentence.heading)
+
+
+def placed(shown: Iterable[Evidence], sources: Sequence[Source]) -> tuple[Evidence, ...]:
+    """``shown`` with their places; of several notes that say the same, the first."""
+    return tuple(replace(one, place=_place(one.text, sources)) for one in shown)
+
+
+def _place(said: str, sources: Sequence[Source]) -> Place | None:
+    for source in sources:
+        read = in_original(said, source.deidentified)
+        words = source.read[slice(*read)].split() if read else []
+        if words and (match := re.search(r"\s+".join(map(re.escape, words)), source.text)):
+            return Place(source.digest, *match.span())
+    return None
 
 
 def in_original(said: str, note: Deidentified) -> tuple[int, int] | None:

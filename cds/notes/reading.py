@@ -9,9 +9,9 @@ from cds.notes.deidentification.surrogates import TAG
 from cds.notes.sections import Kind, Section, about_findings
 
 READ_CHARS = 24_000
-"""How much of all notes is de-identified: enough to choose from, and no note can take all the time there is."""
-MAX_CHARS = 4000
-"""About a thousand tokens, five windows of the model; a note on a chest complaint is seldom longer."""
+"""How much of all notes is de-identified: some 4,000 words, and no note can take all the time there is."""
+MAX_CHARS = READ_CHARS
+"""How much goes to the model, which of a long text itself reads only the sentences that can matter."""
 
 TIERS: Sequence[frozenset[Kind]] = (
     frozenset({Kind.IMPRESSION}),

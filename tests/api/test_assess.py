@@ -94,6 +94,23 @@ def test_symptoms_alone_are_enough_and_a_note_is_heard(assess: Caller) -> None:
     assert (findings["pneumothorax"], findings["emphysema"], findings["mass"]) == ("high", "low", "low")
 
 
+def test_the_sentences_behind_a_finding_come_with_their_place_in_the_note(assess: Caller) -> None:
+    note = "Told to Dr. Quartermain.\nIMPRESSION: Large right pneumothorax. No pleural effusion."
+    shown = assess({"symptoms": ["pain"], "note": note}).get_json()["evidence"]
+    carried, denied = ({e["finding"]: e for e in shown}[key] for key in ("pneumothorax", "effusion"))
+    assert (carried["assertion"], carried["text"]) == ("present", "Large right pneumothorax.")
+    assert note[carried["start"] : carried["end"]] == carried["text"]
+    assert carried["probability"] >= 0.85
+    assert (denied["assertion"], denied["text"]) == ("negated", "No pleural effusion.")
+    assert "probability" not in denied
+
+
+def test_symptoms_that_carried_a_finding_are_shown_and_stand_in_no_note(assess: Caller) -> None:
+    shown = [e for e in assess(PNEUMONIA).get_json()["evidence"] if e["finding"] == "pneumonia"]
+    assert shown
+    assert not any("start" in one for one in shown)
+
+
 def test_nothing_of_what_was_said_is_kept_but_that_it_was_asked(assess: Caller) -> None:
     secret = "Zebulon Quartermain"
     said = {**PNEUMONIA, "reason": f"seen with {secret}", "note": f"{secret}, MRN 5550199, coughs."}

@@ -29,6 +29,19 @@ def test_a_heading_may_name_what_the_sentence_answers() -> None:
     assert [s.text for s in most_relevant(sentences("Pneumothorax: none"), 5)] == ["none"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["L5 disc herniation.", "Right knee effusion.", "EXAM OF THE KNEE:\nSlight effusion."],
+)
+def test_what_is_said_of_another_place_of_the_body_is_not_read(said: str) -> None:
+    assert most_relevant(sentences(said), 5) == []
+
+
+def test_another_place_beside_the_chest_takes_nothing_from_it() -> None:
+    said = "Hip fracture, and a nodule in the right lung."
+    assert [s.text for s in most_relevant(sentences(said), 5)] == [said]
+
+
 @pytest.mark.parametrize("bank", ["train", "heldout"])
 def test_hardly_a_statement_of_a_finding_is_passed_over(bank: str) -> None:
     writer = Writer(bank, seed=1)

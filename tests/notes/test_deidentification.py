@@ -79,7 +79,10 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("write to j.doe@mail.example.org", Category.EMAIL, "j.doe@mail.example.org"),
         ("see https://portal.example.org/p?id=4 today", Category.URL, "https://portal.example.org/p?id=4"),
         ("from 10.12.0.7 at night", Category.IP, "10.12.0.7"),
-        ("lives at 14 Alder Street, Medford, MA 02155", Category.ADDRESS, "14 Alder Street, Medford, MA 02155"),
+        ("lives at 14 Alder Street, Medford, MA 02155", Category.ADDRESS, "14 Alder Street, Medford"),
+        ("lives at 14 Alder Street, Medford, MA 02155", Category.ADDRESS, "02155"),
+        ("Address 411 1/2 Larkspur, upstairs", Category.ADDRESS, "411 1/2 Larkspur"),
+        ("the office at 2200 Harmon Pike", Category.ADDRESS, "2200 Harmon Pike"),
         ("P.O. Box 1182", Category.ADDRESS, "P.O. Box 1182"),
         ("ZIP 02155-1010", Category.ADDRESS, "02155-1010"),
         ("She lives in Springfield alone", Category.ADDRESS, "Springfield"),
@@ -92,6 +95,7 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("aged 101", Category.AGE, "101"),
         ("ninety-one year old", Category.AGE, "ninety-one"),
         ("in her nineties", Category.AGE, "nineties"),
+        ("She turned 94 in the summer", Category.AGE, "94"),
     ],
 )
 def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> None:

@@ -31,6 +31,9 @@ def deidentifier() -> Deidentifier:
         ("pt ortega slept on and off. dtr marisol called.", "marisol"),
         ("D/w Haverford, who will see him today.", "Haverford"),
         ("She was transferred from Nashoba Deaconess for surgery.", "Nashoba"),
+        ("Sent here from Good Samaritan of Fremont by car.", "Good"),
+        ("It was thought to be viral; Pintea disagreed.", "Pintea"),
+        ("ADMITTED FROM CEDAR HOLLOW, DAUGHTER XIOMARA AT BEDSIDE.", "XIOMARA"),
     ],
 )
 def test_what_no_pattern_finds(deidentifier: Deidentifier, text: str, phi: str) -> None:

@@ -1,9 +1,9 @@
 """The sentences behind a score, in the text that was scored and in the clinician's own note."""
 
-from cds.findings import Assertion, Evidence, ModelVersion, PartScore, Passage
+from cds.findings import Assertion, Evidence, ModelVersion, PartScore, Passage, Place
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
-from cds.notes.evidence import evidence, in_original
-from cds.notes.reading import prepare
+from cds.notes.evidence import Source, evidence, in_original, placed
+from cds.notes.reading import prepare, worth_reading
 
 MODEL = ModelVersion("note", "model", "1", "0" * 64)
 TEXT = "FINDINGS: Small right effusion. Possible pneumonia. No pneumothorax.\nFamily history: emphysema."
@@ -60,3 +60,36 @@ def test_a_sentence_is_found_again_in_the_note_as_it_was_written() -> None:
 def test_a_sentence_of_another_note_is_not_found() -> None:
     note = Deidentifier(b"k" * 32).deidentify("Lungs clear.", KnownIdentifiers())
     assert in_original("Small effusion.", note) is None
+
+
+def test_what_carried_a_finding_is_marked_in_the_note_as_the_ehr_has_it() -> None:
+    older = "HPI: cough."
+    newer = (
+        "FAMILY HISTORY: asthma\n\nFINDINGS:\nSmall   right pneumothorax, told\nDr. Jane Miller on 03/14/2024.\n"
+    )
+    reads = worth_reading([newer, older])
+    deidentifier, nobody = Deidentifier(b"k" * 32), KnownIdentifiers()
+    sources = [
+        Source(str(number), text, read, deidentifier.deidentify(read, nobody))
+        for number, (text, read) in enumerate(zip((newer, older), reads, strict=True))
+    ]
+    text = prepare([source.deidentified.text for source in sources])
+    said = text[text.index("Small") : text.index("HPI")].strip()
+    [shown] = placed([Evidence("pneumothorax", Assertion.PRESENT, said, 0, len(said), 0.9)], sources)
+    assert shown.place == Place("0", newer.index("Small"), newer.index("2024.") + 5)
+    assert "Miller" not in shown.text
+
+
+def test_what_no_note_says_has_no_place() -> None:
+    [shown] = placed([Evidence("effusion", Assertion.PRESENT, "Symptoms: effusion.", 0, 19, 0.9)], [])
+    assert shown.place is None
+
+
+def test_of_many_denials_a_few_are_shown_and_none_twice() -> None:
+    text = "No effusion. No effusion. Denies effusion. Without effusion. Never had effusion. No pneumonia."
+    assert [e.text for e in evidence(text, scored(text))] == [
+        "No effusion.",
+        "Denies effusion.",
+        "Without effusion.",
+        "No pneumonia.",
+    ]

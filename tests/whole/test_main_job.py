@@ -68,6 +68,14 @@ def test_a_note_is_read_in_each_of_its_formats(hospital: Hospital) -> None:
     assert prescreen.missing == ()
 
 
+def test_the_sentences_behind_a_finding_are_kept_without_names_and_with_their_place(hospital: Hospital) -> None:
+    hospital.sign("pneumothorax")
+    prescreen = latest(hospital, "pneumothorax")
+    carried = next(e for e in prescreen.evidence if e.finding == "pneumothorax")
+    assert carried.probability >= 0.85
+    assert carried.place.note in {note.digest for note in prescreen.notes}
+
+
 def test_the_frontal_view_is_chosen_and_the_lateral_named(hospital: Hospital) -> None:
     hospital.sign("pneumonia")
     study = latest(hospital, "pneumonia").study

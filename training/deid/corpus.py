@@ -25,14 +25,18 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--notes", type=int, default=500)
     parser.add_argument("--split", choices=("train", "heldout"), default="heldout")
+    parser.add_argument("--templates", default="", help="a file of banks/ other than the split's own")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=DATA)
     arguments = parser.parse_args()
-    write(arguments.file, corpus(arguments.data, arguments.split, arguments.notes, seed=arguments.seed))
+    notes = corpus(
+        arguments.data, arguments.split, arguments.notes, seed=arguments.seed, templates=arguments.templates
+    )
+    write(arguments.file, notes)
 
 
-def corpus(data: Path, split: Split, count: int, *, seed: int) -> Iterator[Note]:
-    writer = Writer(split, paragraphs(data / "notes", split), seed=seed)
+def corpus(data: Path, split: Split, count: int, *, seed: int, templates: str = "") -> Iterator[Note]:
+    writer = Writer(split, paragraphs(data / "notes", split), seed=seed, templates=templates)
     lengths = random.Random(seed)
     for _ in range(count):
         yield writer.note(words=lengths.choice(LENGTHS))

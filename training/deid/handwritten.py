@@ -13,8 +13,9 @@ NOT_ASKED_FOR = "NONE"
 """Marks what looks like an identifier and is none of Safe Harbor's, or not surely."""
 
 
-def notes() -> list[Note]:
-    text = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+def notes(name: str = "handwritten") -> list[Note]:
+    """``blind`` are those that nobody looked at while mending."""
+    text = Path(__file__).with_name(f"{name}.txt").read_text(encoding="utf-8")
     return [note(part.strip()) for part in text.split("\n=====\n")]
 
 

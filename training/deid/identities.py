@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
 
 from cds.notes.deidentification import Category, KnownIdentifiers
 from training.deid.lists import Split, lists
@@ -56,6 +59,22 @@ _FACILITIES: Mapping[Split, Sequence[str]] = {
         "{city} Gen",
         "{family}-{family} Hospital",
         "St. {saint}'s",
+        "{city} Health",
+        "{city} Eye Associates",
+        "{family} Dermatology",
+        "{city} Surgery Center",
+        "{city} Women's Health",
+        "{city} Behavioral Health",
+        "{city} Cancer Center",
+        "Sisters of {saint} Medical Center",
+        "Holy Family of {city}",
+        "Good Shepherd {city}",
+        "Sacred Heart {city}",
+        "{tree} {water} Memory Care",
+        "{family} Sports Medicine",
+        "{city} Academic Hospital",
+        "{city} Kidney Care",
+        "The {family} Foundation",
         "{acronym}",
         "{city} Memorial",
     ),
@@ -96,6 +115,13 @@ _EMPLOYERS: Mapping[Split, Sequence[str]] = {
         "{city} School District",
         "{family} Trucking",
         "{tree}{lower} Technologies",
+        "{city} Water Department",
+        "{city} Post Office",
+        "{city} Community College",
+        "Second Methodist Church of {city}",
+        "{city} Herald",
+        "{family} Dairy",
+        "{family} Middle School",
         "{family} Group",
         "{family} Inc",
     ),
@@ -168,6 +194,13 @@ _DATES = {
 }
 
 
+@cache
+def words(name: str) -> Sequence[str]:
+    """A list of ``banks/words.toml``."""
+    text = tomllib.loads((Path(__file__).parent / "banks" / "words.toml").read_text(encoding="utf-8"))[name]
+    return [word.strip() for word in text.split("|" if "|" in text else None)]
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     given: str
@@ -190,12 +223,19 @@ class Identities:
         self.kept: dict[str, str] = {}
 
     def given(self) -> str:
-        if self.rng.random() < 0.3:
+        draw = self.rng.random()
+        if draw < 0.06 and self.split == "train":
+            return self.rng.choice(words("romanised_given"))
+        if draw < 0.08:
+            return f"{self.given()}{self.rng.choice('- ')}{self.given()}"
+        if draw < 0.3:
             return self.rng.choice(self.lists.foreign_given)
         return self.rng.choices(self.lists.given, self.lists.given_weights)[0]
 
     def family(self) -> str:
         draw = self.rng.random()
+        if draw < 0.06 and self.split == "train":
+            return self.rng.choice(words("romanised_family"))
         if draw < 0.3:
             return self.rng.choice(self.lists.foreign_family)
         if draw < 0.36:
@@ -331,6 +371,26 @@ class Identities:
             f"{city} Pediatrics",
         )
         return rng.choice(names)
+
+    def company(self) -> str:
+        """A business or home of any name: made up, of plain words, or of its owners."""
+        rng = self.rng
+        made = "".join(rng.choice(words("syllables")) for _ in range(rng.choice((2, 2, 3)))).capitalize()
+        plain = " ".join(rng.sample(words("plain_names"), rng.choice((1, 2, 2, 3))))
+        owners = f"{self.family()}, {self.family()} and {self.family()}"
+        name = rng.choice((made, made, plain, plain, owners, f"{self.family()}-{self.family()}", self.family()))
+        return f"{name} {rng.choice((*words('kinds'), '', '', ''))}".strip()
+
+    def street_abroad(self) -> str:
+        """A house and street as elsewhere in the world."""
+        rng = self.rng
+        name = rng.choice((self.family, self.given, self.town))()
+        return rng.choice(words("streets_abroad")).format(name=name, small=name.lower(), n=rng.randint(1, 9999))
+
+    def town_anywhere(self) -> str:
+        """In capitals, as many countries have it in addresses, now and then."""
+        town = self.rng.choice((self.city()[0], self.rng.choice(self.lists.towns_abroad)))
+        return town.upper() if self.rng.random() < 0.2 else town
 
     def road(self) -> str:
         """A street without a number."""

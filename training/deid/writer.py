@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cds.notes.deidentification import Category, KnownIdentifiers
 from training.deid.carriers import peopled
-from training.deid.identities import Identities, Part, from_ehr, holidays, tells
+from training.deid.identities import Identities, Part, from_ehr, holidays, tells, words
 from training.deid.lists import Split
 
 BANKS = Path(__file__).parent / "banks"
@@ -35,11 +35,14 @@ class Note:
 
 
 class Writer:
-    """Notes of one split; ``carriers`` are paragraphs of real sentences (:mod:`training.deid.carriers`)."""
+    """Notes of one split; ``carriers`` are paragraphs of real sentences (:mod:`training.deid.carriers`).
 
-    def __init__(self, split: Split, carriers: Sequence[Sequence[str]], *, seed: int) -> None:
+    ``templates`` names the file of templates where it is not the split's own.
+    """
+
+    def __init__(self, split: Split, carriers: Sequence[Sequence[str]], *, seed: int, templates: str = "") -> None:
         self._split: Split = split
-        self._bank = bank(split)
+        self._bank = bank(templates or split)
         self._carriers = carriers
         self._rng = random.Random(f"{split}-{seed}")
         self._terms = terms(split)
@@ -59,7 +62,7 @@ class Writer:
         return _assembled(list(self._blocks(_Filler(who, self._terms, self._rng), words)), self._rng)
 
     def _changed(self, note: Note) -> Note:
-        for change, share in ((_capitals, 0.07), (_small, 0.08), (_wrapped, 0.25), (_slips, 0.15)):
+        for change, share in ((_capitals, 0.1), (_small, 0.12), (_wrapped, 0.25), (_slips, 0.15)):
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note
@@ -69,7 +72,7 @@ class Writer:
         filler = _Filler(Identities(self._split, self._rng), self._terms, self._rng)
         kind = self._rng.choices(list(_SHARES), list(_SHARES.values()))[0]
         note = _assembled([filler(self._rng.choice(self._bank[kind]))], self._rng)
-        for change, share in ((_capitals, 0.08), (_small, 0.1), (_wrapped, 0.1), (_slips, 0.1)):
+        for change, share in ((_capitals, 0.15), (_small, 0.17), (_wrapped, 0.1), (_slips, 0.1)):
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note
@@ -104,14 +107,15 @@ class Writer:
         return [peopled(s, self._rng) for s in taken] if self._split == "train" else taken
 
 
-_SHARES = {"header": 0.22, "inline": 0.4, "footer": 0.16, "abbreviated": 0.07, "negative": 0.15}
+_SHARES = {"header": 0.18, "inline": 0.36, "footer": 0.12, "abbreviated": 0.08, "negative": 0.16, "general": 0.1}
+_WITH_CAPITALS = (Category.NAME, Category.ADDRESS, Category.FACILITY)
 
 
 @cache
-def bank(split: Split) -> Mapping[str, Sequence[str]]:
+def bank(name: str) -> Mapping[str, Sequence[str]]:
     """Templates by section."""
     sections: dict[str, list[str]] = {}
-    for line in (BANKS / f"{split}.txt").read_text().splitlines():
+    for line in (BANKS / f"{name}.txt").read_text().splitlines():
         if re.fullmatch(r"\[\w+\]", line):
             section = sections.setdefault(line[1:-1], [])
         elif line and not line.startswith("# "):
@@ -129,6 +133,9 @@ def _listed(text: str, separator: str | None) -> list[str]:
     return [w.strip() for w in text.replace("\n", " ").split(separator) if w.strip()]
 
 
+MILITARY = ("PSC ####, Box ####\nAPO AE #####", "Unit #### Box ####\nDPO AP #####")
+
+
 class _Filler:
     """Fills the slots of templates for one note."""
 
@@ -137,6 +144,7 @@ class _Filler:
         plain: dict[str, Callable[[], str]] = {
             "comma": lambda: rng.choice((",", "")),
             "state": lambda: who.city()[1],
+            "country": lambda: rng.choice(words("countries")),
             "age": lambda: str(rng.randint(1, 89)),
             "small": lambda: str(rng.randint(0, 15)),
             "temp": lambda: f"{rng.uniform(96, 103):.1f}",
@@ -177,6 +185,13 @@ class _Filler:
             "pager": (Category.PHONE, lambda: who.one("#####", "####")),
             "email": (Category.EMAIL, who.email),
             "brand": (Category.FACILITY, who.brand),
+            "company": (Category.FACILITY, who.company),
+            "fstreet": (Category.ADDRESS, who.street_abroad),
+            "town": (Category.ADDRESS, who.town_anywhere),
+            "military": (
+                Category.ADDRESS,
+                lambda: who.one("PSC ####, Box ####\nAPO AE #####", "Unit #### Box ####\nDPO AP #####"),
+            ),
             "road": (Category.ADDRESS, who.road),
             "handle": (Category.RECORD, who.handle),
             "initials3": (Category.NAME, lambda: who.one("@@@", "@@")),
@@ -252,7 +267,7 @@ def _small(note: Note, rng: random.Random) -> Note:
     if len(lower) != len(note.text):
         return note
     for start, end, category in note.spans:
-        if category is not Category.NAME:
+        if category not in _WITH_CAPITALS:
             lower[start:end] = note.text[start:end]
     return Note("".join(lower), note.spans)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WINDOW = 6_000
 """Tokens that are looked at together; a longer note is read in such pieces."""
+NAME_ALONE, NAME_IN_SMALL, UNHEARD_OF = 0.003, 0.03, 0.06
+"""At this a word is taken whatever its label asks, where the lexicon has it as a name or place and as nothing else
+(with a capital; in small letters), or does not have it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class TokenClassifier:
             yield from self._find(_cut(read, slice(at, at + WINDOW)), text)
 
     def _find(self, read: Tokens, text: str) -> Iterator[Labelled]:
-        best, sure = self._decided(self.probabilities(read))
+        best, sure = self._decided(self.probabilities(read), self._limits(read.words))
         for label, group in groupby(range(len(best)), key=lambda i: best[i]):
             places = list(group)
             if label:
@@ -87,12 +90,25 @@ class TokenClassifier:
             logits: Tensor = self._network(x, torch.tensor(read.gaps).unsqueeze(0))[0]
         return logits.softmax(dim=1)
 
-    def _decided(self, probabilities: Tensor) -> tuple[list[int], list[float]]:
+    def _limits(self, words: Sequence[str]) -> Tensor:
+        """For each word, the probability at which it is taken whatever its label asks."""
+        limit = {word: self._limit(word) for word in set(words)}
+        return self._torch.tensor([limit[word] for word in words])
+
+    def _limit(self, word: str) -> float:
+        knows = self.knows(word.casefold())
+        if not word[0].isalpha() or len(word) < 3 or knows["ordinary"] or knows["clinical"]:
+            return 1.0
+        if max(knows["family"], knows["given"], knows["place"]):
+            return NAME_IN_SMALL if word.islower() else NAME_ALONE
+        return UNHEARD_OF
+
+    def _decided(self, probabilities: Tensor, limits: Tensor) -> tuple[list[int], list[float]]:
         """The likeliest label of each token, "O" only where what is left reaches no threshold."""
         best = probabilities[:, 1:].max(dim=1)
         some = 1 - probabilities[:, 0]
-        limits = self._torch.tensor([self.thresholds[label] for label in self._labels[1:]])
-        label = self._torch.where(some >= limits[best.indices], best.indices + 1, 0)
+        asked = self._torch.tensor([self.thresholds[label] for label in self._labels[1:]])[best.indices]
+        label = self._torch.where(some >= asked.minimum(limits), best.indices + 1, 0)
         return label.tolist(), some.tolist()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, RecognizerResult
+from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from cds.errors import NoteError
@@ -61,7 +62,9 @@ class Deidentifier:
         found_by = recognizers()
         if classifier:
             found_by.append(ClassifierRecognizer(classifier))
-        self._analyzer = AnalyzerEngine(registry=RecognizerRegistry(found_by), nlp_engine=engine)
+        self._analyzer = AnalyzerEngine(
+            registry=RecognizerRegistry(found_by), nlp_engine=engine, context_aware_enhancer=_NoContext()
+        )
 
     def deidentify(self, text: str, known: KnownIdentifiers) -> Deidentified:
         """Raise :class:`NoteError` for a text that is too long or that takes too long."""
@@ -79,6 +82,19 @@ class Deidentifier:
         surrogates = Surrogates(self._key, known.subject)
         year = _year_of(text)
         return _rewritten(text, [_replaced(text, group, surrogates, year) for group in _overlapping(results)])
+
+
+class _NoContext(ContextAwareEnhancer):
+    """The recognizers know their context themselves; Presidio's own enhancer copies every result, a fifth of all
+    the time."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0, 0, 0)
+
+    def enhance_using_context(
+        self, text: str, raw_results: list[RecognizerResult], *_: object, **__: object
+    ) -> list[RecognizerResult]:
+        return raw_results
 
 
 def _overlapping(results: Iterable[RecognizerResult]) -> list[list[RecognizerResult]]:

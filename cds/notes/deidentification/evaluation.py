@@ -19,8 +19,10 @@ Spans = Sequence[tuple[int, int]]
 """Start and end of what is taken out: ascending, not overlapping."""
 
 _WORD = regex.compile(r"\w+")
-_NAMES_NOBODY = frozenset(["the", "dr", "mr", "mrs", "ms", "miss", "prof", "md", "m", "d", "s"])
-"""Left standing of "Dr. Okafor, M.D.'s", these are no leak."""
+_NAMES_NOBODY = frozenset(
+    ["the", "dr", "mr", "mrs", "ms", "miss", "prof", "md", "m", "d", "s", "of", "and", "corner"]
+)
+"""Left standing of "Dr. Okafor, M.D.'s" or "the corner of Elm and Main", these are no leak."""
 
 
 @dataclass(frozen=True, slots=True)

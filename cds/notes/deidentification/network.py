@@ -19,6 +19,8 @@ HEAD, TAIL = 9, 5
 _CHARACTERS = 0x180
 """Latin letters; whatever lies beyond is one character."""
 _SHAPES = 8
+_NOTHING = "0" * len(LEXICON)
+"""What the lexicon has of a word that it does not have."""
 
 Lexicon = Mapping[str, str]
 
@@ -51,18 +53,20 @@ class Vocabulary:
 
     def __init__(self, words: Sequence[str], lexicon: Lexicon) -> None:
         self._rows = {word: row for row, word in enumerate(words, 1)}
-        self._lexicon = {word: [int(digit) for digit in digits] for word, digits in lexicon.items()}
-        self._nothing = [0] * len(LEXICON)
+        self._lexicon = lexicon
 
     def knows(self, word: str) -> dict[str, int]:
-        return dict(zip(LEXICON, self._lexicon.get(word, self._nothing), strict=True))
+        return dict(zip(LEXICON, self._grades(word), strict=True))
+
+    def _grades(self, word: str) -> list[int]:
+        return [int(digit) for digit in self._lexicon.get(word, _NOTHING)]
 
     def encode(self, words: Sequence[str]) -> Words:
         small = [word.casefold() for word in words]
         return Words(
             torch.tensor([self._rows.get(word, 0) for word in small]),
             torch.tensor([_letters(word) for word in words]),
-            torch.tensor([self._lexicon.get(word, self._nothing) for word in small], dtype=torch.float32) / 3,
+            torch.tensor([self._grades(word) for word in small], dtype=torch.float32) / 3,
             torch.tensor([_shape(word) for word in words]),
         )
 

@@ -22,6 +22,7 @@ class AgeRecognizer(MarkedPatternRecognizer):
             rf"\b(?:died|passed(?: away)?|deceased|expired|lived|living|alive|dead)(?: (?:at|to))?(?: the)?(?: age)?(?: of)?"  # noqa: E501
             rf"\s+{_AGE}\b(?!\s*%)",
             rf"(?<!\b(?:for|over|past|x|about) ){_AGE}\s*(?:y/o|yrs?|years)\b(?=\s*[.,;)])",
+            rf"\bturn(?:s|ed|ing)(?: the)?(?: age)?(?: of)?\s+{_AGE}\b(?!\s*(?:%|degrees|over|onto))",
             r"\bin (?:his|her|their) (?P<phi>(?:mid|late|early)?[\s-]*(?:nineties|90'?s|hundreds))",
             rf"(?:^|\b(?:an?|this|is)\s+){_AGE}\s?(?:f|m|female|male|woman|man|lady|gentleman)\b"
             r"(?=\s*(?:with|w/|who|presents?|presenting|here|c/o|admitted|s/p|brought|from|,))",

@@ -29,6 +29,8 @@ _WORD_BEFORE = regex.compile(r"(?:\p{L}+['\u2019-])+$")
 _WORD_AFTER = regex.compile(r"(?:['\u2019-]\p{L}{2,})+")
 _NAMED_BEFORE = regex.compile(r"(?:(?:St\.|\p{Lu}[\p{L}'\u2019-]+)[ ](?:(?:of|the|and|&)[ ])*)+$")
 _NAMED_AFTER = regex.compile(r"(?:[ ](?:(?:of|the|and|&)[ ])*\p{Lu}\p{Ll}[\p{L}'\u2019-]*)+")
+_SENTENCE_GOES_ON = regex.compile(r"[\p{Ll}\d,][ \n]$")
+"""Here a capital makes even a plain word part of a name: "care from Good Samaritan"."""
 _DIGITS = 4
 
 
@@ -90,6 +92,7 @@ def _grown(
     """With the rest of a hyphenated name, or of a name of several words, of which a part was recognised."""
     left, right = before.search(text, max(0, start - 40), start), after.match(text, end, end + 40)
     begin = left.start() if left and left.start() > start - 40 else start
-    if left and text[begin:start].split(maxsplit=1)[0].casefold() in listed("not_names"):
+    plain = left and text[begin:start].split(maxsplit=1)[0].casefold() in listed("not_names")
+    if plain and not _SENTENCE_GOES_ON.search(text, 0, begin):
         begin = start
     return begin, right.end() if right else end

@@ -16,7 +16,9 @@ _FRACTIONS = (2, 3, 4, 5, 6, 8, 10)
 """Denominators of fractions, strengths, murmurs and pain scores."""
 _DATE_WORD = regex.compile(
     r"\b(?:on|since|from|until|till|by|dated?|of|seen|last|through|thru|dos|doa|admitted|discharged|due|at|"
-    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?)[\s:(]*$",
+    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
+    r"d/?c(?:'?d)?|mtg|meeting|performed|done|printed|collected|drawn|taken|repeat(?:ed)?|scheduled|appt|appointment|"
+    r"effective|expires?|filled|compared to|those)[\s:(]*$",
     regex.IGNORECASE,
 )
 _RATIO_BEFORE = regex.compile(
@@ -39,9 +41,10 @@ _MONTH_WORD = regex.compile(
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
 _HOLIDAY = (
-    r"\b(?:christmas|thanksgiving|new year['\u2019]?s?|labor day|memorial day|veterans['\u2019]? day|independence day|"  # noqa: E501
-    r"halloween|easter|valentine['\u2019]?s day|(?:mother|father)['\u2019]?s day|st\.? patrick['\u2019]?s day|hanukkah|"  # noqa: E501
-    r"passover|ramadan|diwali|juneteenth|columbus day|(?:the )?(?:4th|fourth) of july)(?: (?:eve|day|sunday))?\b"
+    r"\b(?:christmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|hanukkah|passover|ramadan|diwali|juneteenth|"
+    r"(?:labor|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
+    r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
+    r"(?:\s+(?:eve|day|sunday))?\b"
 )
 _DAY_OF_MONTH = (
     r"\bon the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"

@@ -46,6 +46,8 @@ _CUE = (
     r"denies\b|states\b|returns\b|complains\b)"
 )
 
+_INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
+
 _TITLED = regex.compile(
     r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
@@ -63,7 +65,7 @@ _IN_CONTEXT = tuple(
         r"(?<![\w.-])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)",
         r"\b(?:dr|drs|mr|mrs|ms)\.?[ ]+(?P<phi>\p{Ll}[\p{L}'\u2019-]{2,})",
         r"\b(?i:client|patient|pt|subject)[ :]+(?P<phi>\p{Lu}\.[ ]?\p{Lu}\.)",
-        r"(?m)^(?P<phi>\p{L}{2,3}/\p{L}{2,3})(?=[ \t]+(?i:dd?|dt)\b)",
+        rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",

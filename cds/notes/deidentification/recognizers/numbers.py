@@ -17,6 +17,9 @@ _CODE = (
 """Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
 
 
+_PLATE = r"(?=[A-Z]{0,4}[ -]?\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+
+
 def _after(words: str) -> str:
     return rf"\b(?:{words})\b{_LINK}{_VALUE}"
 
@@ -28,7 +31,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
         Category.SSN: compiled(
             r"(?<![\d-])[\dx*]{3}([ -])[\dx*]{2}\1\d{4}(?![\d-])",
             r"\b(?:ssn?|social security|soc sec)(?:\s+(?:number|no\.?|#))?"
-            r"(?:[\s|]*(?:is|ends? (?:in|with)|last (?:four|4)|:|#))*\s*"
+            r"(?:[\s|]*(?:is|end(?:s|ing)(?: (?:in|with))?|last (?:four|4)|:|#))*\s*"
             r"(?P<phi>[\dx*]{0,3}[\s-]?[\dx*]{0,2}[\s-]?\d{4})\b",
         ),
         Category.HEALTH_PLAN: compiled(
@@ -51,7 +54,9 @@ class NumberRecognizer(MarkedPatternRecognizer):
         ),
         Category.VEHICLE: compiled(
             r"\b(?:plates?|tag)\b(?:\s*(?:numbers?|no\b\.?|#|:|is))*\s*"
-            r"(?P<phi>(?-i:(?=[A-Z]{0,4}[ -]?\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}))\b",
+            rf"(?P<phi>(?-i:(?:[A-Z]{{2}}[ ])?{_PLATE}))\b",
+            # Before the vehicle's own number.
+            rf"(?<![\w-])(?P<phi>(?-i:{_PLATE}))(?=[,;/]?[ ](?:and[ ])?vin\b|,[ ][a-hj-npr-z0-9]{{17}}\b)",
             _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no"),
             r"\b(?=[a-hj-npr-z0-9]*[a-hj-npr-z])(?=[a-hj-npr-z]*\d)[a-hj-npr-z0-9]{17}\b",
         ),

@@ -13,7 +13,8 @@ from cds.notes.deidentification.words import listed
 _CAP = r"(?:(?:St|Ste|Mt|Ft|\p{Lu})\.|\p{Lu}[\p{L}'\u2019-]*)"
 _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Circle|Cir|"
-    r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
+    r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|"
+    r"Pike|Turnpike|Tpke|Row|Crescent|Cres|Path|Run|Walk|Close|Mews|Cove|Hollow|Trace|Ridge|Bend|Crossing|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
 )
 _STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|"
@@ -30,6 +31,7 @@ _STATE_NAMES = (
     "Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|"
     "Washington|West Virginia|Wisconsin|Wyoming"
 )
+_BEFORE_ZIP = regex.compile(rf",?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+(?=\d{{5}}(?:-\d{{4}})?$)")
 _CITY = rf"{_CAP}(?:[ ]{_CAP}){{0,2}}"
 _FACILITY = (
     r"(?:(?:Memorial|General|Regional|Community|University|Children['\u2019]s|Veterans|County|District)[ ])*"
@@ -50,7 +52,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
     patterns = {  # noqa: RUF012
         Category.ADDRESS: (
             regex.compile(
-                r"\b\d{1,6}[A-Za-z]?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
+                r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
                 rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
                 rf"(?:,?\s+{_CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b)?(?:,?\s+\d{{5}}(?:-\d{{4}})?)?"
@@ -65,6 +67,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 rf"grew up|born|raised|home)[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{_CITY})"
             ),
             regex.compile(r"(?i:\baddress)\s*:\s*(?P<phi>\d[^\n;]{5,80})"),
+            regex.compile(rf"(?i:\baddress)\s+(?P<phi>\d[\d/ ]{{0,8}}[ ]{_CITY})"),
         ),
         Category.FACILITY: (
             regex.compile(rf"\b(?P<phi>(?:{_CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{_CAP}[ ]{_FACILITY})\b"),
@@ -82,9 +85,18 @@ class PlaceRecognizer(MarkedPatternRecognizer):
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
         group = "phi" if "phi" in pattern.groupindex else 0
         for match in pattern.finditer(text, timeout=TIMEOUT):
-            start = match.start(group) + _plain_words(match[group])
-            if named(text[start : match.end(group)]):
-                yield start, match.end(group)
+            start, end = match.start(group) + _plain_words(match[group]), match.end(group)
+            if named(text[start:end]):
+                yield from _finer_than_a_state(text, start, end)
+
+
+def _finer_than_a_state(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What stands before and behind the state of an address: states stay."""
+    state = _BEFORE_ZIP.search(text, start, end)
+    if state and state.start() > start:
+        yield start, state.start()
+        start = state.end()
+    yield start, end
 
 
 def _plain_words(text: str) -> int:

