@@ -48,6 +48,7 @@ from cds.production import checked
 from cds.registration import Registrations
 from cds.reporting import models
 from cds.reporting.record import Record, reported
+from cds.reporting.sign_off import SignOffs
 from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store import master_key, migrate
@@ -149,7 +150,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
-                settings, keys, registrations, http, valkey, record, pacs.of_study, on_event=record.event
+                settings,
+                keys,
+                registrations,
+                http,
+                valkey,
+                record,
+                pacs.of_study,
+                on_event=record.event,
+                sign_offs=SignOffs(database),
+                model_cards=models.ModelCards(database),
             )
         )
     )

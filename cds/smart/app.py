@@ -10,17 +10,23 @@ from cds.audit import balp
 from cds.errors import SightlineError, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit
+from cds.smart.assets import Assets
 from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
+from cds.smart.events import Streams
+from cds.smart.films import Films
 from cds.smart.headers import Headers
-from cds.smart.image import RadiographImage
+from cds.smart.image import HeatMapImage, SmallFilm, WholeFilm
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import Launch
-from cds.smart.pages import PatientPage
+from cds.smart.model_card import ModelCardPage
+from cds.smart.pages import PatientEvents, PatientPage
+from cds.smart.people import People
 from cds.smart.refusals import Refusal, SystemAway
 from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
+from cds.smart.sign_off import SignOff
 from cds.smart.signed_in import SignedIn
 
 log = logging.getLogger(__name__)
@@ -28,17 +34,25 @@ log = logging.getLogger(__name__)
 
 def blueprint(services: SmartServices) -> Blueprint:
     """Everything under ``/smart/``, and our public keys."""
-    app = Blueprint(
-        "smart", __name__, template_folder="templates", static_folder="static", static_url_path="/smart/static"
-    )
+    app = Blueprint("smart", __name__, template_folder="templates")
+    assets = Assets()
+    app.add_app_template_global(assets.url, "asset")
     cookies = Cookies(services.settings, services.registrations)
     requests = AuthorizationRequests(services, cookies)
     sessions = Sessions(services.valkey, services.keys.session)
     signed_in = SignedIn(services, cookies, sessions)
     app.add_url_rule("/smart/launch", "launch", Launch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
-    app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
-    app.add_url_rule("/smart/image", "image", RadiographImage(services, signed_in))
+    films, page = Films(services, signed_in), PatientPage(services, signed_in, People(services))
+    streams = Streams(room=max(1, services.settings.web_threads // 4))
+    app.add_url_rule("/smart/", "patient", page)
+    app.add_url_rule("/smart/events", "events", PatientEvents(services, signed_in, streams))
+    app.add_url_rule("/smart/film", "film", WholeFilm(films))
+    app.add_url_rule("/smart/image", "image", SmallFilm(films))
+    app.add_url_rule("/smart/overlay/<finding>.png", "overlay", HeatMapImage(films, services.heat_map))
+    app.add_url_rule("/smart/model", "model", ModelCardPage(services, signed_in))
+    app.add_url_rule("/smart/sign-off", "sign_off", SignOff(services, signed_in, page), methods=["POST"])
+    app.add_url_rule("/smart/static/<name>", "static", assets)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = _Refused(services)
     app.register_error_handler(Refusal, refused)

@@ -17,7 +17,7 @@ from cds.ehr.datatypes import ID, Resource, string
 from cds.ehr.smart_configuration import SmartConfiguration
 from cds.ehr.token_endpoint import TokenAnswer, request_token
 from cds.errors import Forbidden, Refused
-from cds.registration import Registration
+from cds.registration import Registration, Role
 from cds.smart import audit, id_token
 from cds.smart.authorization import AuthorizationRequests, Pending
 from cds.smart.cookies import LAUNCH, SESSION, Cookies
@@ -88,9 +88,9 @@ class Callback:
             pending.nonce,
             timeout_s=services.timeout_s,
         )
-        return self._of(answer, user, pending.fhir_server)
+        return self._of(answer, user, pending.fhir_server, configuration.registration.roles_of(user.claims))
 
-    def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str) -> Session:
+    def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str, roles: tuple[Role, ...]) -> Session:
         """The session for the launch context that came with the token (scopes-and-launch-context.html)."""
         patient = string(answer.parameters, "patient")
         if not ID.fullmatch(patient):
@@ -105,6 +105,8 @@ class Callback:
             scope=string(answer.parameters, "scope"),
             access_token=answer.access_token,
             expires=min(answer.expires or latest_end, latest_end),
+            need_patient_banner=answer.parameters.get("need_patient_banner") is not False,
+            roles=roles,
             **self._card(answer.parameters),
         )
 

@@ -1,4 +1,4 @@
-"""What a browser may do with our pages: nothing but show them, in a frame of the EHR that opened them."""
+"""What a browser may do with our pages: show them, in a frame of the EHR that opened them, and ask us alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Headers:
     def __call__(self, response: Response) -> Response:
         registration: Registration | None = g.get("registration") or self._cookies.registration()
         response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'self'; "
             f"frame-ancestors {_ancestors(registration)}"
         )
         response.headers["X-Content-Type-Options"] = "nosniff"

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
+from cds.reporting.sign_off import SignOffs
 from cds.settings import Settings
 from cds.store.valkey import Valkey
 
@@ -20,6 +24,11 @@ OpenPacs = Callable[[Registration, Prescreen], DICOMweb]
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
+
+
+HeatMap = Callable[[NDArray[np.float32], str], NDArray[np.float32]]
+"""Where a finding was seen: of pixels (rows, columns) in 0..1 and the finding's key, heat in 0..1 that covers the
+whole film and may have another size."""
 
 
 class Prescreens(Protocol):
@@ -44,6 +53,9 @@ class SmartServices:
     prescreens: Prescreens
     open_pacs: OpenPacs
     on_event: OnEvent
+    sign_offs: SignOffs
+    model_cards: ModelCards
+    heat_map: HeatMap | None = None
 
     @property
     def timeout_s(self) -> float:

@@ -87,6 +87,10 @@ class Session:
     """Seconds since 1970."""
     prescreen_id: str = ""
     """The prescreen of the card that we were opened from."""
+    need_patient_banner: bool = True
+    """Whether the EHR shows the patient beside us; then we need not."""
+    roles: tuple[str, ...] = ()
+    """See :class:`cds.registration.Role`."""
     link_expired: bool = False
     """Whether we were opened from a card whose link is too old, or not ours."""
 
@@ -110,6 +114,12 @@ class Sessions:
 
     def get(self, secret: str | None) -> Session:
         """The session, which stays alive by this; :class:`SessionExpired` where there is none."""
+        session = self.look(secret)
+        self._keep(str(secret), session)
+        return session
+
+    def look(self, secret: str | None) -> Session:
+        """The same for what nobody did: a session is not kept alive by a page that is left open."""
         held = self._sealed.get(secret) if secret else None
         if secret is None or held is None:
             raise SessionExpired("there is no session")
@@ -120,7 +130,6 @@ class Sessions:
         if session.expires <= self._clock():
             self.end(secret)
             raise SessionExpired("the access token has expired")
-        self._keep(secret, session)
         return session
 
     def end(self, secret: str) -> None:

@@ -1,0 +1,45 @@
+"""Who a patient is, as the EHR tells the user who is signed in."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from cds.audit import balp
+from cds.ehr.bearer import Bearer
+from cds.ehr.fhir_client import FhirClient
+from cds.errors import Refused, UpstreamError
+from cds.registration import Registration
+from cds.smart import audit
+from cds.smart.patient import PatientBanner
+from cds.smart.refusals import SessionExpired
+from cds.smart.scopes import may_read
+from cds.smart.services import SmartServices
+from cds.smart.session import Session
+
+
+class People:
+    """Reads patients with the user's own token: what the user may not see is not shown."""
+
+    def __init__(self, services: SmartServices) -> None:
+        self._services = services
+
+    def banner(self, session: Session, registration: Registration, patient: str) -> PatientBanner | None:
+        """Of ``Patient/{id}``; None where the EHR does not let us, or does not answer."""
+        if not may_read(session.scope, "Patient"):
+            return None
+        try:
+            found = self.client(session, registration).read("Patient", patient.partition("/")[2])
+        except Refused as refused:
+            if refused.status == 401:
+                raise SessionExpired("the EHR no longer takes the access token") from None
+            return None
+        except UpstreamError:
+            return None
+        exchange = audit.with_ehr(self._services, registration, session)
+        self._services.on_event(registration.tenant, balp.patient_read(exchange, patient, patient))
+        return PatientBanner.from_fhir(found, date.today())
+
+    def client(self, session: Session, registration: Registration) -> FhirClient:
+        services, base = self._services, session.fhir_server
+        auth = Bearer(session.access_token, base)
+        return FhirClient(services.http, registration, base, auth, timeout_s=services.timeout_s)
