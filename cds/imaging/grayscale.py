@@ -75,7 +75,9 @@ def whole_range(pixels: NDArray[Any], dataset: Dataset) -> tuple[Grey, Window]:
     window = window_of(dataset, tones.curve, tones.present)
     if window is None:
         return tones.pixels(values_of_interest(dataset, tones.curve, tones.present)), (0.0, 1.0)
-    inside = tones.curve[tones.present] if tones.present.size else tones.curve
+    measured = np.zeros(len(tones.curve), dtype=np.bool_)
+    measured[tones.codes] = True
+    inside = tones.curve[measured & ~tones.padding]
     bottom, top = min(inside.min(), window[0]), max(inside.max(), window[1])
     low, high = ((edge - bottom) / max(top - bottom, 1e-9) for edge in window)
     grey = tones.pixels(_between(tones.curve, bottom, top))

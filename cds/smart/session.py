@@ -124,7 +124,7 @@ class Sessions:
         if secret is None or held is None:
             raise SessionExpired("there is no session")
         try:
-            session = Session(**held)
+            session = Session(**held | {"roles": tuple(held.get("roles", ()))})
         except TypeError:
             raise SessionExpired("the session is of another version of ours") from None
         if session.expires <= self._clock():

@@ -27,8 +27,11 @@ from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
+from cds.reporting.sign_off import SignOffs
 from cds.settings import Settings
 from cds.smart import SmartServices, blueprint
+from cds.store.database import Database
 from cds.store.valkey import Valkey
 from tests.prescreens import prescreen
 
@@ -197,7 +200,12 @@ def events() -> list[tuple[str, Mapping[str, Any]]]:
 
 @pytest.fixture
 def services(
-    ehr: Ehr, keys: Keys, kept: Kept, valkey: Valkey, events: list[tuple[str, Mapping[str, Any]]]
+    ehr: Ehr,
+    keys: Keys,
+    kept: Kept,
+    valkey: Valkey,
+    database: Database,
+    events: list[tuple[str, Mapping[str, Any]]],
 ) -> Iterator[SmartServices]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
         yield SmartServices(
@@ -209,6 +217,8 @@ def services(
             prescreens=kept,
             open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),
             on_event=lambda tenant, event: events.append((tenant, event)),
+            sign_offs=SignOffs(database),
+            model_cards=ModelCards(database),
         )
 
 
