@@ -49,6 +49,7 @@ from cds.registration import Registrations
 from cds.reporting import models
 from cds.reporting.record import Record, reported
 from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store import master_key, migrate
@@ -160,6 +161,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 on_event=record.event,
                 sign_offs=SignOffs(database),
                 model_cards=models.ModelCards(database),
+                worklist=Worklist(database),
             )
         )
     )

@@ -7,9 +7,8 @@ queue is done. All of it, with the audit event and the delivery to the EHR, is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -119,7 +118,7 @@ class _Signing:
             raise PreconditionFailed("the report has changed since it was shown")
         signed = self._signed(held, report["status"])
         task = resources.get(connection, prescreen.tenant, "Task", review_id(prescreen))
-        for resource in (*signed, *([_done(task, review)] if task else [])):
+        for resource in (*signed, *([self._done(task)] if task else [])):
             resources.put(
                 connection,
                 prescreen.tenant,
@@ -177,6 +176,10 @@ class _Signing:
         verifier = {"type": role, "who": self._clinician()}
         return {**held, "recorded": _instant(self._review), "agent": _with(held["agent"], verifier)}
 
+    def _done(self, task: Resource) -> Resource:
+        done = {"status": "completed", "owner": self._clinician(), "lastModified": _instant(self._review)}
+        return {**_content(task), **done}
+
     def _clinician(self) -> Resource:
         return {"reference": f"{self._prescreen.fhir_server}/{self._review.clinician}"}
 
@@ -216,10 +219,6 @@ def _content(resource: Resource) -> Resource:
     """Without what the store adds to it."""
     meta = {name: value for name, value in resource.get("meta", {}).items() if name in ("security", "profile")}
     return {**resource, "meta": meta}
-
-
-def _done(task: Mapping[str, Any], review: Review) -> Resource:
-    return {**_content(dict(task)), "status": "completed", "lastModified": _instant(review)}
 
 
 def _with(held: list[Resource], one: Resource) -> list[Resource]:

@@ -17,7 +17,7 @@ from cds.smart.cookies import Cookies
 from cds.smart.events import Streams
 from cds.smart.films import Films
 from cds.smart.headers import Headers
-from cds.smart.image import HeatMapImage, SmallFilm, WholeFilm
+from cds.smart.image import Overlay, SmallFilm, WholeFilm
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import Launch
 from cds.smart.model_card import ModelCardPage
@@ -28,6 +28,7 @@ from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
 from cds.smart.sign_off import SignOff
 from cds.smart.signed_in import SignedIn
+from cds.smart.worklist import WorklistEvents, WorklistPage, WorklistStep
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,19 @@ def blueprint(services: SmartServices) -> Blueprint:
     signed_in = SignedIn(services, cookies, sessions)
     app.add_url_rule("/smart/launch", "launch", Launch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
-    films, page = Films(services, signed_in), PatientPage(services, signed_in, People(services))
+    films, people = Films(services, signed_in), People(services)
+    page = PatientPage(services, signed_in, people)
     streams = Streams(room=max(1, services.settings.web_threads // 4))
     app.add_url_rule("/smart/", "patient", page)
     app.add_url_rule("/smart/events", "events", PatientEvents(services, signed_in, streams))
     app.add_url_rule("/smart/film", "film", WholeFilm(films))
     app.add_url_rule("/smart/image", "image", SmallFilm(films))
-    app.add_url_rule("/smart/overlay/<finding>.png", "overlay", HeatMapImage(films, services.heat_map))
+    app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", Overlay(films, services.explain))
     app.add_url_rule("/smart/model", "model", ModelCardPage(services, signed_in))
     app.add_url_rule("/smart/sign-off", "sign_off", SignOff(services, signed_in, page), methods=["POST"])
+    app.add_url_rule("/smart/worklist", "worklist", WorklistPage(services, signed_in, people))
+    app.add_url_rule("/smart/worklist", "worklist_step", WorklistStep(services, signed_in), methods=["POST"])
+    app.add_url_rule("/smart/worklist/events", "worklist_events", WorklistEvents(services, signed_in, streams))
     app.add_url_rule("/smart/static/<name>", "static", assets)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = _Refused(services)

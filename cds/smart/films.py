@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from cds.audit import balp
-from cds.errors import SightlineError
+from cds.errors import SightlineError, Unknown
 from cds.findings import Prescreen
-from cds.imaging.pixels import Radiograph
-from cds.imaging.retrieval import retrieve
-from cds.registration import Registration
+from cds.imaging.dicomweb import DICOMweb
 from cds.smart import audit
 from cds.smart.query import parameter
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
-from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
+
+T = TypeVar("T")
 
 
 class FilmRefused(SightlineError):
@@ -28,37 +28,30 @@ class FilmRefused(SightlineError):
 
 
 class Films:
-    """Fetches the film that a request names by its prescreen."""
+    """Makes something of the film that a request names by its prescreen."""
 
     def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
         self._services = services
         self._signed_in = signed_in
 
-    def __call__(self, decode: Callable[[bytes], Radiograph]) -> tuple[Prescreen, Radiograph]:
-        """The prescreen and its film, read by ``decode``; raises :class:`FilmRefused`, or a refusal."""
+    def __call__(self, make: Callable[[Prescreen, DICOMweb], T]) -> T:
+        """What ``make`` makes of the prescreen and the PACS that has its study.
+
+        Raises :class:`FilmRefused`, or a refusal.
+        """
         session, registration = self._signed_in()
         prescreen = chosen(self._services.prescreens, registration, session, parameter("prescreen"))
         if prescreen.study is None:
             raise FilmRefused("there is no such image", 404)
         if not may_read(session.scope, "ImagingStudy"):
             raise FilmRefused("the EHR did not grant reading images", 403)
-        return prescreen, self._fetched(session, registration, prescreen, decode)
-
-    def _fetched(
-        self,
-        session: Session,
-        registration: Registration,
-        prescreen: Prescreen,
-        decode: Callable[[bytes], Radiograph],
-    ) -> Radiograph:
-        study = prescreen.study
-        assert study is not None
         try:
-            pacs = self._services.open_pacs(registration, prescreen)
-            film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
+            made = make(prescreen, self._services.open_pacs(registration, prescreen))
+        except Unknown as lacking:
+            raise FilmRefused(str(lacking), 404) from None
         except SightlineError:
             raise FilmRefused("the image cannot be had from the PACS just now", 502) from None
         exchange = audit.with_browser(self._services, session)
-        read = balp.patient_read(exchange, prescreen.patient, study.reference)
+        read = balp.patient_read(exchange, prescreen.patient, prescreen.study.reference)
         self._services.on_event(registration.tenant, read)
-        return film
+        return made

@@ -1,19 +1,22 @@
-"""The radiograph that was scored: whole for the viewer, small without scripts, and heat maps over it."""
+"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding in it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
 from flask import Response
-from numpy.typing import NDArray
 from PIL import Image
 
-from cds.findings import FINDINGS
+from cds.errors import Missing
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Radiograph, read_radiograph, read_whole_range
+from cds.imaging.retrieval import retrieve
 from cds.smart.films import FilmRefused, Films
-from cds.smart.services import HeatMap
+from cds.smart.services import Explain
 
 LONGER_SIDE = 1024
 """Pixels; enough to see what is meant, not to read the film by."""
@@ -28,9 +31,9 @@ class WholeFilm:
 
     def __call__(self) -> Response:
         try:
-            _, film = self._films(read_whole_range)
+            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, read_whole_range))
         except FilmRefused as refused:
-            return said(refused)
+            return _said(refused)
         low, high = (round(edge * WHITE) for edge in film.window)
         headers = {"Sightline-Window": f"{low} {high}"}
         return Response(pgm(film.pixels), mimetype="image/x-portable-graymap", headers=headers)
@@ -44,27 +47,35 @@ class SmallFilm:
 
     def __call__(self) -> Response:
         try:
-            _, film = self._films(_reduced)
+            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, _reduced))
         except FilmRefused as refused:
-            return said(refused)
+            return _said(refused)
         return Response(png(film.pixels), mimetype="image/png")
 
 
-class HeatMapImage:
-    """``GET /smart/overlay/{finding}.png``: where in the film a finding was seen, to lay over the whole of it."""
+class Overlay:
+    """``GET /smart/image/overlay/{finding}.png``: which places of the film speak for a finding, to lay over it."""
 
-    def __init__(self, films: Films, heat_map: HeatMap | None) -> None:
+    def __init__(self, films: Films, explain: Explain | None) -> None:
         self._films = films
-        self._heat_map = heat_map
+        self._explain = explain
 
     def __call__(self, finding: str) -> Response:
+        explain = self._explain
+        if explain is None:
+            return _said(FilmRefused("nothing here explains a model", 404))
         try:
-            if self._heat_map is None or finding not in FINDINGS:
-                raise FilmRefused("there is no heat map", 404)
-            _, film = self._films(_reduced)
-            return Response(coloured(self._heat_map(film.pixels, finding)), mimetype="image/png")
+            picture = self._films(lambda prescreen, pacs: explain(prescreen, finding, pacs))
         except FilmRefused as refused:
-            return said(refused)
+            return _said(refused)
+        return Response(picture, mimetype="image/png")
+
+
+def _film(prescreen: Prescreen, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
+    study = prescreen.study
+    if study is None:
+        raise Missing("there is no image")
+    return retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
 
 
 def _reduced(file: bytes) -> Radiograph:
@@ -82,23 +93,10 @@ def png(pixels: Grey) -> bytes:
     """A film, its longer side at most :data:`LONGER_SIDE`, in 256 shades of grey."""
     image = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8))
     image.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
-    return _written(image)
-
-
-def coloured(heat: NDArray[np.float32]) -> bytes:
-    """Heat, (rows, columns) in 0..1, from transparent by orange to yellow, as RGBA."""
-    strength = np.clip(heat, 0, 1)
-    green = (np.clip(2 * strength - 0.4, 0, 1) * 235).astype(np.uint8)
-    red, blue = np.full_like(green, 255), np.zeros_like(green)
-    alpha = (np.sqrt(strength) * 255).round().astype(np.uint8)
-    return _written(Image.fromarray(np.dstack([red, green, blue, alpha]), "RGBA"))
-
-
-def _written(image: Image.Image) -> bytes:
     written = BytesIO()
     image.save(written, "PNG")
     return written.getvalue()
 
 
-def said(refused: FilmRefused) -> Response:
+def _said(refused: FilmRefused) -> Response:
     return Response(str(refused), refused.status, mimetype="text/plain")

@@ -14,7 +14,7 @@ from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
 from cds.reporting.sign_off import Standing
-from cds.smart import audit
+from cds.smart import audit, rooms
 from cds.smart.events import Streams
 from cds.smart.people import People
 from cds.smart.query import parameter
@@ -76,7 +76,9 @@ class PatientPage:
         prescreen = find(self._services, registration, session)
         if prescreen is None:
             banner = self._people.banner(session, registration, session.patient)
-            return render_template("smart/no_prescreen.html", banner=banner, session=session)
+            return render_template(
+                "smart/no_prescreen.html", banner=banner, session=session, rooms=rooms.of(session)
+            )
         return self.shown(session, registration, prescreen)
 
     def shown(
@@ -91,6 +93,7 @@ class PatientPage:
             "smart/patient.html",
             banner=banner,
             session=session,
+            rooms=rooms.of(session),
             prescreen=prescreen,
             headline=Headline.of(prescreen),
             notable=[row for row in rows if row.finding.level is not Level.LOW],
@@ -108,7 +111,7 @@ class PatientPage:
             assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
             notes_allowed=may_read(session.scope, "DocumentReference"),
-            heat_map=self._services.heat_map is not None,
+            explaining=self._services.explain is not None,
         )
 
     def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:

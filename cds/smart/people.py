@@ -6,15 +6,19 @@ from datetime import date
 
 from cds.audit import balp
 from cds.ehr.bearer import Bearer
+from cds.ehr.datatypes import string
 from cds.ehr.fhir_client import FhirClient
 from cds.errors import Refused, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit
 from cds.smart.patient import PatientBanner
 from cds.smart.refusals import SessionExpired
-from cds.smart.scopes import may_read
+from cds.smart.scopes import may_read, may_read_of_anyone
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
+
+MOST_NAMES = 100
+"""Of a list, so that it takes one request."""
 
 
 class People:
@@ -38,6 +42,22 @@ class People:
         exchange = audit.with_ehr(self._services, registration, session)
         self._services.on_event(registration.tenant, balp.patient_read(exchange, patient, patient))
         return PatientBanner.from_fhir(found, date.today())
+
+    def names(self, session: Session, registration: Registration, patients: set[str]) -> dict[str, str]:
+        """Name and record number by ``Patient/{id}``, of those whom the user may see beyond the one in context."""
+        if not patients or not may_read_of_anyone(session.scope, "Patient"):
+            return {}
+        ids = sorted(patient.partition("/")[2] for patient in patients)[:MOST_NAMES]
+        try:
+            found = self.client(session, registration).search("Patient", {"_id": ",".join(ids)}, len(ids))
+        except UpstreamError:
+            return {}
+        exchange = audit.with_ehr(self._services, registration, session)
+        people = {f"Patient/{string(one, 'id')}": PatientBanner.from_fhir(one, date.today()) for one in found}
+        for patient in people:
+            event = balp.patient_query(exchange, patient, "GET Patient?_id")
+            self._services.on_event(registration.tenant, event)
+        return {patient: ", ".join(filter(None, (who.name, who.mrn))) for patient, who in people.items()}
 
     def client(self, session: Session, registration: Registration) -> FhirClient:
         services, base = self._services, session.fhir_server

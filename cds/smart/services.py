@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
-import numpy as np
-from numpy.typing import NDArray
 
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
@@ -16,6 +14,7 @@ from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.reporting.models import ModelCards
 from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.store.valkey import Valkey
 
@@ -26,9 +25,9 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
 
 
-HeatMap = Callable[[NDArray[np.float32], str], NDArray[np.float32]]
-"""Where a finding was seen: of pixels (rows, columns) in 0..1 and the finding's key, heat in 0..1 that covers the
-whole film and may have another size."""
+Explain = Callable[[Prescreen, str, DICOMweb], bytes]
+"""What of a prescreen's film speaks for a finding, as a PNG to lay over the whole of it; :class:`~cds.errors.Unknown`
+where there is none."""
 
 
 class Prescreens(Protocol):
@@ -55,7 +54,8 @@ class SmartServices:
     on_event: OnEvent
     sign_offs: SignOffs
     model_cards: ModelCards
-    heat_map: HeatMap | None = None
+    worklist: Worklist
+    explain: Explain | None = None
 
     @property
     def timeout_s(self) -> float:

@@ -29,6 +29,7 @@ from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.reporting.models import ModelCards
 from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices, blueprint
 from cds.store.database import Database
@@ -219,6 +220,7 @@ def services(
             on_event=lambda tenant, event: events.append((tenant, event)),
             sign_offs=SignOffs(database),
             model_cards=ModelCards(database),
+            worklist=Worklist(database),
         )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from werkzeug.test import TestResponse
 
+from cds.errors import Unknown
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.pixels import read_radiograph, read_whole_range
 from cds.smart import SmartServices
 from tests.imaging.conftest import make_file
@@ -67,27 +68,24 @@ def test_a_curve_is_applied_and_needs_no_window() -> None:
     assert np.array_equal(film.pixels, read_radiograph(file).pixels)
 
 
-def test_without_a_heat_map_nothing_is_fetched_for_one(sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
+def test_without_what_explains_nothing_is_fetched(sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
     sign_in()
     called = len(ehr.called)
-    response = browser.get("/smart/overlay/pneumothorax.png", {"prescreen": prescreen().id})
+    response = browser.get("/smart/image/overlay/pneumothorax.png", {"prescreen": prescreen().id})
     assert response.status_code == 404
     assert len(ehr.called) == called
 
 
-def test_a_heat_map_is_seen_through_where_nothing_was_seen(
+def test_what_explains_a_finding_is_laid_over_the_film(
     services: SmartServices, sign_in: SignIn, browser: Browser
 ) -> None:
-    def heat_map(pixels: NDArray[np.float32], finding: str) -> NDArray[np.float32]:
-        heat = np.zeros((8, 8), np.float32)
-        heat[2, 3] = 1.0
-        return heat
+    def explain(seen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
+        if finding != "pneumothorax":
+            raise Unknown("there is no such finding")
+        return b"a picture"
 
     sign_in()
-    browser.client.application = serving(replace(services, heat_map=heat_map))
-    response = browser.get("/smart/overlay/pneumothorax.png", {"prescreen": prescreen().id})
-    with Image.open(BytesIO(response.data)) as image:
-        alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
-    assert alpha[2, 3] == 255
-    assert alpha.sum() == 255
-    assert browser.get("/smart/overlay/no-such.png", {"prescreen": prescreen().id}).status_code == 404
+    browser.client.application = serving(replace(services, explain=explain))
+    asked = {"prescreen": prescreen().id}
+    assert browser.get("/smart/image/overlay/pneumothorax.png", asked).data == b"a picture"
+    assert browser.get("/smart/image/overlay/no-such.png", asked).status_code == 404

@@ -25,6 +25,7 @@ from cds.registration import Registration, Registrations
 from cds.reporting.models import ModelCards
 from cds.reporting.record import Record, kept, reported
 from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.oauth import AuthorizationServer
@@ -114,6 +115,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             on_event=record.event,
             sign_offs=SignOffs(hospital.database),
             model_cards=ModelCards(hospital.database),
+            worklist=Worklist(hospital.database),
         )
     )
 

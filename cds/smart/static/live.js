@@ -62,6 +62,16 @@ function keepViewer(page) {
   if (before && after && before.getAttribute("src") === after.getAttribute("src")) after.replaceWith(before);
 }
 
+// How long something has waited goes on while it is looked at.
+function age() {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const minutes = Math.floor((Date.now() - Date.parse(time.dateTime)) / 60000);
+    const [count, unit] = minutes >= 2880 ? [minutes / 1440, "d"] : minutes >= 120 ? [minutes / 60, "h"] : [minutes, "min"];
+    time.textContent = `${Math.floor(count)} ${unit}`;
+  }
+}
+
+setInterval(age, 15000);
 document.addEventListener("visibilitychange", () => {
   silence();
   listen();
