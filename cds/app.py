@@ -13,6 +13,7 @@ from flask import Flask
 
 from cds import api, health, logs, smart
 from cds.assess import Assessing
+from cds.audit.search import AuditTrails
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.engine.active import in_use
@@ -162,6 +163,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 sign_offs=SignOffs(database),
                 model_cards=models.ModelCards(database),
                 worklist=Worklist(database),
+                audit_trails=AuditTrails(database, keys.signing),
             )
         )
     )

@@ -11,6 +11,7 @@ from cds.errors import SightlineError, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit
 from cds.smart.assets import Assets
+from cds.smart.audit_trail import AuditTrailPage
 from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
@@ -57,6 +58,9 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/worklist", "worklist", WorklistPage(services, signed_in, people))
     app.add_url_rule("/smart/worklist", "worklist_step", WorklistStep(services, signed_in), methods=["POST"])
     app.add_url_rule("/smart/worklist/events", "worklist_events", WorklistEvents(services, signed_in, streams))
+    trail = AuditTrailPage(services, signed_in)
+    app.add_url_rule("/smart/audit", "audit_trail", trail)
+    app.add_url_rule("/smart/audit", "audit_searched", trail.searched, methods=["POST"])
     app.add_url_rule("/smart/static/<name>", "static", assets)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = _Refused(services)

@@ -1,4 +1,4 @@
-"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding in it."""
+"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from cds.audit.search import AuditTrails
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
@@ -26,8 +27,8 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 
 Explain = Callable[[Prescreen, str, DICOMweb], bytes]
-"""What of a prescreen's film speaks for a finding, as a PNG to lay over the whole of it; :class:`~cds.errors.Unknown`
-where there is none."""
+"""What of a prescreen's film speaks for a finding, as a PNG to lay over the whole of it; raises
+:class:`~cds.errors.Unknown` where there is none."""
 
 
 class Prescreens(Protocol):
@@ -55,6 +56,7 @@ class SmartServices:
     sign_offs: SignOffs
     model_cards: ModelCards
     worklist: Worklist
+    audit_trails: AuditTrails
     explain: Explain | None = None
 
     @property

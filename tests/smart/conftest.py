@@ -23,6 +23,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from werkzeug.test import TestResponse
 
 from cds import app_context
+from cds.audit.search import AuditTrails
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
@@ -221,6 +222,7 @@ def services(
             sign_offs=SignOffs(database),
             model_cards=ModelCards(database),
             worklist=Worklist(database),
+            audit_trails=AuditTrails(database, keys.signing),
         )
 
 

@@ -15,6 +15,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect, sync_playwright
 
 from cds import app_context
+from cds.audit.search import AuditTrails
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
@@ -116,6 +117,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             sign_offs=SignOffs(hospital.database),
             model_cards=ModelCards(hospital.database),
             worklist=Worklist(hospital.database),
+            audit_trails=AuditTrails(hospital.database, hospital.keys.signing),
         )
     )
 
