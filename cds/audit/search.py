@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,6 +20,8 @@ from cds.store.search.find import AnyOf, Place, Query, When
 from cds.store.search.terms import patient_term, term
 
 PAGE = 100
+PATIENT_ROLE = "1"
+"""http://terminology.hl7.org/CodeSystem/object-role"""
 MOST = 10_000
 """Events that are given out at once; an export of the whole is ``cds audit export``."""
 KINDS = {
@@ -86,8 +89,6 @@ class Line:
         agents = event["agent"]
         subtypes = [coding["code"] for coding in event.get("subtype", ())]
         patient = patient_of(event) or ""
-        named = (entity.get("what", {}) for entity in event.get("entity", ()))
-        what = (one.get("reference") or one.get("identifier", {}).get("value", "") for one in named)
         return cls(
             id=event["id"],
             recorded=event["recorded"],
@@ -95,7 +96,7 @@ class Line:
             client=_name(agents[0]),
             kind=KINDS.get(subtypes[-1], subtypes[-1]) if subtypes else "",
             patient=patient,
-            what=tuple(one for one in what if one and not one.endswith(patient or "\0") and one != "#why"),
+            what=tuple(filter(None, map(_what, event.get("entity", ())))),
             outcome=event["outcome"],
             reason=event.get("outcomeDesc", ""),
         )
@@ -163,6 +164,17 @@ def every(connection: Connection, tenant: str, wanted: Wanted) -> Iterator[dict[
 def _day(day: date) -> tuple[datetime, datetime]:
     midnight = datetime.combine(day, time(), UTC)
     return midnight, midnight + timedelta(days=1)
+
+
+def _what(entity: Mapping[str, Any]) -> str:
+    """A resource, a job or the text of a search; not the patient, who has a column, nor what only correlates."""
+    what, role = entity.get("what", {}), entity.get("role", {}).get("code")
+    if role in (None, PATIENT_ROLE):
+        return ""
+    if query := entity.get("query"):
+        return base64.b64decode(query).decode(errors="replace")
+    name: str = what.get("reference") or what.get("identifier", {}).get("value", "")
+    return name
 
 
 def _name(agent: Mapping[str, Any]) -> str:
