@@ -13,6 +13,7 @@ from flask import Flask
 
 from cds import api, health, logs, smart
 from cds.assess import Assessing
+from cds.audit.search import AuditTrails
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
@@ -49,6 +50,8 @@ from cds.production import checked
 from cds.registration import Registrations
 from cds.reporting import models
 from cds.reporting.record import Record, reported
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store import master_key, migrate
@@ -162,6 +165,10 @@ def create_app(settings: Settings | None = None) -> Flask:
                 prescreens=record,
                 open_pacs=pacs.of_study,
                 on_event=record.event,
+                sign_offs=SignOffs(database),
+                model_cards=models.ModelCards(database),
+                worklist=Worklist(database),
+                audit_trails=AuditTrails(database, keys.signing.all),
             )
         )
     )

@@ -162,6 +162,8 @@ class NoteReading:
     """How many notes there were that could not be read."""
     lacking: tuple[str, ...] = ()
     """The kinds of note that could not be asked for, and why."""
+    evidence: tuple[Evidence, ...] = ()
+    """What carried each finding, and what names it without its being there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ class Prescreen:
     study: StudySeen | None = None
     notes: tuple[NoteSeen, ...] = ()
     missing: tuple[Missing, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    """Sentences of the de-identified notes."""
     issued: datetime | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by step."""
@@ -224,3 +228,37 @@ class Prescreen:
     def late(self) -> bool:
         """Whether a part is still under way."""
         return any(missing.late for missing in self.missing)
+
+
+class Verdict(StrEnum):
+    """What a clinician says of what a model says."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A clinician's word on one finding; of a disagreement with the reason."""
+
+    finding: str
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A prescreen's report, read and signed by a clinician."""
+
+    id: str
+    """UUID of the act: the same sent twice is one."""
+    prescreen: str
+    clinician: str
+    """``Practitioner/{id}`` on the EHR's FHIR server."""
+    judgements: tuple[Judgement, ...]
+    """One for each finding, in the order of the prescreen's."""
+    comment: str
+    signed: datetime
+
+    def of(self, finding: str) -> Judgement | None:
+        return next((judgement for judgement in self.judgements if judgement.finding == finding), None)

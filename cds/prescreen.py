@@ -50,6 +50,7 @@ from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.evidence import evidence
 from cds.notes.extraction import extract
 from cds.notes.reading import prepare, worth_reading
 from cds.reporting.record import Record
@@ -219,9 +220,11 @@ class Prescreening:
             texts = worth_reading([text for _, text in readable])
             texts = [self._deidentifier.deidentify(text, known).text for text in texts]
         with self._cores, watch("score notes"):
-            score = self._engine.score_note(prepare(texts))
+            text = prepare(texts)
+            score = self._engine.score_note(text)
         seen = tuple(_seen(document) for document, _ in readable)
-        return NoteReading(seen, score, unread=len(contents) - len(readable))
+        unread = len(contents) - len(readable)
+        return NoteReading(seen, score, unread, evidence=evidence(text, score))
 
     # Both together.
 
@@ -241,6 +244,7 @@ class Prescreening:
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             missing=tuple(_missing(image, notes)),
+            evidence=notes.evidence if isinstance(notes, NoteReading) else (),
             issued=datetime.now(UTC),
         )
 

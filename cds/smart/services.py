@@ -8,12 +8,16 @@ from typing import Any, Protocol
 
 import httpx
 
+from cds.audit.search import AuditTrails
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.store.valkey import Valkey
 
@@ -22,6 +26,11 @@ OpenPacs = Callable[[Registration, Prescreen], DICOMweb]
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
+
+
+Explain = Callable[[Prescreen, str, DICOMweb], bytes]
+"""What of a prescreen's film speaks for a finding, as a PNG to lay over the whole of it; raises
+:class:`~cds.errors.Unknown` where there is none."""
 
 
 class Prescreens(Protocol):
@@ -48,6 +57,11 @@ class SmartServices:
     prescreens: Prescreens
     open_pacs: OpenPacs
     on_event: OnEvent
+    sign_offs: SignOffs
+    model_cards: ModelCards
+    worklist: Worklist
+    audit_trails: AuditTrails
+    explain: Explain | None = None
 
     @property
     def timeout_s(self) -> float:

@@ -37,7 +37,7 @@ def log_out(browser: Browser, **form: str) -> TestResponse:
 
 
 def token_of(page: TestResponse) -> str:
-    (found,) = re.findall(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    (found,) = set(re.findall(r'name="csrf" value="([0-9a-f]{64})"', page.text))
     return str(found)
 
 

@@ -63,14 +63,14 @@ def test_the_worst_finding_comes_first_with_what_it_rests_on(page: Page) -> None
 
 def test_every_finding_is_in_the_table(page: Page) -> None:
     read = text(page())
-    assert "Pleural effusion together 50 % image 50 % notes 50 % uncertain, needs manual review" in read
-    assert "Lung mass together 2 % image 2 % notes 1 % low probability" in read
+    assert "Pleural effusion uncertain, needs manual review together 50 % image 50 % notes 50 %" in read
+    assert "Lung mass low probability together 2 % image 2 % notes 1 %" in read
 
 
 def test_what_was_seen_and_by_which_models(page: Page, kept: Kept) -> None:
     kept.all[:] = [prescreen(missing=(PACS_DOWN,))]
     read = text(page())
-    assert "DX PA of 2026-11-20 ImagingStudy/s1" in read
+    assert re.search(r"DX PA of 2026-11-20, .* old ImagingStudy/s1", read)
     assert "ED note of 2026-11-20 DocumentReference/d1" in read
     assert "Image: the PACS did not answer (503)." in read
     assert "image: chest-radiograph 1.0.0 aaaaaaaaaaaa" in read
@@ -105,7 +105,7 @@ def test_what_a_note_or_a_name_holds_is_text(page: Page, kept: Kept, ehr: Ehr) -
     kept.all[:] = [prescreen(study=study)]
     shown = page().text
     assert "&lt;script&gt;" in shown
-    assert "<script" not in shown
+    assert evil not in shown
 
 
 class TestWhichPrescreen:
@@ -161,7 +161,7 @@ class TestGrantedScopes:
         ehr.scope = "launch openid fhirUser patient/*.read"
         shown = page()
         assert "Okafor" in shown.text
-        assert "<img" in shown.text
+        assert "<film-viewer" in shown.text
 
     @pytest.mark.parametrize("scope", ["", "launch openid", "patient/Observation.rs", "patient/Patient.s"])
     def test_less_is_shown_for_less(self, scope: str, page: Page, browser: Browser, ehr: Ehr) -> None:
@@ -171,7 +171,7 @@ class TestGrantedScopes:
         assert "The name could not be read from your EHR" in read
         assert "did not grant Sightline to show you images" in read
         assert "ED note" not in read
-        assert "<img" not in shown.text
+        assert "<film-viewer" not in shown.text
         assert f"{BASE}/Patient/p1" not in ehr.called
         assert browser.get("/smart/image", {"prescreen": prescreen().id}).status_code == 403
         assert FILM not in ehr.called
@@ -295,13 +295,14 @@ class TestWhatTheBrowserMayDo:
 
     def test_the_page_keeps_to_its_own_policy(self, page: Page, browser: Browser) -> None:
         shown = page().text
-        assert not re.search(r"<script|\sstyle=|\son[a-z]+=|javascript:|<style", shown)
-        addresses = re.findall(r'(?:src|href)="([^"]*)"', shown)
+        assert not re.search(r"<script[^>]*>[^<]|\sstyle=|\son[a-z]+=|javascript:|<style", shown)
+        addresses = [one for one in re.findall(r'(?:src|href)="([^"]*)"', shown) if "/smart/model" not in one]
         assert addresses
         for address in addresses:
             assert address.startswith("/smart/")
             assert browser.get(address.replace("&amp;", "&")).status_code == 200
-        styles = browser.get("/smart/static/app.css").text
+        (style,) = re.findall(r'rel="stylesheet" href="([^"]*)"', shown)
+        styles = browser.get(style).text
         assert not re.search(r"url\(|@import|https?:", styles)
 
     def test_a_session_that_is_over_still_shows_in_the_ehrs_frame(
