@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Logout:
-    """Signs out whoever asks from a page of ours."""
+    """For whoever asks from a page of ours."""
 
     def __init__(self, services: SmartServices, cookies: Cookies, sessions: Sessions, signed_in: SignedIn) -> None:
         self._services = services
@@ -34,7 +34,7 @@ class Logout:
         g.pop("session")
         self._services.on_event(registration.tenant, balp.logged_out(audit.with_browser(self._services, session)))
         self._revoke(session, registration)
-        response = make_response(render_template("smart/signed_out.html"))
+        response = make_response(render_template("smart/logged_out.html"))
         self._cookies.remove(response, SESSION)
         return response
 

@@ -82,13 +82,13 @@ class NoPatient(Refusal):
 class SessionExpired(Refusal):
     status = 401
     title = "Your session has ended"
-    what = "You were signed out because Sightline was not used for a while, or your EHR's permission ran out."
+    what = "You were logged out because Sightline was not used for a while, or your EHR's permission ran out."
 
 
 class PatientChanged(Refusal):
     status = 403
     title = "Another patient is open in your EHR"
-    what = "Your EHR's permission is now for another patient, so you were signed out of the one before."
+    what = "Your EHR's permission is now for another patient, so you were logged out of the one before."
     advice = "Open Sightline again from the chart of the patient that you mean."
 
 

@@ -110,12 +110,12 @@ def test_its_cookies_are_kept_for_this_ehr_alone(hospital: Hospital, chromium: O
         assert cookie["partitionKey"] == "https://localhost"
 
 
-def test_one_signs_out_in_it(hospital: Hospital, chromium: Open) -> None:
+def test_one_logs_out_in_it(hospital: Hospital, chromium: Open) -> None:
     page = chromium({}).new_page()
     page.goto(hospital.sandbox.base_url)
     frame = framed(page, hospital.launch_url(hospital.card()))
-    frame.get_by_role("button", name="Sign out").click()
-    expect(frame.get_by_role("heading", name="You are signed out")).to_be_visible()
+    frame.get_by_role("button", name="Log out").click()
+    expect(frame.get_by_role("heading", name="You are logged out")).to_be_visible()
 
 
 def test_where_cookies_are_blocked_a_page_says_what_to_do(hospital: Hospital, chromium: Open) -> None:

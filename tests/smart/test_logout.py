@@ -47,7 +47,7 @@ def test_the_session_ends_and_its_token_is_revoked(
     sign_in()
     response = log_out(browser, csrf=token_of(browser.get("/smart/")))
     assert response.status_code == 200
-    assert "You are signed out" in response.text
+    assert "You are logged out" in response.text
     assert "Max-Age=0" in response.headers["Set-Cookie"]
     assert browser.get("/smart/").status_code == 401
     (form,) = revoked
@@ -93,7 +93,7 @@ def test_a_revocation_endpoint_elsewhere_gets_nothing(sign_in: SignIn, browser: 
 
 
 @pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "0" * 64}])
-def test_a_form_of_another_site_signs_nobody_out(form: dict[str, str], sign_in: SignIn, browser: Browser) -> None:
+def test_a_form_of_another_site_logs_nobody_out(form: dict[str, str], sign_in: SignIn, browser: Browser) -> None:
     sign_in()
     response = log_out(browser, **form)
     assert response.status_code == 403
@@ -110,7 +110,7 @@ def test_the_token_of_another_session_does_not_hold(
     assert log_out(browser, csrf=theirs).status_code == 403
 
 
-def test_a_link_signs_nobody_out(sign_in: SignIn, browser: Browser) -> None:
+def test_a_link_logs_nobody_out(sign_in: SignIn, browser: Browser) -> None:
     sign_in()
     assert browser.get("/smart/logout").status_code == 405
     assert browser.get("/smart/").status_code == 200

@@ -190,12 +190,12 @@ def test_a_token_that_is_revoked_is_renewed(hospital: Hospital, browser: httpx.C
     assert browser.get(page.url).status_code == 200
 
 
-def test_whoever_signs_out_leaves_no_token(hospital: Hospital, browser: httpx.Client) -> None:
+def test_whoever_logs_out_leaves_no_token(hospital: Hospital, browser: httpx.Client) -> None:
     page = browser.get(hospital.launch_url())
     before = len(hospital.oauth.access_tokens._held)
     (csrf,) = set(re.findall(r'name="csrf" value="(\w+)"', page.text))
     left = browser.post(page.url.join("/smart/logout"), data={"csrf": csrf})
-    assert "You are signed out" in left.text
+    assert "You are logged out" in left.text
     assert len(hospital.oauth.access_tokens._held) == before - 1
     assert browser.get(page.url).status_code == 401
     assert hospital.events()[-1]["subtype"][0]["code"] == "110123"
