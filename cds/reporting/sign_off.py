@@ -17,19 +17,17 @@ from pydantic import TypeAdapter
 from cds.audit.balp import Event
 from cds.audit.journal import Journal
 from cds.errors import PreconditionFailed, RequestError
-from cds.findings import Finding, Judgement, Level, Prescreen, Review, Verdict
-from cds.reporting import codes, words
+from cds.findings import Prescreen, Review, Verdict
 from cds.reporting.resources import (
-    INTERPRETATION,
     Resource,
     collection,
-    concluded,
     device_id,
     observation_id,
     provenance_id,
     relative,
     report_id,
 )
+from cds.reporting.signed import clinician, content, instant, signed
 from cds.reporting.tasks import review_id
 from cds.store import outbox, prescreens, resources, reviews
 from cds.store.database import Connection, Database
@@ -116,9 +114,9 @@ class _Signing:
         report = next((one for one in held if one["resourceType"] == "DiagnosticReport"), None)
         if report is None or report["status"] not in SIGNABLE or int(report["meta"]["versionId"]) != self._version:
             raise PreconditionFailed("the report has changed since it was shown")
-        signed = self._signed(held, report["status"])
+        next_versions = signed(prescreen, review, held, SIGNABLE[report["status"]])
         task = resources.get(connection, prescreen.tenant, "Task", review_id(prescreen))
-        for resource in (*signed, *([self._done(task)] if task else [])):
+        for resource in (*next_versions, *([self._done(task)] if task else [])):
             resources.put(
                 connection,
                 prescreen.tenant,
@@ -126,71 +124,22 @@ class _Signing:
                 patient=prescreen.patient,
                 fhir_server=prescreen.fhir_server,
             )
-        self._tell_the_ehr(connection, signed)
+        self._tell_the_ehr(connection, next_versions)
         return [self._said(f"DiagnosticReport/{report['id']}")]
 
-    def _signed(self, held: list[Resource], status: str) -> list[Resource]:
-        """The next version of each: the observations, the report, its provenance."""
-        becomes = SIGNABLE[status]
-        findings = {observation_id(self._prescreen, f.key): f for f in self._prescreen.findings}
-        sign = {
-            "Observation": lambda one: self._observation(one, findings[one["id"]], becomes),
-            "DiagnosticReport": lambda one: self._report(one, becomes),
-            "Provenance": self._provenance,
-        }
-        return [sign[one["resourceType"]](_content(one)) for one in held]
-
-    def _observation(self, held: Resource, finding: Finding, status: str) -> Resource:
-        judgement = self._review.of(finding.key)
-        assert judgement is not None
-        level = Level.HIGH if words.is_present(finding, judgement) else Level.LOW
-        system = held["interpretation"][0]["coding"][0]["system"]
-        signed = {
-            **held,
-            "status": status,
-            "interpretation": [codes.concept(system, *INTERPRETATION[level])],
-        }
-        return {**signed, "note": [*held.get("note", ()), self._note(judgement)]} if judgement.reason else signed
-
-    def _note(self, judgement: Judgement) -> Resource:
-        return {
-            "authorReference": self._clinician(),
-            "time": _instant(self._review),
-            "text": f"Disagrees with the models: {judgement.reason}",
-        }
-
-    def _report(self, held: Resource, status: str) -> Resource:
-        present = [f for f in self._prescreen.findings if (j := self._review.of(f.key)) and words.is_present(f, j)]
-        signed = {name: value for name, value in held.items() if name != "conclusionCode"} | {
-            "status": status,
-            "issued": _instant(self._review),
-            "resultsInterpreter": _with(held.get("resultsInterpreter", []), self._clinician()),
-            "conclusion": words.signed_conclusion(self._prescreen, self._review),
-        }
-        return {**signed, "conclusionCode": [concluded(finding) for finding in present]} if present else signed
-
-    def _provenance(self, held: Resource) -> Resource:
-        role = codes.concept(
-            "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "verifier", "Verifier"
-        )
-        verifier = {"type": role, "who": self._clinician()}
-        return {**held, "recorded": _instant(self._review), "agent": _with(held["agent"], verifier)}
-
     def _done(self, task: Resource) -> Resource:
-        done = {"status": "completed", "owner": self._clinician(), "lastModified": _instant(self._review)}
-        return {**_content(task), **done}
+        owner = clinician(self._prescreen, self._review)
+        done = {"status": "completed", "owner": owner, "lastModified": instant(self._review)}
+        return {**content(task), **done}
 
-    def _clinician(self) -> Resource:
-        return {"reference": f"{self._prescreen.fhir_server}/{self._review.clinician}"}
-
-    def _tell_the_ehr(self, connection: Connection, signed: list[Resource]) -> None:
+    def _tell_the_ehr(self, connection: Connection, amended: list[Resource]) -> None:
         """Results that have not arrived yet arrive as signed; those that have are amended."""
         prescreen = self._prescreen
         ids = [device_id(model) for model in prescreen.models]
         devices = resources.get_many(connection, prescreen.tenant, "Device", ids)
         # The devices go along because the provenance names them, and the EHR has ids of its own for them.
         payload = collection(
-            [*map(_content, devices.values()), *(relative(one, prescreen.fhir_server) for one in signed)]
+            [*map(content, devices.values()), *(relative(one, prescreen.fhir_server) for one in amended)]
         )
         outbox.replace_undelivered(connection, prescreen.tenant, prescreen.id, payload)
         outbox.enqueue(
@@ -213,17 +162,3 @@ def _held(connection: Connection, prescreen: Prescreen) -> list[Resource]:
     ]
     found = (resources.get(connection, prescreen.tenant, type, id) for type, id in names)
     return [resource for resource in found if resource is not None]
-
-
-def _content(resource: Resource) -> Resource:
-    """Without what the store adds to it."""
-    meta = {name: value for name, value in resource.get("meta", {}).items() if name in ("security", "profile")}
-    return {**resource, "meta": meta}
-
-
-def _with(held: list[Resource], one: Resource) -> list[Resource]:
-    return held if one in held else [*held, one]
-
-
-def _instant(review: Review) -> str:
-    return review.signed.isoformat(timespec="milliseconds")

@@ -43,12 +43,26 @@ class Headline:
 
     finding: Finding
     basis: str
+    judgement: Judgement | None
+    """What the clinician who signed last said of it."""
 
     @classmethod
-    def of(cls, prescreen: Prescreen) -> Headline | None:
+    def of(cls, prescreen: Prescreen, standing: Standing | None) -> Headline | None:
         """None where no finding is above its threshold."""
-        worth_saying = words.worth_saying(prescreen)
-        return cls(worth_saying[0], _basis(worth_saying[0])) if worth_saying else None
+        worst = next(iter(words.worth_saying(prescreen)), None)
+        if worst is None:
+            return None
+        last = standing.reviews[-1] if standing and standing.reviews else None
+        return cls(worst, _basis(worst), last.of(worst.key) if last else None)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the clinician says that it is not there."""
+        return self.judgement is not None and not words.is_present(self.finding, self.judgement)
+
+    @property
+    def tone(self) -> str:
+        return "low" if self.refuted else self.finding.level.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class PatientPage:
             session=session,
             rooms=rooms.of(session),
             prescreen=prescreen,
-            headline=Headline.of(prescreen),
+            headline=Headline.of(prescreen, standing),
             notable=[row for row in rows if row.finding.level is not Level.LOW],
             unlikely=[row for row in rows if row.finding.level is Level.LOW],
             evidence=_evidence(prescreen),
@@ -165,7 +179,7 @@ def _basis(finding: Finding) -> str:
 
 def _rows(prescreen: Prescreen, standing: Standing | None, form: ReviewForm | None) -> list[Row]:
     last = standing.reviews[-1].judgements if standing and standing.reviews else ()
-    said = {judgement.finding: judgement for judgement in (form.judgements if form else last)}
+    said = {judgement.finding: judgement for judgement in (form.chosen if form else last)}
     faults = form.faults if form else {}
     return [
         Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))

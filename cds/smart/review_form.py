@@ -27,6 +27,8 @@ class ReviewForm:
     """What was filled in, and what is wrong with it, by finding; "" for the whole."""
 
     judgements: tuple[Judgement, ...]
+    chosen: tuple[Judgement, ...]
+    """Those of the judgements that were made by hand."""
     comment: str
     faults: dict[str, str]
 
@@ -49,4 +51,5 @@ class ReviewForm:
         comment = form.get("comment", "").strip()
         if len(comment) > MAX_COMMENT:
             faults[""] = f"The comment may have up to {MAX_COMMENT} letters."
-        return cls(tuple(judgements), comment, faults)
+        chosen = tuple(one for one in judgements if f"verdict-{one.finding}" in form)
+        return cls(tuple(judgements), chosen, comment, faults)

@@ -188,3 +188,16 @@ def test_what_has_not_arrived_yet_arrives_as_signed(
     own = {entry["fullUrl"] for entry in first.payload["entry"]}
     authors = [agent["who"]["reference"] for agent in by_type["Provenance"]["agent"][:-1]]
     assert set(authors) <= own
+
+
+def test_amendments_reach_the_ehr_in_their_order(sign_offs: SignOffs, database: Database, made: Prescreen) -> None:
+    signed(sign_offs, made, review(made))
+    signed(sign_offs, made, review(made, "pneumothorax"), version=2)
+    with database.transaction(made.tenant) as connection:
+        results, first, second = (letter.id for letter in outbox.waiting(connection, made.tenant))
+        assert not outbox.is_under_way(connection, made.tenant, made.id, before=results)
+        outbox.delivered(connection, made.tenant, results)
+        assert not outbox.is_under_way(connection, made.tenant, made.id, before=first)
+        assert outbox.is_under_way(connection, made.tenant, made.id, before=second)
+        outbox.delivered(connection, made.tenant, first)
+        assert not outbox.is_under_way(connection, made.tenant, made.id, before=second)

@@ -68,6 +68,14 @@ def test_a_signed_report_says_who_signed_and_what(fill: Fill, browser: Browser) 
     assert "Final Signed by Practitioner/u1" in read
     assert "Compared with 2024." in read
     assert "Amend the report" in read
+    assert "Pneumothorax: present, says the clinician" in read
+
+
+def test_what_the_clinician_refutes_is_not_the_headline_any_more(fill: Fill, browser: Browser) -> None:
+    fill(**{"verdict-pneumothorax": "disagree", "reason-pneumothorax": "A skin fold."})
+    read = page(browser)
+    assert "Pneumothorax: not present, says the clinician A skin fold. Computed 93 %" in read
+    assert "high probability 93 %" not in read
 
 
 def test_the_act_is_in_the_audit_trail(fill: Fill, database: Database, made: Prescreen) -> None:
@@ -110,6 +118,7 @@ def test_a_form_that_is_not_whole_comes_back_with_what_was_filled_in(
     assert answer.status_code == 422
     assert fault in answer.text
     assert filled.get("comment", "Mine.") in answer.text
+    assert '<input type="radio" form="sign" name="verdict-mass" value="agree">' in answer.text
     assert "No clinician has signed it." in page(browser)
 
 
