@@ -13,6 +13,7 @@ from flask import Flask
 
 from cds import api, health, logs, smart
 from cds.assess import Assessing
+from cds.audit.search import AuditTrails
 from cds.audit.trail import party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
@@ -51,6 +52,8 @@ from cds.registration import Registrations
 from cds.reporting import models
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, report_due
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices
 from cds.store import master_key, migrate
@@ -168,6 +171,10 @@ def create_app(settings: Settings | None = None) -> Flask:
                 open_pacs=pacs.of_study,
                 explain=explaining,
                 on_event=record.event,
+                sign_offs=SignOffs(database),
+                model_cards=models.ModelCards(database),
+                worklist=Worklist(database),
+                audit_trails=AuditTrails(database, keys.signing.all),
             )
         )
     )

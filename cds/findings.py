@@ -241,3 +241,37 @@ class Prescreen:
     def late(self) -> bool:
         """Whether a part is still under way."""
         return any(missing.late for missing in self.missing)
+
+
+class Verdict(StrEnum):
+    """What a clinician says of what a model says."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A clinician's word on one finding; of a disagreement with the reason."""
+
+    finding: str
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A prescreen's report, read and signed by a clinician."""
+
+    id: str
+    """UUID of the act: the same sent twice is one."""
+    prescreen: str
+    clinician: str
+    """``Practitioner/{id}`` on the EHR's FHIR server."""
+    judgements: tuple[Judgement, ...]
+    """One for each finding, in the order of the prescreen's."""
+    comment: str
+    signed: datetime
+
+    def of(self, finding: str) -> Judgement | None:
+        return next((judgement for judgement in self.judgements if judgement.finding == finding), None)

@@ -19,6 +19,10 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
       "accessTokens": {                                who may read our own /fhir; without it, nobody
         "issuer": "https://auth.ehr.example",          the tokens' ``iss``
         "jwks": {"keys": [...]}                        or "jwksUrl", or "introspectionUrl" (RFC 7662)
+      },
+      "roles": {                                       who has which, by claims of the id_token; see :class:`Role`
+        "radiologist": {"groups": ["radiology"]},
+        "auditor": {"fhirUser": ["Practitioner/7"]}
       }
     }]
 
@@ -32,7 +36,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -59,6 +64,17 @@ def origin(url: str) -> str:
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise NotAllowed("the address has no host, or carries a user name")
     return f"{parts.scheme}://{parts.hostname.lower()}:{port}"
+
+
+class Role(StrEnum):
+    """What a user may do beside looking at the patient in context, as every clinician may."""
+
+    RADIOLOGIST = "radiologist"
+    """Has the worklist, and signs."""
+    AUDITOR = "auditor"
+    """Reads the audit trail."""
+    ADMINISTRATOR = "administrator"
+    """Sees the worklist and the audit trail, and changes neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,8 @@ class Registration:
     origins: tuple[str, ...] = ()
     pacs: tuple[Pacs, ...] = ()
     access_tokens: AccessTokens | None = None
+    roles: Mapping[Role, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """By role, and by claim: the values of which one gives the role."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
@@ -148,6 +166,7 @@ class Registration:
                 origins=tuple(entry.get("origins", ())),
                 pacs=tuple(Pacs.from_json(pacs) for pacs in entry.get("pacs", ())),
                 access_tokens=AccessTokens.from_json(entry["accessTokens"]) if "accessTokens" in entry else None,
+                roles=_roles(entry.get("roles", {})),
             )
         except KeyError as lacking:
             raise ConfigurationError(f"a registration lacks {lacking}") from None
@@ -205,10 +224,32 @@ class Registration:
                 return pacs
         raise NotAllowed("the PACS is not registered for this issuer")
 
+    def roles_of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
+        """The roles of a user whose id_token, which is verified, has these claims."""
+        return tuple(role for role, wanted in self.roles.items() if _any_holds(wanted, claims))
+
     def allows_oauth(self, url: str) -> bool:
         """Whether an OAuth endpoint of this EHR may live at ``url``."""
         hosts = {origin(server) for server in self.fhir_servers} | set(self.oauth_hosts)
         return origin(url) in hosts
+
+
+def _roles(entry: Mapping[str, Any]) -> dict[Role, dict[str, tuple[str, ...]]]:
+    if unknown := set(entry) - set(Role):
+        raise ConfigurationError(f"there is no role {sorted(unknown)[0]}; there are {', '.join(Role)}")
+    given = {Role(role): dict(claims.items()) for role, claims in entry.items()}
+    if not all(isinstance(values, list) for claims in given.values() for values in claims.values()):
+        raise ConfigurationError("a role is given by claims, each with a list of values")
+    return {role: {claim: tuple(values) for claim, values in claims.items()} for role, claims in given.items()}
+
+
+def _any_holds(wanted: Mapping[str, tuple[str, ...]], claims: Mapping[str, Any]) -> bool:
+    """Whether a claim, one value or a list of them, has one that is wanted."""
+    for claim, values in wanted.items():
+        held = claims.get(claim)
+        if set(values) & {one for one in (held if isinstance(held, list) else [held]) if isinstance(one, str)}:
+            return True
+    return False
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:

@@ -165,6 +165,16 @@ def patient_update(exchange: Exchange, patient: str, resource: str) -> Event:
     )
 
 
+def signed_off(exchange: Exchange, patient: str, report: str) -> Event:
+    """The user read ``report`` of ``patient`` and signed it: an update that is an attestation (ISO 21089)."""
+    event = patient_update(exchange, patient, report)
+    attested = _coding("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "attest", "Attest")
+    # BALP's profile of an update knows no other subtype.
+    return {name: value for name, value in event.items() if name != "meta"} | {
+        "subtype": [*event["subtype"], attested]
+    }
+
+
 def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
     """ITI-71: the client got an access token. Of the request's parameters the secret ones are left out."""
     request = urlencode({name: value for name, value in parameters.items() if name not in SECRET_PARAMETERS})

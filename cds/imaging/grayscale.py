@@ -7,7 +7,8 @@ the pixels are looked up in the table that comes out.
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from cds.errors import ImagingError
 Grey = NDArray[np.float32]
 Curve = NDArray[np.float64]
 """A value for each code, that is for each bit pattern that a pixel can have."""
+Window = tuple[float, float]
+"""What is shown black and what white, on the scale of the pixels that it goes with."""
 
 PERCENTILES = (0.5, 99.5)
 """What becomes black and white where the file names no window."""
@@ -25,20 +28,60 @@ SAMPLED = 1 << 16
 """About this many pixels are looked at to find those percentiles."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tones:
+    """What a film's codes stand for."""
+
+    codes: NDArray[Any]
+    """(H, W), unsigned: which entry of a curve each pixel is."""
+    curve: Curve
+    """After the Modality LUT."""
+    padding: NDArray[np.bool_]
+    """By code: what lies outside the image."""
+    present: NDArray[Any]
+    """A sample of the codes inside it."""
+    inverted: bool
+    """MONOCHROME1: low is bright."""
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any], dataset: Dataset) -> Self:
+        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        codes = native.view(f"u{native.itemsize}")
+        stored = stored_values(dataset, pixels.dtype.itemsize * 8)
+        padding = is_padding(dataset, stored)
+        step = max(1, math.isqrt(pixels.size // SAMPLED))
+        sample = codes[::step, ::step]
+        inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+        return cls(codes, modality_values(dataset, stored), padding, sample[~padding[sample]], inverted)
+
+    def pixels(self, grey: Curve) -> Grey:
+        """The film whose codes have the values ``grey``, in 0..1, turned so that bright is dense."""
+        turned = 1.0 - grey if self.inverted else grey
+        return np.take(np.where(self.padding, 0.0, turned).astype(np.float32), self.codes)
+
+
 def displayed(pixels: NDArray[Any], dataset: Dataset) -> Grey:
     """Decoded (H, W) integers to grey in 0..1, bright being dense, as MONOCHROME2 shows a radiograph."""
-    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    codes = native.view(f"u{native.itemsize}")
-    stored = stored_values(dataset, pixels.dtype.itemsize * 8)
-    padding = is_padding(dataset, stored)
-    curve = modality_values(dataset, stored)
-    step = max(1, math.isqrt(pixels.size // SAMPLED))
-    sample = codes[::step, ::step]
-    grey = values_of_interest(dataset, curve, sample[~padding[sample]])
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        grey = 1.0 - grey
-    grey[padding] = 0.0
-    return np.take(grey.astype(np.float32), codes)
+    tones = Tones.of(pixels, dataset)
+    return tones.pixels(values_of_interest(dataset, tones.curve, tones.present))
+
+
+def whole_range(pixels: NDArray[Any], dataset: Dataset) -> tuple[Grey, Window]:
+    """All that was measured in 0..1, bright being dense, and the window through which :func:`displayed` sees it.
+
+    For a viewer with a window of its own. Where the file names a curve and no window, the curve is applied.
+    """
+    tones = Tones.of(pixels, dataset)
+    window = window_of(dataset, tones.curve, tones.present)
+    if window is None:
+        return tones.pixels(values_of_interest(dataset, tones.curve, tones.present)), (0.0, 1.0)
+    measured = np.zeros(len(tones.curve), dtype=np.bool_)
+    measured[tones.codes] = True
+    inside = tones.curve[measured & ~tones.padding]
+    bottom, top = min(inside.min(), window[0]), max(inside.max(), window[1])
+    low, high = ((edge - bottom) / max(top - bottom, 1e-9) for edge in window)
+    grey = tones.pixels(_between(tones.curve, bottom, top))
+    return grey, (1.0 - high, 1.0 - low) if tones.inverted else (low, high)
 
 
 def stored_values(dataset: Dataset, width: int) -> Curve:
@@ -74,34 +117,47 @@ def modality_values(dataset: Dataset, stored: Curve) -> Curve:
 
 def values_of_interest(dataset: Dataset, curve: Curve, present: NDArray[Any]) -> Curve:
     """PS3.3 C.11.2: the first VOI LUT, else the first window, else the percentiles of the codes ``present``."""
+    window = window_of(dataset, curve, present)
+    if window is not None:
+        return _between(curve, *window)
     if dataset.get("VOILUTSequence"):
         return _spread(_looked_up(dataset.VOILUTSequence[0], curve))
+    return _sigmoid(curve, _first(dataset.WindowCenter), _first(dataset.WindowWidth))
+
+
+def window_of(dataset: Dataset, curve: Curve, present: NDArray[Any]) -> Window | None:
+    """What the VOI LUT makes black and what white, on the curve's scale; none where it is no straight line."""
+    if dataset.get("VOILUTSequence"):
+        return None
     center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    if math.isfinite(center) and width >= 1 and function in WINDOWS:
-        return WINDOWS[function](curve, center, width)
+    if math.isfinite(center) and width >= 1:
+        if function == "SIGMOID":
+            return None
+        if function in WINDOWS:
+            return WINDOWS[function](center, width)
     if present.size == 0:
         raise ImagingError("the image is nothing but padding")
     low, high = np.percentile(curve[present], PERCENTILES)
-    return _between(curve, low, high)
+    return float(low), float(high)
 
 
-def _linear(x: Curve, center: float, width: float) -> Curve:
+def _linear(center: float, width: float) -> Window:
     """PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5), held within 0 and 1."""
-    return _between(x, center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2)
+    return center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
 
 
-def _linear_exact(x: Curve, center: float, width: float) -> Curve:
+def _linear_exact(center: float, width: float) -> Window:
     """PS3.3 C.11.2.1.3.2: (x - c) / w + 0.5, held within 0 and 1."""
-    return _between(x, center - width / 2, center + width / 2)
+    return center - width / 2, center + width / 2
+
+
+WINDOWS = {"LINEAR": _linear, "LINEAR_EXACT": _linear_exact}
 
 
 def _sigmoid(x: Curve, center: float, width: float) -> Curve:
     """PS3.3 C.11.2.1.3.1: 1 / (1 + exp(-4 (x - c) / w))."""
     return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (x - center) / width, -60.0, 60.0)))
-
-
-WINDOWS = {"LINEAR": _linear, "LINEAR_EXACT": _linear_exact, "SIGMOID": _sigmoid}
 
 
 def _between(x: Curve, low: float, high: float) -> Curve:

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -23,7 +23,7 @@ from cds.errors import ImagingError
 from cds.imaging.burned_in import has_writing
 from cds.imaging.decoding import first_frame
 from cds.imaging.deflated import inflated
-from cds.imaging.grayscale import Grey, displayed
+from cds.imaging.grayscale import Grey, Window, displayed, whole_range
 
 MAX_PIXELS = 50_000_000
 """Rows times columns; the largest flat-panel detectors have about 30 million."""
@@ -73,6 +73,7 @@ DECODING = (
 )
 ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+WHOLE: Window = (0.0, 1.0)
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for the Y of YBR_FULL."""
 
@@ -98,6 +99,8 @@ class Radiograph:
     rows: int
     columns: int
     """As stored; ``pixels`` may have fewer, see :func:`read_radiograph`."""
+    window: Window = WHOLE
+    """What of ``pixels`` is shown black and what white before anyone changes it."""
 
 
 def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
@@ -111,10 +114,25 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     _check_size(dataset)
     with _readable("the pixels cannot be decoded"):
         pixels = _grey(first_frame(dataset, at_least), dataset)
-    if is_blank(pixels):
+    return _film(dataset, pixels, WHOLE)
+
+
+def read_whole_range(data: bytes) -> Radiograph:
+    """The same file for a viewer: at full resolution, all that was measured, and the window to begin with."""
+    dataset = _parsed(data)
+    _check_size(dataset)
+    with _readable("the pixels cannot be decoded"):
+        decoded = first_frame(dataset, None)
+        plain = decoded.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
+        pixels, window = whole_range(decoded, dataset) if plain else (_grey(decoded, dataset), WHOLE)
+    return _film(dataset, pixels, window)
+
+
+def _film(dataset: FileDataset, pixels: Grey, window: Window) -> Radiograph:
+    if is_blank(pixels, window):
         raise ImagingError("the image is blank")
     with _readable("the image's description cannot be read"):
-        return _described(pixels, dataset)
+        return replace(_described(pixels, dataset), window=window)
 
 
 @contextmanager
@@ -163,10 +181,10 @@ def _grey(pixels: NDArray[Any], dataset: Dataset) -> Grey:
     return displayed(pixels, dataset)
 
 
-def is_blank(pixels: Grey) -> bool:
+def is_blank(pixels: Grey, window: Window = WHOLE) -> bool:
     """Whether there is nothing to see: scored, a blank would pass for a film without findings."""
     low, high = np.percentile(pixels[::8, ::8], (1.0, 99.0))
-    return bool(high - low < 0.01)
+    return bool(high - low < 0.01 * (window[1] - window[0]))
 
 
 def _described(pixels: Grey, dataset: Dataset) -> Radiograph:

@@ -14,7 +14,7 @@ import orjson
 
 from cds.audit import balp, chain
 from cds.audit.balp import Exchange, Party
-from cds.store import cards, prescreens, resources, scores
+from cds.store import cards, prescreens, resources, reviews, scores
 from cds.store.database import Connection
 from cds.store.search import index
 
@@ -61,6 +61,9 @@ def delete(connection: Connection, whose: Whose, us: Party) -> dict[str, int]:
         "card": connection.execute(
             "DELETE FROM card WHERE tenant = %s AND prescreen_id = ANY (%s)", (whose.tenant, ids)
         ).rowcount,
+        "review": connection.execute(
+            "DELETE FROM review WHERE tenant = %s AND prescreen_id = ANY (%s)", (whose.tenant, ids)
+        ).rowcount,
         "prescreen": connection.execute(
             "DELETE FROM prescreen WHERE tenant = %s AND patient = %s AND fhir_server = %s", of_patient
         ).rowcount,
@@ -84,6 +87,7 @@ def delete(connection: Connection, whose: Whose, us: Party) -> dict[str, int]:
 def _held(connection: Connection, whose: Whose) -> Iterator[tuple[str, dict[str, Any]]]:
     for body in _prescreens(connection, whose):
         yield "prescreen", body
+        yield from (("review", said) for said in reviews.of_prescreen(connection, whose.tenant, UUID(body["id"])))
         for uuid in _cards(connection, whose.tenant, UUID(body["id"])):
             yield "card", cards.get(connection, whose.tenant, uuid) or {}
             yield from (("feedback", told) for told in cards.feedback_of(connection, whose.tenant, uuid))

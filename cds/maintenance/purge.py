@@ -44,11 +44,14 @@ RESULTS = (
         " WHERE (c.tenant, c.uuid) = (feedback.tenant, feedback.card) AND c.created_at < %s)",
     ),
     Rule("cards", "card", "created_at < %s"),
+    Rule("reviews", "review", "created_at < %s"),
     Rule(
         "prescreens",
         "prescreen",
         "created_at < %s"
-        " AND NOT EXISTS (SELECT FROM card c WHERE c.tenant = prescreen.tenant AND c.prescreen_id = prescreen.id)",
+        " AND NOT EXISTS (SELECT FROM card c WHERE c.tenant = prescreen.tenant AND c.prescreen_id = prescreen.id)"
+        " AND NOT EXISTS"
+        " (SELECT FROM review v WHERE v.tenant = prescreen.tenant AND v.prescreen_id = prescreen.id)",
     ),
     # A model version's Device and card belong to no patient, and what stays may refer to them.
     Rule(

@@ -35,11 +35,29 @@ def publish(
             chain.append_many(connection, tenant, changes)
 
 
+class ModelCards:
+    """The cards of the versions that are, or were, in use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __call__(self, tenant: str, model: ModelVersion) -> str | None:
+        """The card in Markdown; none where the tenant holds none."""
+        with self._database.transaction(tenant) as connection:
+            held = store.get(connection, tenant, "DocumentReference", card_id(model))
+        return base64.b64decode(held["content"][0]["attachment"]["data"]).decode() if held else None
+
+
+def card_id(model: ModelVersion) -> str:
+    """The id of the DocumentReference that :func:`model_card` makes."""
+    return str(uuid.uuid5(uuid.UUID(device_id(model)), "card"))
+
+
 def model_card(model: ModelVersion, markdown: str) -> Resource:
     """The card of a model version (AI Transparency, "AI Model-Card"), found by its Device."""
     return {
         "resourceType": "DocumentReference",
-        "id": str(uuid.uuid5(uuid.UUID(device_id(model)), "card")),
+        "id": card_id(model),
         "meta": {"profile": [codes.PROFILES + "model-card"]},
         "identifier": [{"system": codes.MODEL_IDENTIFIER, "value": f"{model.digest}/card"}],
         "status": "current",

@@ -15,7 +15,7 @@ from cds.reporting import codes, words
 
 Resource = dict[str, Any]
 
-_INTERPRETATION = {
+INTERPRETATION = {
     Level.HIGH: ("POS", "Positive"),
     Level.REVIEW: ("IND", "Indeterminate"),
     Level.LOW: ("NEG", "Negative"),
@@ -42,6 +42,16 @@ def report_id(prescreen: Prescreen) -> str | None:
     return _id(prescreen, "DiagnosticReport") if prescreen.findings else None
 
 
+def observation_id(prescreen: Prescreen, finding: str) -> str:
+    """The id of the Observation that :func:`observation` makes of a finding."""
+    return _id(prescreen, f"Observation/{finding}")
+
+
+def provenance_id(prescreen: Prescreen) -> str:
+    """The id of the Provenance that :func:`provenance` makes."""
+    return _id(prescreen, "Provenance")
+
+
 def device_id(model: ModelVersion) -> str:
     """The id of the Device that :func:`device` makes."""
     return str(uuid.uuid5(_MODELS, model.digest))
@@ -66,7 +76,7 @@ def device(model: ModelVersion) -> Resource:
 
 def observation(prescreen: Prescreen, finding: Finding) -> Resource:
     """One finding: its fused probability as the value, image's and note's as components."""
-    code, display = _INTERPRETATION[finding.level]
+    code, display = INTERPRETATION[finding.level]
     sources = [_reference(note.reference) for note in prescreen.notes]
     if prescreen.study:
         sources.insert(0, _reference(prescreen.study.reference))
@@ -74,7 +84,7 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
     return _without_empty(
         {
             "resourceType": "Observation",
-            "id": _id(prescreen, f"Observation/{finding.key}"),
+            "id": observation_id(prescreen, finding.key),
             "meta": {"profile": [codes.PROFILES + "ai-finding"], "security": [codes.AIAST]},
             "identifier": [_identifier(prescreen, f"/{finding.key}")],
             "status": "preliminary",
@@ -121,7 +131,7 @@ def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Res
             "imagingStudy": [_reference(study.reference)] if study else [],
             "conclusion": words.conclusion(prescreen),
             "_conclusion": {"extension": [_LABEL]},
-            "conclusionCode": [_conclusion(f) for f in prescreen.findings if f.level is Level.HIGH],
+            "conclusionCode": [concluded(f) for f in prescreen.findings if f.level is Level.HIGH],
         }
     )
 
@@ -135,7 +145,7 @@ def provenance(
     return _without_empty(
         {
             "resourceType": "Provenance",
-            "id": _id(prescreen, "Provenance"),
+            "id": provenance_id(prescreen),
             "meta": {"profile": [codes.PROFILES + "ai-authorship"], "security": [codes.AIAST]},
             "target": [_reference(f"{r['resourceType']}/{r['id']}") for r in (report, *observations)],
             "recorded": _instant(prescreen),
@@ -219,11 +229,11 @@ def _identifier(prescreen: Prescreen, suffix: str = "") -> Resource:
     return {"system": codes.PRESCREEN_IDENTIFIER, "value": prescreen.id + suffix}
 
 
-def _conclusion(finding: Finding) -> Resource:
+def concluded(finding: Finding) -> Resource:
     """A finding that the report concludes, labelled, with its probability (AI Transparency, "AIconfidence")."""
     confidence = {"url": codes.CONFIDENCE_EXTENSION, "valueDecimal": round(finding.probability, 4)}
-    concluded = codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display)
-    return {"extension": [_LABEL, confidence], **concluded}
+    concept = codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display)
+    return {"extension": [_LABEL, confidence], **concept}
 
 
 def _taken(prescreen: Prescreen) -> str | None:

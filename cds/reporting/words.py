@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
-from cds.findings import Finding, Level, ModelVersion, Prescreen
+from cds.findings import Finding, Judgement, Level, ModelVersion, Prescreen, Review, Verdict
 
 LEVEL_IN_WORDS = {
     Level.HIGH: "high probability",
@@ -15,6 +15,11 @@ LEVEL_IN_WORDS = {
 
 DISCLAIMER = (
     "Computed by demonstration models, preliminary, not reviewed by a clinician and not a diagnosis. "
+    "Not a medical device."
+)
+
+SIGNED_DISCLAIMER = (
+    "Computed by demonstration models, reviewed and signed by the clinician named as interpreter. "
     "Not a medical device."
 )
 
@@ -104,3 +109,27 @@ def conclusion(prescreen: Prescreen) -> str:
     lines.append(f"Seen: {seen(prescreen)}.")
     lines += [f"Not seen: {missing.reason}" for missing in prescreen.missing]
     return " ".join([*lines, DISCLAIMER])
+
+
+def is_present(finding: Finding, judgement: Judgement) -> bool:
+    """Whether the clinician says that it is there: to agree with what is uncertain is to say so."""
+    return (finding.level is not Level.LOW) == (judgement.verdict is Verdict.AGREE)
+
+
+def signed_conclusion(prescreen: Prescreen, review: Review) -> str:
+    """The conclusion of a report that a clinician signed: what is there, and where they differ from the models."""
+    judged = [(f, judgement) for f in prescreen.findings if (judgement := review.of(f.key))]
+    present = [f"{f.type.display} (computed {percent(f.probability)})" for f, j in judged if is_present(f, j)]
+    absent = [
+        f"{f.type.display} (computed {percent(f.probability)})"
+        for f, j in judged
+        if not is_present(f, j) and f.level is not Level.LOW
+    ]
+    lines = [
+        f"Present: {'; '.join(present)}." if present else "None of the findings that were looked for is present."
+    ]
+    lines += [f"Not present: {'; '.join(absent)}."] if absent else []
+    lines += [f"{f.type.display}: disagrees with the models: {j.reason}" for f, j in judged if j.reason]
+    lines += [f"Comment: {review.comment}"] if review.comment else []
+    lines.append(f"Seen: {seen(prescreen)}.")
+    return " ".join([*lines, SIGNED_DISCLAIMER])

@@ -8,7 +8,7 @@ from typing import Any
 
 SIGHTLINE_SCOPES = (
     "launch launch/patient launch/encounter openid fhirUser online_access "
-    "patient/*.rs user/*.rs "
+    "patient/*.rs user/*.rs user/DiagnosticReport.u "
     "system/*.rs system/DiagnosticReport.crus system/Observation.crus system/Provenance.crs "
     "system/ImagingStudy.crs system/Device.crus system/Task.crus system/AuditEvent.crs"
 )

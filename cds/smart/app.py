@@ -5,27 +5,35 @@ from __future__ import annotations
 from flask import Blueprint, g
 
 from cds.errors import UpstreamError
+from cds.smart.assets import Assets
+from cds.smart.audit_trail import AuditTrailPage
 from cds.smart.authorization import AuthorizationRequests
 from cds.smart.callback import Callback
 from cds.smart.cookies import Cookies
+from cds.smart.events import Streams
+from cds.smart.films import Films
 from cds.smart.headers import Headers
-from cds.smart.image import Picture, radiograph
+from cds.smart.image import Overlay, SmallFilm, WholeFilm
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import EhrLaunch, StandaloneLaunch
 from cds.smart.logout import Logout
-from cds.smart.pages import PatientPage
+from cds.smart.model_card import ModelCardPage
+from cds.smart.pages import PatientEvents, PatientPage
+from cds.smart.people import People
 from cds.smart.refusals import Refusal, SystemAway
 from cds.smart.refused import Refused
 from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
+from cds.smart.sign_off import SignOff
 from cds.smart.signed_in import SignedIn
+from cds.smart.worklist import WorklistEvents, WorklistPage, WorklistStep
 
 
 def blueprint(services: SmartServices) -> Blueprint:
     """Everything under ``/smart/``, and our public keys."""
-    app = Blueprint(
-        "smart", __name__, template_folder="templates", static_folder="static", static_url_path="/smart/static"
-    )
+    app = Blueprint("smart", __name__, template_folder="templates")
+    assets = Assets()
+    app.add_app_template_global(assets.url, "asset")
     cookies = Cookies(services.settings, services.registrations)
     requests = AuthorizationRequests(services, cookies)
     sessions = Sessions(services.valkey, services.keys.session)
@@ -33,11 +41,24 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/launch", "launch", EhrLaunch(services, requests))
     app.add_url_rule("/smart/standalone", "standalone", StandaloneLaunch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
-    app.add_url_rule("/smart/", "patient", PatientPage(services, signed_in))
+    films, people = Films(services, signed_in), People(services, signed_in)
+    page = PatientPage(services, signed_in, people)
+    streams = Streams(room=max(1, services.settings.web_threads // 4))
+    app.add_url_rule("/smart/", "patient", page)
     app.add_url_rule("/smart/logout", "logout", Logout(services, cookies, sessions, signed_in), methods=["POST"])
-    app.add_url_rule("/smart/image", "image", Picture(services, signed_in, radiograph))
-    overlay = Picture(services, signed_in, services.explain)
-    app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", overlay)
+    app.add_url_rule("/smart/events", "events", PatientEvents(services, signed_in, streams))
+    app.add_url_rule("/smart/film", "film", WholeFilm(films))
+    app.add_url_rule("/smart/image", "image", SmallFilm(films))
+    app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", Overlay(films, services.explain))
+    app.add_url_rule("/smart/model", "model", ModelCardPage(services, signed_in))
+    app.add_url_rule("/smart/sign-off", "sign_off", SignOff(services, signed_in, page), methods=["POST"])
+    app.add_url_rule("/smart/worklist", "worklist", WorklistPage(services, signed_in, people))
+    app.add_url_rule("/smart/worklist", "worklist_step", WorklistStep(services, signed_in), methods=["POST"])
+    app.add_url_rule("/smart/worklist/events", "worklist_events", WorklistEvents(services, signed_in, streams))
+    trail = AuditTrailPage(services, signed_in)
+    app.add_url_rule("/smart/audit", "audit_trail", trail)
+    app.add_url_rule("/smart/audit", "audit_searched", trail.searched, methods=["POST"])
+    app.add_url_rule("/smart/static/<name>", "static", assets)
     app.add_url_rule("/.well-known/jwks.json", "jwks", PublicKeys(services.keys))
     refused = Refused(services)
     app.context_processor(lambda: {"form_token": signed_in.form_token() if "session" in g else ""})

@@ -15,7 +15,7 @@ from cds.ehr.datatypes import string
 from cds.ehr.smart_configuration import SmartConfiguration
 from cds.ehr.token_endpoint import TokenAnswer, request_token
 from cds.errors import Refused, UpstreamError
-from cds.registration import Registration
+from cds.registration import Registration, Role
 from cds.smart import audit, id_token, launch_context
 from cds.smart.authorization import AuthorizationRequests, Pending
 from cds.smart.cookies import LAUNCH, SESSION, Cookies
@@ -90,9 +90,9 @@ class Callback:
             pending.nonce,
             timeout_s=services.timeout_s,
         )
-        return self._of(answer, user, pending.fhir_server)
+        return self._of(answer, user, pending.fhir_server, configuration.registration.roles_of(user.claims))
 
-    def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str) -> Session:
+    def _of(self, answer: TokenAnswer, user: id_token.User, fhir_server: str, roles: tuple[Role, ...]) -> Session:
         """The session for the launch context that came with the token (scopes-and-launch-context.html)."""
         now, renewable = time.time(), string(answer.parameters, "refresh_token")
         expires = token_end(answer.expires, now)
@@ -106,6 +106,7 @@ class Callback:
             refresh_token=renewable,
             expires=expires,
             ends=now + LONGEST_S if renewable else expires,
+            roles=roles,
             **launch_context.of_token(answer.parameters, fhir_server, self._services.keys.handle),
         )
 

@@ -5,7 +5,8 @@ Verified by the keys that the issuer publishes on a host registered for this EHR
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -35,6 +36,8 @@ class User:
     subject: str
     fhir_user: str
     """``Practitioner/{id}`` on the EHR's FHIR server; empty where it is not said, or of another server."""
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """All that the token says, ``fhirUser`` as above."""
 
 
 def verify(
@@ -58,7 +61,8 @@ def verify(
         _validate(claims, issuer, configuration.registration.client_id, nonce)
     except (JoseError, ValueError, TypeError, KeyError) as wrong:
         raise TokenRefused(f"the id_token does not hold ({type(wrong).__name__})") from None
-    return User(issuer, claims["sub"], _fhir_user(claims, configuration.base))
+    fhir_user = _fhir_user(claims, configuration.base)
+    return User(issuer, claims["sub"], fhir_user, {**claims, "fhirUser": fhir_user})
 
 
 def _jwks_uri(http: httpx.Client, configuration: SmartConfiguration, timeout_s: float) -> str:

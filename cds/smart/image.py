@@ -1,5 +1,4 @@
-"""``GET /smart/image``: the radiograph that was scored, fetched from the PACS when it is looked at; and
-``GET /smart/image/overlay/{finding}.png``: which places of it speak for a finding, to lay over it."""
+"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding."""
 
 from __future__ import annotations
 
@@ -10,67 +9,81 @@ import numpy as np
 from flask import Response
 from PIL import Image
 
-from cds.audit import balp
-from cds.errors import Missing, NoSaliency, SightlineError, Unknown
+from cds.errors import Missing
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
-from cds.imaging.pixels import Radiograph, read_radiograph
+from cds.imaging.pixels import Radiograph, read_radiograph, read_whole_range
 from cds.imaging.retrieval import retrieve
-from cds.smart import audit
-from cds.smart.query import parameter
-from cds.smart.scopes import may_read
-from cds.smart.services import SmartServices
-from cds.smart.shown import shown
-from cds.smart.signed_in import SignedIn
+from cds.smart.films import FilmRefused, Films
+from cds.smart.services import Explain
 
 LONGER_SIDE = 1024
 """Pixels; enough to see what is meant, not to read the film by."""
+WHITE = 65535
 
 
-class Picture:
-    """A PNG made of the film of exactly the prescreen that the page showed.
+class WholeFilm:
+    """``GET /smart/film``: every pixel, in 16 bits, as PGM; ``Sightline-Window`` is the window to begin with."""
 
-    ``draw(prescreen, finding, pacs)`` makes it; ``finding`` is empty where the route names none.
-    """
+    def __init__(self, films: Films) -> None:
+        self._films = films
 
-    def __init__(
-        self, services: SmartServices, signed_in: SignedIn, draw: Callable[[Prescreen, str, DICOMweb], bytes]
-    ) -> None:
-        self._services = services
-        self._signed_in = signed_in
-        self._draw = draw
-
-    def __call__(self, finding: str = "") -> Response:
-        session, registration = self._signed_in()
-        prescreen = shown(self._services.prescreens, registration, session)
-        # A page left open in another tab may be of the patient before: it must not get this one's film.
-        if prescreen is None or prescreen.id != parameter("prescreen") or prescreen.study is None:
-            return _said("there is no such image", 404)
-        if not may_read(session.scope, "ImagingStudy"):
-            return _said("the EHR did not grant reading images", 403)
+    def __call__(self) -> Response:
         try:
-            picture = self._draw(prescreen, finding, self._services.open_pacs(registration, prescreen))
-        except (Unknown, NoSaliency) as lacking:
-            return _said(str(lacking), 404)
-        except SightlineError:
-            return _said("the image cannot be had from the PACS just now", 502)
-        exchange = audit.with_browser(self._services, session)
-        read = balp.patient_read(exchange, session.patient, prescreen.study.reference)
-        self._services.on_event(registration.tenant, read)
+            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, read_whole_range))
+        except FilmRefused as refused:
+            return _said(refused)
+        low, high = (round(edge * WHITE) for edge in film.window)
+        headers = {"Sightline-Window": f"{low} {high}"}
+        return Response(pgm(film.pixels), mimetype="image/x-portable-graymap", headers=headers)
+
+
+class SmallFilm:
+    """``GET /smart/image``: a PNG of moderate size."""
+
+    def __init__(self, films: Films) -> None:
+        self._films = films
+
+    def __call__(self) -> Response:
+        try:
+            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, _reduced))
+        except FilmRefused as refused:
+            return _said(refused)
+        return Response(png(film.pixels), mimetype="image/png")
+
+
+class Overlay:
+    """``GET /smart/image/overlay/{finding}.png``: which places of the film speak for a finding, to lay over it."""
+
+    def __init__(self, films: Films, explain: Explain) -> None:
+        self._films = films
+        self._explain = explain
+
+    def __call__(self, finding: str) -> Response:
+        try:
+            picture = self._films(lambda prescreen, pacs: self._explain(prescreen, finding, pacs))
+        except FilmRefused as refused:
+            return _said(refused)
         return Response(picture, mimetype="image/png")
 
 
-def radiograph(prescreen: Prescreen, _: str, pacs: DICOMweb) -> bytes:
-    """The film of ``prescreen`` as a PNG; raises what :func:`~cds.imaging.retrieval.retrieve` raises."""
+def _film(prescreen: Prescreen, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
     study = prescreen.study
     if study is None:
         raise Missing("there is no image")
-    return png(retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, _decode).pixels)
+    return retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
 
 
-def _decode(file: bytes) -> Radiograph:
+def _reduced(file: bytes) -> Radiograph:
     return read_radiograph(file, at_least=LONGER_SIDE)
+
+
+def pgm(pixels: Grey) -> bytes:
+    """Netpbm's P5 with two bytes to a value, the greater first."""
+    rows, columns = pixels.shape
+    values = (np.clip(pixels, 0, 1) * WHITE).round().astype(">u2")
+    return b"P5 %d %d %d\n" % (columns, rows, WHITE) + values.tobytes()
 
 
 def png(pixels: Grey) -> bytes:
@@ -82,5 +95,5 @@ def png(pixels: Grey) -> bytes:
     return written.getvalue()
 
 
-def _said(sentence: str, status: int) -> Response:
-    return Response(sentence, status, mimetype="text/plain")
+def _said(refused: FilmRefused) -> Response:
+    return Response(str(refused), refused.status, mimetype="text/plain")

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
+from uuid import uuid4
 
-from flask import render_template
+from flask import Response, render_template
 
 from cds.audit import balp
-from cds.ehr.fhir_client import FhirClient
-from cds.errors import Refused, UpstreamError
-from cds.findings import Finding, Prescreen
+from cds.findings import Assertion, Evidence, Finding, Judgement, Level, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.smart import audit
-from cds.smart.patient import PatientBanner
-from cds.smart.refusals import SessionExpired
+from cds.reporting.sign_off import Standing
+from cds.smart import audit, rooms
+from cds.smart.events import Streams
+from cds.smart.people import People
+from cds.smart.query import parameter
+from cds.smart.review_form import ReviewForm, may_sign
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
-from cds.smart.shown import shown
+from cds.smart.shown import chosen, in_context
 from cds.smart.signed_in import SignedIn
+
+NONE = "none"
+"""The version of a page without a prescreen."""
+ASSERTION_IN_WORDS = {
+    Assertion.PRESENT: "says it is there",
+    Assertion.POSSIBLE: "says it may be there",
+    Assertion.NEGATED: "denies it: not counted",
+    Assertion.PAST: "of the past: not counted",
+    Assertion.OTHER_PERSON: "of another person: not counted",
+    Assertion.ASKED: "only asks about it: not counted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +43,159 @@ class Headline:
 
     finding: Finding
     basis: str
+    judgement: Judgement | None
+    """What the clinician who signed last said of it."""
 
     @classmethod
-    def of(cls, prescreen: Prescreen) -> Headline | None:
+    def of(cls, prescreen: Prescreen, standing: Standing | None) -> Headline | None:
         """None where no finding is above its threshold."""
-        worth_saying = words.worth_saying(prescreen)
-        return cls(worth_saying[0], _basis(worth_saying[0])) if worth_saying else None
+        worst = next(iter(words.worth_saying(prescreen)), None)
+        if worst is None:
+            return None
+        last = standing.reviews[-1] if standing and standing.reviews else None
+        return cls(worst, _basis(worst), last.of(worst.key) if last else None)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the clinician says that it is not there."""
+        return self.judgement is not None and not words.is_present(self.finding, self.judgement)
+
+    @property
+    def tone(self) -> str:
+        return "low" if self.refuted else self.finding.level.value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding in the table, and what the clinician said of it, or has just filled in."""
+
+    finding: Finding
+    judgement: Judgement | None
+    fault: str
+    agreed: str
+    """What agreeing means."""
+    disagreed: str
 
 
 class PatientPage:
-    """The page of the patient in context."""
+    """The page of the patient in context, or of the prescreen that is asked for."""
 
-    def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
+    def __init__(self, services: SmartServices, signed_in: SignedIn, people: People) -> None:
         self._services = services
         self._signed_in = signed_in
+        self._people = people
 
     def __call__(self) -> str:
         session, registration = self._signed_in()
-        prescreen = shown(self._services.prescreens, registration, session)
-        banner = self._banner(session, registration)
+        prescreen = find(self._services, registration, session)
         if prescreen is None:
-            return render_template("smart/no_prescreen.html", banner=banner, session=session)
+            banner = self._people.banner(session, registration, session.patient)
+            return render_template(
+                "smart/no_prescreen.html", banner=banner, session=session, rooms=rooms.of(session)
+            )
+        return self.shown(session, registration, prescreen)
+
+    def shown(
+        self, session: Session, registration: Registration, prescreen: Prescreen, form: ReviewForm | None = None
+    ) -> str:
+        """The page; with a ``form`` that could not be taken as it was filled in. That it is seen is told."""
+        banner = self._people.banner(session, registration, prescreen.patient)
         self._seen(session, registration, prescreen)
+        standing = self._services.sign_offs.standing(prescreen)
+        rows = _rows(prescreen, standing, form)
         return render_template(
             "smart/patient.html",
             banner=banner,
             session=session,
+            rooms=rooms.of(session),
             prescreen=prescreen,
-            headline=Headline.of(prescreen),
+            headline=Headline.of(prescreen, standing),
+            notable=[row for row in rows if row.finding.level is not Level.LOW],
+            unlikely=[row for row in rows if row.finding.level is Level.LOW],
+            evidence=_evidence(prescreen),
+            standing=standing,
+            reviewed=bool(standing and standing.reviews),
+            version=version(prescreen, standing),
+            signing=bool(standing and standing.signable and may_sign(session)),
+            form=form,
+            form_token=self._signed_in.form_token(),
+            act=uuid4(),
             words=words,
+            image_age=_age(prescreen),
+            assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
             notes_allowed=may_read(session.scope, "DocumentReference"),
+            explaining=self._services.explain is not None,
         )
-
-    def _banner(self, session: Session, registration: Registration) -> PatientBanner | None:
-        """From the EHR, with the user's token; None where the EHR does not let us, or does not answer."""
-        if not may_read(session.scope, "Patient"):
-            return None
-        services, base = self._services, session.fhir_server
-        auth = self._signed_in.bearer(session, registration)
-        client = FhirClient(services.http, registration, base, auth, timeout_s=services.timeout_s)
-        try:
-            patient = client.read("Patient", session.patient_id)
-        except Refused as refused:
-            if refused.status == 401:
-                raise SessionExpired("the EHR no longer takes the access token") from None
-            return None
-        except UpstreamError:
-            return None
-        exchange = audit.with_ehr(services, registration, session)
-        services.on_event(registration.tenant, balp.patient_read(exchange, session.patient, session.patient))
-        return PatientBanner.from_fhir(patient, date.today())
 
     def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:
         report = report_id(prescreen)
-        resource = f"DiagnosticReport/{report}" if report else session.patient
+        resource = f"DiagnosticReport/{report}" if report else prescreen.patient
         exchange = audit.with_browser(self._services, session)
-        self._services.on_event(registration.tenant, balp.patient_read(exchange, session.patient, resource))
+        self._services.on_event(registration.tenant, balp.patient_read(exchange, prescreen.patient, resource))
+
+
+class PatientEvents:
+    """What the patient's page listens to."""
+
+    def __init__(self, services: SmartServices, signed_in: SignedIn, streams: Streams) -> None:
+        self._services = services
+        self._signed_in = signed_in
+        self._streams = streams
+
+    def __call__(self) -> Response:
+        self._signed_in.looking_on()
+        return self._streams(self._version)
+
+    def _version(self) -> str:
+        session, registration = self._signed_in.looking_on()
+        prescreen = find(self._services, registration, session)
+        return version(prescreen, self._services.sign_offs.standing(prescreen)) if prescreen else NONE
+
+
+def find(services: SmartServices, registration: Registration, session: Session) -> Prescreen | None:
+    """The prescreen that the request names, else that in context."""
+    if id := parameter("prescreen"):
+        return chosen(services.prescreens, registration, session, id)
+    return in_context(services.prescreens, registration, session)
+
+
+def version(prescreen: Prescreen, standing: Standing | None) -> str:
+    """Changes whenever the page would."""
+    return f"{prescreen.id}.{standing.version if standing else 0}"
+
+
+def _age(prescreen: Prescreen) -> str:
+    """How old the image is that it all rests on."""
+    study = prescreen.study
+    return words.age(study.started, datetime.now(UTC)) if study and study.started else ""
 
 
 def _basis(finding: Finding) -> str:
     """What a finding rests on: ``the image (95 %) and the notes (81 %)``."""
     parts = (("the image", finding.image), ("the notes", finding.note))
     return " and ".join(f"{name} ({words.percent(p)})" for name, p in parts if p is not None)
+
+
+def _rows(prescreen: Prescreen, standing: Standing | None, form: ReviewForm | None) -> list[Row]:
+    last = standing.reviews[-1].judgements if standing and standing.reviews else ()
+    said = {judgement.finding: judgement for judgement in (form.chosen if form else last)}
+    faults = form.faults if form else {}
+    return [
+        Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))
+        for finding in prescreen.findings
+    ]
+
+
+def _meaning(finding: Finding) -> tuple[str, str]:
+    return ("not present", "present") if finding.level is Level.LOW else ("present", "not present")
+
+
+def _evidence(prescreen: Prescreen) -> list[tuple[Finding, list[Evidence]]]:
+    """By finding, the worst first; of findings of low probability only what carried them."""
+    found = []
+    for finding in prescreen.findings:
+        said = [one for one in prescreen.evidence if one.finding == finding.key]
+        if said:
+            found.append((finding, said))
+    return found

@@ -112,6 +112,31 @@ class ForeignForm(Refusal):
     what = "This page belongs to an earlier session, or the request did not come from a page of Sightline."
 
 
+class BadForm(Refusal):
+    title = "Nothing was changed"
+    what = "The form was not one that Sightline made, or not all of it arrived."
+
+
+class NotYours(Refusal):
+    status = 403
+    title = "This page is for another role"
+    what = "Your EHR says who you are, and Sightline's registration of it does not give you this page."
+    advice = "Ask whoever runs Sightline for you, if you need it."
+
+
+class NotThere(Refusal):
+    status = 404
+    title = "There is no such page"
+    what = "It is of another patient or another hospital, or it was removed."
+
+
+class Changed(Refusal):
+    status = 409
+    title = "It has changed meanwhile"
+    what = "A colleague signed or changed this before you did. Nothing of yours was recorded."
+    advice = "Go back, look at what it says now, and decide again."
+
+
 class SystemAway(Refusal):
     status = 502
     title = "A system did not answer"

@@ -6,7 +6,14 @@ import re
 
 from cds.ehr.smart_configuration import SmartConfiguration
 
-READ = {"Patient": "r", "ImagingStudy": "rs", "DocumentReference": "rs", "DiagnosticReport": "rs"}
+READ = (
+    "patient/Patient.r",
+    "patient/ImagingStudy.rs",
+    "patient/DocumentReference.rs",
+    "patient/DiagnosticReport.rs",
+)
+OF_THE_USER = ("user/Patient.rs", "user/DiagnosticReport.u")
+"""The names on the worklist, and the right to sign."""
 
 _RESOURCE = re.compile(r"(?:patient|user)/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)")
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
@@ -19,9 +26,14 @@ def asked(configuration: SmartConfiguration, launch: str) -> str:
     """
     capabilities = configuration.listed("capabilities")
     v1 = "permission-v1" in capabilities and "permission-v2" not in capabilities
-    read = (f"patient/{type_}.{'read' if v1 else letters}" for type_, letters in READ.items())
+    data = [_in_v1(scope) if v1 else scope for scope in (*READ, *OF_THE_USER)]
     online = ["online_access"] if "permission-online" in capabilities else []
-    return " ".join((launch, "openid", "fhirUser", *online, *read))
+    return " ".join((launch, "openid", "fhirUser", *online, *data))
+
+
+def _in_v1(scope: str) -> str:
+    name, _, permissions = scope.partition(".")
+    return f"{name}.{'write' if permissions == 'u' else 'read'}"
 
 
 def may_read(granted: str, type_: str) -> bool:
@@ -29,5 +41,19 @@ def may_read(granted: str, type_: str) -> bool:
 
     A scope with a query (``patient/DocumentReference.rs?category=…``) is for some of them, and does not count.
     """
+    return _may(granted, type_, "r")
+
+
+def may_update(granted: str, type_: str) -> bool:
+    """Whether ``granted`` lets change resources of a type."""
+    return _may(granted, type_, "u")
+
+
+def may_read_of_anyone(granted: str, type_: str) -> bool:
+    """Whether ``granted`` lets read resources of a type of all patients whom the user may see."""
+    return _may(" ".join(scope for scope in granted.split() if scope.startswith("user/")), type_, "r")
+
+
+def _may(granted: str, type_: str, permission: str) -> bool:
     found = filter(None, map(_RESOURCE.fullmatch, granted.split()))
-    return any(scope[1] in (type_, "*") and "r" in _V1.get(scope[2], scope[2]) for scope in found)
+    return any(scope[1] in (type_, "*") and permission in _V1.get(scope[2], scope[2]) for scope in found)

@@ -8,12 +8,16 @@ from typing import Any, Protocol
 
 import httpx
 
+from cds.audit.search import AuditTrails
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.store.valkey import Valkey
 
@@ -57,6 +61,10 @@ class SmartServices:
     open_pacs: OpenPacs
     explain: Explain
     on_event: OnEvent
+    sign_offs: SignOffs
+    model_cards: ModelCards
+    worklist: Worklist
+    audit_trails: AuditTrails
 
     @property
     def timeout_s(self) -> float:

@@ -111,6 +111,8 @@ class Session:
     """The EHR's own word for the organisation."""
     prescreen_id: str = ""
     """The prescreen of the card that we were opened from."""
+    roles: tuple[str, ...] = ()
+    """See :class:`cds.registration.Role`."""
     link_expired: bool = False
     """Whether we were opened from a card whose link is too old, or not ours."""
 
@@ -134,17 +136,22 @@ class Sessions:
 
     def get(self, secret: str | None) -> Session:
         """The session, which stays alive by this; :class:`SessionExpired` where there is none."""
+        session = self.look(secret)
+        self._sealed.prolong(str(secret), self._left(session))
+        return session
+
+    def look(self, secret: str | None) -> Session:
+        """The same for what nobody did: a session is not kept alive by a page that is left open."""
         held = self._sealed.get(secret) if secret else None
         if secret is None or held is None:
             raise SessionExpired("there is no session")
         try:
-            session = Session(**held)
+            session = Session(**held | {"roles": tuple(held.get("roles", ()))})
         except TypeError:
             raise SessionExpired("the session is of another version of ours") from None
         if session.ends <= self._clock():
             self.end(secret)
             raise SessionExpired("the access token has expired")
-        self._sealed.prolong(secret, self._left(session))
         return session
 
     def end(self, secret: str) -> None:

@@ -30,6 +30,10 @@ class SignedIn:
         g.session = session = self._renewal.fresh(self.secret, session, registration)
         return session, registration
 
+    def looking_on(self) -> tuple[Session, Registration]:
+        """The same as it stands, for a page that asks by itself, which does not keep the session alive."""
+        return self._known(self._sessions.look(self.secret))
+
     def sent_a_form(self) -> tuple[Session, Registration]:
         """The same as it stands, for a form; raises :class:`~cds.smart.refusals.ForeignForm` for a strange one."""
         found = self._known(self._sessions.get(self.secret))

@@ -44,6 +44,7 @@ GRANTS: Mapping[str, str] = {
     "resource_version": "SELECT, INSERT",
     "card": "SELECT, INSERT",
     "feedback": "SELECT, INSERT",
+    "review": "SELECT, INSERT",
     "outbox": "SELECT, INSERT, UPDATE",
     "audit_event": "SELECT, INSERT",
     "audit_head": "SELECT, INSERT, UPDATE",

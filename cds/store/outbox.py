@@ -148,11 +148,12 @@ def replace_undelivered(connection: Connection, tenant: str, idempotency_key: st
     )
 
 
-def is_under_way(connection: Connection, tenant: str, idempotency_key: str) -> bool:
-    """Whether a delivery was neither made nor given up."""
+def is_under_way(connection: Connection, tenant: str, amended: str, before: int) -> bool:
+    """Whether the delivery of that key, or an amendment to it from ``before`` this one, is still to be made."""
     found = connection.execute(
-        "SELECT 1 FROM outbox WHERE tenant = %s AND idempotency_key = %s AND next_attempt_at IS NOT NULL",
-        (tenant, idempotency_key),
+        "SELECT 1 FROM outbox WHERE tenant = %s AND next_attempt_at IS NOT NULL"
+        " AND split_part(idempotency_key, '/', 1) = %s AND id < %s",
+        (tenant, amended, before),
     )
     return found.fetchone() is not None
 

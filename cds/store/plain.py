@@ -11,10 +11,10 @@ from psycopg import sql
 from cds.store.master_key import MasterKey
 from cds.store.sealed_tables import (
     CARD,
+    ONCE_PLAIN,
     OUTBOX,
     PRESCREEN,
     RESOURCE,
-    SEALED_TABLES,
     AnyConnection,
     Key,
     Rewriting,
@@ -40,7 +40,7 @@ def seal_all(connection: AnyConnection, master: MasterKey) -> None:
 
 def seal_the_rest(connection: AnyConnection, master: MasterKey) -> None:
     """Seal what was written since, in the caller's transaction, which ends all writing by other versions."""
-    names = sql.SQL(", ").join(sql.Identifier(table.name) for table in SEALED_TABLES)
+    names = sql.SQL(", ").join(sql.Identifier(table.name) for table in ONCE_PLAIN)
     connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(names))
     _seal(connection, master, _same)
 
@@ -58,7 +58,7 @@ def _seal(connection: AnyConnection, master: MasterKey, begin: Begin) -> None:
         with begin():
             connection.execute("SELECT begin_as(%s)", (tenant,))
             provide(connection, master, tenant)
-        for table in SEALED_TABLES:
+        for table in ONCE_PLAIN:
             last: Key | None = ()
             while last is not None:
                 with begin():
@@ -71,7 +71,7 @@ def _seal(connection: AnyConnection, master: MasterKey, begin: Begin) -> None:
 
 def _find_tenants(connection: AnyConnection) -> None:
     """The owner sees all rows for as long as row-level security is not forced."""
-    for table in SEALED_TABLES:
+    for table in ONCE_PLAIN:
         name = sql.Identifier(table.name)
         connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
         connection.execute(

@@ -38,8 +38,11 @@ CARD = SealedTable("card", ("uuid",))
 FEEDBACK = SealedTable("feedback", ("card", "outcome", "outcome_timestamp"))
 OUTBOX = SealedTable("outbox", ("idempotency_key",))
 AUDIT_EVENT = SealedTable("audit_event", ("seq",))
+REVIEW = SealedTable("review", ("id",))
 
-SEALED_TABLES = (SCORE, PRESCREEN, RESOURCE, RESOURCE_VERSION, CARD, FEEDBACK, OUTBOX, AUDIT_EVENT)
+ONCE_PLAIN = (SCORE, PRESCREEN, RESOURCE, RESOURCE_VERSION, CARD, FEEDBACK, OUTBOX, AUDIT_EVENT)
+"""Those of before sealing, whose bodies were plain once (:mod:`cds.store.plain`)."""
+SEALED_TABLES = (*ONCE_PLAIN, REVIEW)
 
 
 @dataclass(frozen=True, slots=True)

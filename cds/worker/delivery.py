@@ -83,11 +83,11 @@ class Deliverer:
             self.on_delivered(connection, tenant, delivery, delivered)
 
     def _check_turn(self, tenant: str, delivery: Delivery) -> None:
-        """An amendment goes after what it amends, whose key stands before the slash in its own."""
+        """An amendment goes after what it amends, whose key stands before the slash in its own, and in turn."""
         amended, slash, _ = delivery.idempotency_key.partition("/")
         if delivery.kind == outbox.FHIR_AMENDMENT and slash:
             with self.database.transaction(tenant) as connection:
-                if outbox.is_under_way(connection, tenant, amended):
+                if outbox.is_under_way(connection, tenant, amended, before=delivery.id):
                     raise BadAnswer("what this amends is still on its way")
 
     def _send(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> Delivered:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, Outcome, Party, User
+from cds.findings import Judgement, Review, Verdict
 from cds.reporting import models, resources, tasks
+from cds.reporting.signed import signed
 from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, prescreen
 
 Resource = dict[str, Any]
@@ -78,6 +81,20 @@ UNPROFILED: dict[str, Resource] = {
 """Base R4 is all that they claim: whatever did not succeed, and what an operator's command writes."""
 
 
+REVIEW = Review(
+    "7b4e28ba-2fa1-41d2-883f-0016d3cca427",
+    WHOLE.id,
+    "Practitioner/1",
+    tuple(Judgement(finding.key, Verdict.AGREE) for finding in WHOLE.findings),
+    "Compared with 2024.",
+    datetime(2026, 11, 22, 10, tzinfo=UTC),
+)
+DISAGREES = replace(
+    REVIEW,
+    judgements=tuple(Judgement(finding.key, Verdict.DISAGREE, "An old scar.") for finding in WHOLE.findings),
+)
+
+
 def results() -> dict[str, tuple[str, Resource]]:
     """The resources of two prescreens, as they are stored and served: with all parts, and without an image."""
     found: dict[str, tuple[str, Resource]] = {}
@@ -104,7 +121,15 @@ def recall() -> dict[str, tuple[str, Resource]]:
     }
 
 
-EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS, **recall()}
+def signatures(review: Review) -> dict[str, tuple[str, Resource]]:
+    """What becomes of the first of them when a clinician signs."""
+    written = resources.resources(WHOLE)
+    held = [resources.located(one, written, SERVER) for one in written if one["resourceType"] != "Device"]
+    made = enumerate(signed(WHOLE, review, held, "final"))
+    return {f"signed: {one['resourceType']} {number}": (RESULTS[one["resourceType"]], one) for number, one in made}
+
+
+EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS, **recall(), **signatures(REVIEW)}
 
 
 def changed(name: str, change: Callable[[Resource], object]) -> tuple[str, Resource]:

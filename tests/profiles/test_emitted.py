@@ -6,7 +6,7 @@ import pytest
 
 from cds.audit import balp
 from tests.profiles.conftest import Validate
-from tests.profiles.emitted import EMITTED, RESULTS, UNPROFILED
+from tests.profiles.emitted import DISAGREES, EMITTED, RESULTS, SERVED, UNPROFILED, signatures
 from tests.profiles.validators import CANONICAL, GENERATED
 
 
@@ -44,3 +44,17 @@ def test_every_profile_is_emitted() -> None:
     }
     assert ours == {profile for profile, _ in EMITTED.values()}
     assert set(RESULTS.values()) < ours
+
+
+@pytest.mark.parametrize("name", signatures(DISAGREES))
+def test_what_a_clinician_disagrees_with_is_valid(name: str, medplum: Validate) -> None:
+    """By one validator: the other does not know the author of an annotation, which R4 has."""
+    profile, resource = signatures(DISAGREES)[name]
+    assert medplum(resource, profile) == []
+
+
+def test_a_signature_is_valid_r4(medplum: Validate) -> None:
+    """By one validator: the other warns of a second subtype that R4's extensible binding does not name."""
+    event = balp.signed_off(SERVED, "Patient/1", "DiagnosticReport/2")
+    assert "meta" not in event
+    assert medplum(event, None) == []

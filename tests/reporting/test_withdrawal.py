@@ -112,4 +112,4 @@ def test_delivered_results_are_not_touched_by_it(database: Database, made: Presc
     with database.transaction(made.tenant) as connection:
         (amendment,) = payloads(connection, made.tenant)
         assert amendment.idempotency_key == f"{made.id}/withdrawal"
-        assert not outbox.is_under_way(connection, made.tenant, made.id)
+        assert not outbox.is_under_way(connection, made.tenant, made.id, before=amendment.id)

@@ -23,6 +23,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from werkzeug.test import TestResponse
 
 from cds import app_context
+from cds.audit.search import AuditTrails
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
 from cds.errors import NoSaliency, Unknown
@@ -30,8 +31,12 @@ from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices, blueprint
+from cds.store.database import Database
 from cds.store.valkey import Valkey
 from tests.prescreens import prescreen
 
@@ -229,7 +234,12 @@ def events() -> list[tuple[str, Mapping[str, Any]]]:
 
 @pytest.fixture
 def services(
-    ehr: Ehr, keys: Keys, kept: Kept, valkey: Valkey, events: list[tuple[str, Mapping[str, Any]]]
+    ehr: Ehr,
+    keys: Keys,
+    kept: Kept,
+    valkey: Valkey,
+    database: Database,
+    events: list[tuple[str, Mapping[str, Any]]],
 ) -> Iterator[SmartServices]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
         yield SmartServices(
@@ -244,6 +254,10 @@ def services(
             open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),
             explain=overlay,
             on_event=lambda tenant, event: events.append((tenant, event)),
+            sign_offs=SignOffs(database),
+            model_cards=ModelCards(database),
+            worklist=Worklist(database),
+            audit_trails=AuditTrails(database, keys.signing.all),
         )
 
 

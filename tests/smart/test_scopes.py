@@ -19,7 +19,7 @@ def configuration(**document: Any) -> SmartConfiguration:
 def test_no_more_is_asked_than_is_read(capabilities: Any) -> None:
     assert asked(configuration(capabilities=capabilities), "launch") == (
         "launch openid fhirUser patient/Patient.r patient/ImagingStudy.rs patient/DocumentReference.rs "
-        "patient/DiagnosticReport.rs"
+        "patient/DiagnosticReport.rs user/Patient.rs user/DiagnosticReport.u"
     )
 
 
@@ -27,7 +27,8 @@ def test_of_an_ehr_that_knows_only_v1_it_is_asked_in_v1() -> None:
     scopes = asked(configuration(capabilities=["permission-v1"]), "launch/patient").split()
     assert scopes[0] == "launch/patient"
     assert "patient/Patient.read" in scopes
-    assert not any(scope.endswith((".r", ".rs")) for scope in scopes)
+    assert "user/DiagnosticReport.write" in scopes
+    assert not any(scope.endswith((".r", ".rs", ".u")) for scope in scopes)
 
 
 def test_a_refresh_token_is_asked_for_where_there_may_be_one() -> None:

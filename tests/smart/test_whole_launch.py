@@ -16,6 +16,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect, sync_playwright
 
 from cds import app_context
+from cds.audit.search import AuditTrails
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
@@ -25,7 +26,10 @@ from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
+from cds.reporting.models import ModelCards
 from cds.reporting.record import Record, kept, reported
+from cds.reporting.sign_off import SignOffs
+from cds.reporting.worklist import Worklist
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.oauth import AuthorizationServer
@@ -116,6 +120,10 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).of_study,
             explain=overlay,
             on_event=record.event,
+            sign_offs=SignOffs(hospital.database),
+            model_cards=ModelCards(hospital.database),
+            worklist=Worklist(hospital.database),
+            audit_trails=AuditTrails(hospital.database, hospital.keys.signing.all),
         )
     )
 
@@ -230,8 +238,8 @@ def test_it_opens_in_an_iframe_of_the_ehr_and_asks_nobody_else(hospital: Hospita
     )
     frame = chromium_page.frame_locator("iframe[name=app]")
     expect(frame.get_by_role("heading", level=1)).to_contain_text("Pneumothorax: high probability")
-    expect(frame.locator("img")).to_have_js_property("complete", True)
-    assert frame.locator("img").evaluate("image => image.naturalHeight") == 1024
+    expect(frame.locator("film-viewer[data-shown]")).to_be_visible()
+    assert frame.locator("film-viewer").evaluate("viewer => viewer.film.rows") == 2048
     assert frame.locator("html").evaluate("page => page.scrollWidth <= page.clientWidth")
     assert complaints == []
     assert asked == {urlsplit(hospital.sandbox.base_url).netloc, urlsplit(chromium_page.frames[1].url).netloc}

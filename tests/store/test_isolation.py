@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from cds.audit import chain, checkpoint
-from cds.store import audit_feed, cards, exports, outbox, prescreens, resources, scores, withdrawn_models
+from cds.store import audit_feed, cards, exports, outbox, prescreens, resources, reviews, scores, withdrawn_models
 from cds.store.database import Connection, Database
 from cds.store.migrate import GRANTS
 from tests.audit.test_checkpoints import KEYS
@@ -28,7 +28,9 @@ def filled(database: Database, tenant: str) -> str:
     """A tenant with a row in every table."""
     with database.transaction(tenant) as connection:
         scores.put(connection, tenant, "key", "image", {})
-        prescreens.put(connection, tenant, id=uuid4(), key="k", patient="Patient/1", fhir_server="f", body={})
+        prescreen = uuid4()
+        prescreens.put(connection, tenant, id=prescreen, key="k", patient="Patient/1", fhir_server="f", body={})
+        reviews.put(connection, tenant, id=uuid4(), prescreen=prescreen, body={})
         device = {"resourceType": "Device", "id": "d", "identifier": [{"value": "i"}]}
         resources.put(connection, tenant, device, patient="Patient/1")
         exports.create(connection, tenant, id=EXPORT, owner="o", request="r", types=["Device"])

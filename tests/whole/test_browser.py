@@ -62,10 +62,9 @@ def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) 
     app = page.frame_locator("iframe")
     expect(app.get_by_role("heading", name="Pneumothorax: high probability")).to_be_visible()
     expect(app.get_by_text("Tobias Wrenfield")).to_be_visible()
-    image = app.locator("img").first
-    expect(image).to_be_visible()
-    assert image.evaluate("image => image.complete || image.decode().then(() => true)")
-    assert image.evaluate("image => image.naturalWidth") > 500
+    viewer = app.locator("film-viewer[data-shown]")
+    expect(viewer).to_be_visible()
+    assert viewer.evaluate("viewer => viewer.film.columns") > 500
     page.get_by_role("button", name="Close").click()
 
     page.get_by_role("button", name="Change the order's priority to STAT").click()

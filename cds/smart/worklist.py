@@ -1,0 +1,155 @@
+"""``/smart/worklist``: what waits to be read, who has it, and for how long it has waited."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import Response, redirect, render_template, request, url_for
+
+from cds.audit import balp
+from cds.errors import PreconditionFailed, Unknown
+from cds.registration import Registration, Role
+from cds.reporting.worklist import OPEN, Item, State, Step, Waiting
+from cds.smart import audit, rooms
+from cds.smart.events import Streams
+from cds.smart.people import People
+from cds.smart.query import parameter
+from cds.smart.refusals import BadForm, Changed, NotThere, NotYours
+from cds.smart.services import SmartServices
+from cds.smart.session import Session
+from cds.smart.shown import sees_others
+from cds.smart.signed_in import SignedIn
+
+SHOWN = {
+    "open": ("Open", OPEN),
+    "unread": ("Unread", (State.UNREAD,)),
+    "mine": ("Mine", (State.CLAIMED,)),
+    "done": ("Done", (State.DONE,)),
+}
+"""The filters."""
+DONE_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which items of the queue are asked for."""
+
+    show: str
+    finding: str
+
+    @classmethod
+    def read(cls) -> Wanted:
+        show = parameter("show")
+        return cls(show if show in SHOWN else "open", parameter("finding"))
+
+    def of(self, items: list[Item], user: str) -> list[Item]:
+        states = SHOWN[self.show][1]
+        found = [item for item in items if item.state in states and self.finding in ("", item.finding)]
+        return [item for item in found if item.owner == user] if self.show == "mine" else found[:DONE_SHOWN]
+
+
+class WorklistPage:
+    """The queue of the session's EHR."""
+
+    def __init__(self, services: SmartServices, signed_in: SignedIn, people: People) -> None:
+        self._services = services
+        self._signed_in = signed_in
+        self._people = people
+
+    def __call__(self) -> str:
+        session, registration = self._signed_in()
+        rooms.enter(session, rooms.WORKLIST)
+        wanted, items = Wanted.read(), queue(self._services, registration, session)
+        shown = wanted.of(items, session.fhir_user)
+        self._seen(session, registration, shown)
+        return render_template(
+            "smart/worklist.html",
+            session=session,
+            rooms=rooms.of(session),
+            items=shown,
+            names=self._people.names(session, registration, {item.patient for item in shown}),
+            findings=sorted({item.finding for item in items}),
+            wanted=wanted,
+            filters=SHOWN,
+            waiting=Waiting.of(items, datetime.now(UTC)),
+            now=datetime.now(UTC),
+            version=version(items),
+            acting=Role.RADIOLOGIST in session.roles and session.fhir_user.startswith("Practitioner/"),
+            opening=sees_others(session),
+            form_token=self._signed_in.form_token(),
+        )
+
+    def _seen(self, session: Session, registration: Registration, items: list[Item]) -> None:
+        """One event for each patient (IHE BALP, "Query")."""
+        exchange = audit.with_browser(self._services, session)
+        for patient in sorted({item.patient for item in items}):
+            event = balp.patient_query(exchange, patient, "GET Task?code=review-ai-result")
+            self._services.on_event(registration.tenant, event)
+
+
+class WorklistEvents:
+    """What the worklist listens to."""
+
+    def __init__(self, services: SmartServices, signed_in: SignedIn, streams: Streams) -> None:
+        self._services = services
+        self._signed_in = signed_in
+        self._streams = streams
+
+    def __call__(self) -> Response:
+        self._version()
+        return self._streams(self._version)
+
+    def _version(self) -> str:
+        session, registration = self._signed_in.looking_on()
+        rooms.enter(session, rooms.WORKLIST)
+        return version(queue(self._services, registration, session))
+
+
+class WorklistStep:
+    """``POST /smart/worklist``: claim, release or finish one item."""
+
+    def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
+        self._services = services
+        self._signed_in = signed_in
+
+    def __call__(self) -> Response:
+        session, registration = self._signed_in.sent_a_form()
+        if Role.RADIOLOGIST not in session.roles or not session.fhir_user.startswith("Practitioner/"):
+            raise NotYours("the user is no radiologist")
+        form = request.form
+        if form.get("step") not in tuple(Step) or not form.get("version", "").isascii():
+            raise BadForm("the form does not say what to do")
+        try:
+            version = int(form.get("version", ""))
+        except ValueError:
+            raise BadForm("the form does not say which version it saw") from None
+        exchange = audit.with_browser(self._services, session)
+        try:
+            self._services.worklist.move(
+                registration.tenant,
+                session.fhir_server,
+                form.get("item", ""),
+                version,
+                Step(form["step"]),
+                session.fhir_user,
+                lambda patient, task: balp.patient_update(exchange, patient, task),
+            )
+        except PreconditionFailed as changed:
+            raise Changed(str(changed)) from None
+        except Unknown as unknown:
+            raise NotThere(str(unknown)) from None
+        back = url_for("smart.worklist", show=form.get("show") or None, finding=form.get("finding") or None)
+        return redirect(back, 303)  # type: ignore[return-value]
+
+
+def queue(services: SmartServices, registration: Registration, session: Session) -> list[Item]:
+    """All that is open, and what was done last if that is asked for."""
+    states = (*OPEN, State.DONE) if parameter("show") == "done" else OPEN
+    return services.worklist.items(registration.tenant, session.fhir_server, states)
+
+
+def version(items: list[Item]) -> str:
+    """Changes whenever the list does."""
+    return hashlib.sha256(repr([(item.id, item.version) for item in items]).encode()).hexdigest()[:16]

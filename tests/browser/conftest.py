@@ -1,0 +1,93 @@
+"""Chromium before the app, as the sandbox EHR opens it for one user or another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
+from cds.sandbox.patients.people import EMERGENCY, NURSE, RADIOLOGIST
+from tests.hospital import Hospital
+
+CHROMIUM = Path("/usr/bin/chromium")
+ORDERING = f"Practitioner/{EMERGENCY.id}"
+READING = f"Practitioner/{RADIOLOGIST.id}"
+AUDITING = f"Practitioner/{NURSE.id}"
+
+
+@dataclass
+class App:
+    """The app, and who opens it."""
+
+    hospital: Hospital
+    browser: Browser
+    said: list[str]
+
+    def window(self, width: int = 1280, **options: Any) -> BrowserContext:
+        """A browser of one's own: no cookie of another's."""
+        return self.browser.new_context(viewport={"width": width, "height": 800}, **options)
+
+    def open(self, patient: str, user: str, window: BrowserContext, *, card: bool = True) -> Page:
+        """A page on what the card of the patient's signed order speaks of."""
+        page = window.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.goto(self.launch_url(patient, user, card=card))
+        return page
+
+    def launch_url(self, patient: str, user: str, *, card: bool = True) -> str:
+        links = (
+            [link for one in self.hospital.sign(patient).cards for link in one.get("links", ())] if card else []
+        )
+        context = LaunchContext(
+            user=user,
+            patient=self.hospital.patient(patient).id,
+            app_context=links[0]["appContext"] if links else "",
+        )
+        authorization = self.hospital.desk.authorization
+        client = authorization.clients.get("sightline")
+        assert client is not None
+        handle = authorization.launches.issue(Launch(client.id, context))
+        return launch_url(client, authorization.issuer, handle)
+
+    def go(self, page: Page, path: str) -> None:
+        page.goto(f"{self.hospital.settings.base_url}{path}")
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.said.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def app(hospital: Hospital, chromium: Browser) -> Iterator[App]:
+    """Pages that complain of nothing: no error in a console, of a script or of the policy."""
+    said: list[str] = []
+    yield App(hospital, chromium, said)
+    for context in chromium.contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def window(app: App) -> BrowserContext:
+    return app.window()
+
+
+OpenAs = Callable[[str, str], Page]

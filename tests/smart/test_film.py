@@ -1,0 +1,91 @@
+"""The film in the viewer: every pixel, all that was measured, and the window that the file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from werkzeug.test import TestResponse
+
+from cds.errors import Unknown
+from cds.findings import Prescreen
+from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.pixels import read_radiograph, read_whole_range
+from cds.smart import SmartServices
+from tests.imaging.conftest import make_file
+from tests.prescreens import prescreen
+from tests.smart.conftest import Browser, Ehr, serving
+
+SignIn = Callable[[], TestResponse]
+
+
+def ramp() -> NDArray[np.uint16]:
+    return np.linspace(0, 4095, 256 * 128).astype(np.uint16).reshape(256, 128)
+
+
+def values(response: TestResponse) -> NDArray[np.uint16]:
+    """Of a PGM of two bytes to a value."""
+    head, _, body = response.data.partition(b"\n")
+    kind, columns, rows, white = head.split()
+    assert (kind, white) == (b"P5", b"65535")
+    return np.frombuffer(body, ">u2").reshape(int(rows), int(columns))
+
+
+def test_it_comes_whole_in_sixteen_bits(sign_in: SignIn, browser: Browser) -> None:
+    sign_in()
+    response = browser.get("/smart/film", {"prescreen": prescreen().id})
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    pixels = values(response)
+    assert pixels.shape == (2048, 1024)
+    assert len(np.unique(pixels)) == 4096
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT"])
+def test_its_window_shows_what_a_workstation_shows_first(photometric: str, function: str) -> None:
+    file = make_file(
+        ramp(),
+        stored=12,
+        PhotometricInterpretation=photometric,
+        WindowCenter=1500,
+        WindowWidth=1000,
+        VOILUTFunction=function,
+    )
+    film = read_whole_range(file)
+    low, high = film.window
+    assert np.allclose(np.clip((film.pixels - low) / (high - low), 0, 1), read_radiograph(file).pixels, atol=1e-5)
+    assert len(np.unique(film.pixels)) == 4096
+
+
+def test_a_curve_is_applied_and_needs_no_window() -> None:
+    file = make_file(ramp(), stored=12, WindowCenter=1500, WindowWidth=1000, VOILUTFunction="SIGMOID")
+    film = read_whole_range(file)
+    assert film.window == (0.0, 1.0)
+    assert np.array_equal(film.pixels, read_radiograph(file).pixels)
+
+
+def test_without_what_explains_nothing_is_fetched(sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
+    sign_in()
+    called = len(ehr.called)
+    response = browser.get("/smart/image/overlay/pneumothorax.png", {"prescreen": prescreen().id})
+    assert response.status_code == 404
+    assert len(ehr.called) == called
+
+
+def test_what_explains_a_finding_is_laid_over_the_film(
+    services: SmartServices, sign_in: SignIn, browser: Browser
+) -> None:
+    def explain(seen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
+        if finding != "pneumothorax":
+            raise Unknown("there is no such finding")
+        return b"a picture"
+
+    sign_in()
+    browser.client.application = serving(replace(services, explain=explain))
+    asked = {"prescreen": prescreen().id}
+    assert browser.get("/smart/image/overlay/pneumothorax.png", asked).data == b"a picture"
+    assert browser.get("/smart/image/overlay/no-such.png", asked).status_code == 404
