@@ -131,5 +131,6 @@ def test_it_prints_without_controls(app: App) -> None:
     page.wait_for_selector("film-viewer[data-shown]")
     page.emulate_media(media="print")
     expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".signing")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.pdf().startswith(b"%PDF")
