@@ -38,7 +38,7 @@ class ReviewForm:
         judgements, faults = [], {}
         for finding in prescreen.findings:
             verdict = form.get(f"verdict-{finding.key}", Verdict.AGREE if finding.level is Level.LOW else "")
-            reason = " ".join(form.get(f"reason-{finding.key}", "").split())
+            reason = " ".join(_text(form, f"reason-{finding.key}").split())
             if verdict not in tuple(Verdict):
                 faults[finding.key] = f"{finding.type.display}: choose whether you agree."
             elif verdict == Verdict.DISAGREE and not 0 < len(reason) <= MAX_REASON:
@@ -48,8 +48,13 @@ class ReviewForm:
             if verdict in tuple(Verdict):
                 said = reason if verdict == Verdict.DISAGREE else ""
                 judgements.append(Judgement(finding.key, Verdict(verdict), said))
-        comment = form.get("comment", "").strip()
+        comment = _text(form, "comment").strip()
         if len(comment) > MAX_COMMENT:
             faults[""] = f"The comment may have up to {MAX_COMMENT} letters."
         chosen = tuple(one for one in judgements if f"verdict-{one.finding}" in form)
         return cls(tuple(judgements), chosen, comment, faults)
+
+
+def _text(form: MultiDict[str, str], name: str) -> str:
+    """What was written, in lines; a control character is nobody's word."""
+    return "".join(letter for letter in form.get(name, "") if letter.isprintable() or letter in "\n\t")

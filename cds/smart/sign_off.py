@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import redirect, request
+from werkzeug import Response as BaseResponse
 from werkzeug.datastructures import MultiDict
 
 from cds.audit import balp
@@ -29,7 +30,7 @@ class SignOff:
         self._signed_in = signed_in
         self._page = page
 
-    def __call__(self) -> Response | tuple[str, int]:
+    def __call__(self) -> BaseResponse | tuple[str, int]:
         session, registration = self._signed_in.sent_a_form()
         prescreen = chosen(self._services.prescreens, registration, session, request.form.get("prescreen", ""))
         if not may_sign(session):
@@ -42,7 +43,7 @@ class SignOff:
             str(act), prescreen.id, session.fhir_user, form.judgements, form.comment, datetime.now(UTC)
         )
         self._sign(session, prescreen, review, version)
-        return redirect(f"/smart/?prescreen={prescreen.id}#report", 303)  # type: ignore[return-value]
+        return redirect(f"/smart/?prescreen={prescreen.id}#report", 303)
 
     def _sign(self, session: Session, prescreen: Prescreen, review: Review, version: int) -> None:
         exchange = audit.with_browser(self._services, session)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from flask import Response, redirect, render_template, request, url_for
+from werkzeug import Response as BaseResponse
+from werkzeug.datastructures import MultiDict
 
 from cds.audit import balp
+from cds.audit.balp import Event
 from cds.errors import PreconditionFailed, Unknown
 from cds.registration import Registration, Role
 from cds.reporting.worklist import OPEN, Item, State, Step, Waiting
@@ -76,7 +80,7 @@ class WorklistPage:
             waiting=Waiting.of(items, datetime.now(UTC)),
             now=datetime.now(UTC),
             version=version(items),
-            acting=Role.RADIOLOGIST in session.roles and session.fhir_user.startswith("Practitioner/"),
+            acting=may_act(session),
             opening=sees_others(session),
             form_token=self._signed_in.form_token(),
         )
@@ -114,34 +118,39 @@ class WorklistStep:
         self._services = services
         self._signed_in = signed_in
 
-    def __call__(self) -> Response:
+    def __call__(self) -> BaseResponse:
         session, registration = self._signed_in.sent_a_form()
-        if Role.RADIOLOGIST not in session.roles or not session.fhir_user.startswith("Practitioner/"):
+        if not may_act(session):
             raise NotYours("the user is no radiologist")
-        form = request.form
-        if form.get("step") not in tuple(Step) or not form.get("version", "").isascii():
-            raise BadForm("the form does not say what to do")
-        try:
-            version = int(form.get("version", ""))
-        except ValueError:
-            raise BadForm("the form does not say which version it saw") from None
+        id, version, step = _asked(request.form)
         exchange = audit.with_browser(self._services, session)
+
+        def said(patient: str, task: str) -> Event:
+            return balp.patient_update(exchange, patient, task)
+
         try:
             self._services.worklist.move(
-                registration.tenant,
-                session.fhir_server,
-                form.get("item", ""),
-                version,
-                Step(form["step"]),
-                session.fhir_user,
-                lambda patient, task: balp.patient_update(exchange, patient, task),
+                registration.tenant, session.fhir_server, id, version, step, session.fhir_user, said
             )
         except PreconditionFailed as changed:
             raise Changed(str(changed)) from None
         except Unknown as unknown:
             raise NotThere(str(unknown)) from None
-        back = url_for("smart.worklist", show=form.get("show") or None, finding=form.get("finding") or None)
-        return redirect(back, 303)  # type: ignore[return-value]
+        show, finding = (request.form.get(name) or None for name in ("show", "finding"))
+        return redirect(url_for("smart.worklist", show=show, finding=finding), 303)
+
+
+def may_act(session: Session) -> bool:
+    """Whether the user may take up what waits, and not only look."""
+    return Role.RADIOLOGIST in session.roles and session.fhir_user.startswith("Practitioner/")
+
+
+def _asked(form: MultiDict[str, str]) -> tuple[str, int, Step]:
+    """Which item, in the version that was seen, and what to do with it."""
+    try:
+        return str(UUID(form.get("item", ""))), int(form.get("version", "")), Step(form.get("step", ""))
+    except ValueError:
+        raise BadForm("the form does not say what to do with which version") from None
 
 
 def queue(services: SmartServices, registration: Registration, session: Session) -> list[Item]:

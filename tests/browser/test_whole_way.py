@@ -8,23 +8,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from cds.reporting.record import Record
 from cds.sandbox.query import parse
-from cds.store import outbox
-from cds.worker.service import deliverer
 from tests.browser.conftest import ORDERING, READING, App
 from tests.hospital import Hospital
 
 Resource = dict[str, Any]
-
-
-def deliver(hospital: Hospital) -> None:
-    """What the worker does."""
-    with deliverer(hospital.settings) as worker:
-        for _ in range(2):
-            with hospital.database.transaction("sandbox") as connection:
-                outbox.hurry(connection, "sandbox")
-                due = outbox.due(connection, "sandbox")
-            for id in due:
-                worker.deliver("sandbox", id)
 
 
 def reported(hospital: Hospital, name: str) -> tuple[Resource, list[Resource]]:
@@ -43,7 +30,7 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     page.goto(f"{hospital.sandbox.base_url}/patients/{hospital.patient('pneumonia').id}")
     page.get_by_role("button", name="Sign order").click()
     page.locator(".card").first.wait_for()
-    deliver(hospital)
+    hospital.work()
     page.get_by_role("button", name="See the image, the notes and the reasons", exact=True).first.click()
 
     frame = page.frame_locator("iframe")
@@ -63,7 +50,7 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     expect(frame.get_by_text("Disagreed: Aspiration, known since May.")).to_have_count(0)
     expect(frame.get_by_text("Compared with May.")).to_be_visible()
 
-    deliver(hospital)
+    hospital.work()
     report, agents = reported(hospital, "pneumonia")
     assert report["status"] == "final"
     assert report["resultsInterpreter"][0]["reference"].startswith("Practitioner/")
@@ -76,7 +63,7 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
 def test_two_read_from_one_queue(app: App) -> None:
     """What one claims the other sees at once, and cannot take."""
     app.hospital.sign("effusion")
-    deliver(app.hospital)
+    app.hospital.work()
     mine, theirs = (app.open("pneumothorax", READING, app.window()) for _ in range(2))
     for page in (mine, theirs):
         app.go(page, "/smart/worklist")
@@ -94,7 +81,7 @@ def row(page: Page) -> Locator:
 
 def test_by_keyboard_alone(app: App) -> None:
     app.hospital.sign("reassuring")
-    deliver(app.hospital)
+    app.hospital.work()
     page = app.open("pneumothorax", ORDERING, app.window())
     page.wait_for_selector("film-viewer[data-shown]")
     reached = []
@@ -114,7 +101,7 @@ def test_by_keyboard_alone(app: App) -> None:
 
 def test_a_colleagues_signature_appears_by_itself(app: App) -> None:
     app.hospital.sign("worrying")
-    deliver(app.hospital)
+    app.hospital.work()
     looking, signing = (app.open("effusion", ORDERING, app.window()) for _ in range(2))
     for page in (looking, signing):
         page.wait_for_selector("film-viewer[data-shown]")
@@ -131,5 +118,6 @@ def test_it_prints_without_controls(app: App) -> None:
     page.wait_for_selector("film-viewer[data-shown]")
     page.emulate_media(media="print")
     expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".signing")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.pdf().startswith(b"%PDF")

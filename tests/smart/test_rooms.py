@@ -116,7 +116,9 @@ class TestWorklist:
             ({"step": "steal"}, 400),
             ({"version": "x"}, 400),
             ({"version": "7"}, 409),
-            ({"item": "no-such"}, 404),
+            ({"item": "no-such"}, 400),
+            ({"item": "\0"}, 400),
+            ({"item": "3c4e28ba-2fa1-51d2-883f-0016d3cca427"}, 404),
         ],
     )
     def test_a_form_that_is_not_ours_moves_nothing(

@@ -78,6 +78,11 @@ def test_what_the_clinician_refutes_is_not_the_headline_any_more(fill: Fill, bro
     assert "high probability 93 %" not in read
 
 
+def test_what_nobody_can_have_meant_is_left_out(fill: Fill, browser: Browser) -> None:
+    assert fill(comment="Seen\0 with\x1b[1m me.").status_code == 303
+    assert "Seen with[1m me." in page(browser)
+
+
 def test_the_act_is_in_the_audit_trail(fill: Fill, database: Database, made: Prescreen) -> None:
     fill()
     with database.transaction(made.tenant) as connection:
