@@ -10,8 +10,7 @@ from cds.hooks.call import Call
 from cds.hooks.cards import Card
 from cds.hooks.chart import fhir_base
 from cds.hooks.telling import Telling
-
-_LOOKED_THROUGH = 5
+from cds.reporting.record import LOOKED_THROUGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class KnownFindings:
     def __call__(self, call: Call, worth_a_card: Callable[[Finding], bool]) -> list[Card]:
         """At most one card, about those known findings that are ``worth_a_card``."""
         tenant, base = call.client.tenant, fhir_base(call.client, call.hook)
-        prescreen = _standing(self.telling.record.recent(tenant, base, call.patient, _LOOKED_THROUGH))
+        prescreen = _standing(self.telling.record.recent(tenant, base, call.patient, LOOKED_THROUGH))
         if prescreen is None:
             return []
         outstanding = [finding for finding in prescreen.findings if worth_a_card(finding)]

@@ -43,7 +43,7 @@ _REVIEW = TypeAdapter(Review)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReportState:
     """How a report stands."""
 
     version: int
@@ -63,7 +63,7 @@ class SignOffs:
         self._database = database
         self._journal = Journal(database)
 
-    def standing(self, prescreen: Prescreen) -> Standing | None:
+    def standing(self, prescreen: Prescreen) -> ReportState | None:
         """None where there is no report: nothing was found, or nobody asked for one."""
         id = report_id(prescreen)
         with self._database.transaction(prescreen.tenant) as connection:
@@ -72,7 +72,7 @@ class SignOffs:
                 return None
             said = reviews.of_prescreen(connection, prescreen.tenant, UUID(prescreen.id))
         version = int(report["meta"]["versionId"])
-        return Standing(version, report["status"], tuple(map(_REVIEW.validate_python, said)))
+        return ReportState(version, report["status"], tuple(map(_REVIEW.validate_python, said)))
 
     def sign(self, prescreen: Prescreen, review: Review, version: int, said: Said) -> None:
         """Sign ``version`` of the prescreen's report; an act that was done before does nothing.

@@ -13,7 +13,7 @@ from cds.findings import Assertion, Evidence, Finding, Judgement, Level, Prescre
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.reporting.sign_off import Standing
+from cds.reporting.sign_off import ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
 from cds.smart.people import People
@@ -47,7 +47,7 @@ class Headline:
     """What the clinician who signed last said of it."""
 
     @classmethod
-    def of(cls, prescreen: Prescreen, standing: Standing | None) -> Headline | None:
+    def of(cls, prescreen: Prescreen, standing: ReportState | None) -> Headline | None:
         """None where no finding is above its threshold."""
         worst = next(iter(words.worth_saying(prescreen)), None)
         if worst is None:
@@ -160,7 +160,7 @@ def find(services: SmartServices, registration: Registration, session: Session) 
     return in_context(services.prescreens, registration, session)
 
 
-def version(prescreen: Prescreen, standing: Standing | None) -> str:
+def version(prescreen: Prescreen, standing: ReportState | None) -> str:
     """Changes whenever the page would."""
     return f"{prescreen.id}.{standing.version if standing else 0}"
 
@@ -177,7 +177,7 @@ def _basis(finding: Finding) -> str:
     return " and ".join(f"{name} ({words.percent(p)})" for name, p in parts if p is not None)
 
 
-def _rows(prescreen: Prescreen, standing: Standing | None, form: ReviewForm | None) -> list[Row]:
+def _rows(prescreen: Prescreen, standing: ReportState | None, form: ReviewForm | None) -> list[Row]:
     last = standing.reviews[-1].judgements if standing and standing.reviews else ()
     said = {judgement.finding: judgement for judgement in (form.chosen if form else last)}
     faults = form.faults if form else {}
