@@ -41,9 +41,9 @@ class App:
         return page
 
     def launch_url(self, patient: str, user: str, *, card: bool = True) -> str:
-        links = (
-            [link for one in self.hospital.sign(patient).cards for link in one.get("links", ())] if card else []
-        )
+        cards = self.hospital.sign(patient).cards if card else []
+        self.hospital.work()
+        links = [link for one in cards for link in one.get("links", ())]
         context = LaunchContext(
             user=user,
             patient=self.hospital.patient(patient).id,

@@ -75,6 +75,7 @@ def test_no_prescreen_and_a_models_card(opened: Opened, app: App) -> None:
 @pytest.mark.parametrize(("user", "path"), [(READING, "/smart/worklist"), (AUDITING, "/smart/audit")])
 def test_the_rooms(user: str, path: str, opened: Opened, app: App) -> None:
     app.hospital.sign("effusion")
+    app.hospital.work()
     page = opened("pneumothorax", user)
     app.go(page, path)
     expect(page.locator("tbody tr").first).to_be_visible()

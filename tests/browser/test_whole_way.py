@@ -7,9 +7,10 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from cds.reporting.record import Record
+from cds.sandbox.patients import SamplePatient
 from cds.sandbox.query import parse
 from tests.browser.conftest import ORDERING, READING, App
-from tests.hospital import Hospital
+from tests.hospital import TENANT, Hospital
 
 Resource = dict[str, Any]
 
@@ -62,21 +63,30 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
 
 def test_two_read_from_one_queue(app: App) -> None:
     """What one claims the other sees at once, and cannot take."""
-    app.hospital.sign("effusion")
+    patient = app.hospital.newcomer("effusion-j2k")
+    app.hospital.sign(patient)
     app.hospital.work()
-    mine, theirs = (app.open("pneumothorax", READING, app.window()) for _ in range(2))
-    for page in (mine, theirs):
+    windows = [app.open("pneumothorax", READING, app.window()) for _ in range(2)]
+    mine, theirs = (row(page, waiting(app.hospital, patient)) for page in windows)
+    for page, item in zip(windows, (mine, theirs), strict=True):
         app.go(page, "/smart/worklist")
-        expect(row(page)).to_be_visible()
-    row(mine).get_by_role("button", name="Claim").click()
-    expect(row(mine)).to_contain_text("me")
-    expect(row(theirs).get_by_role("button", name="Release")).to_be_visible()
-    row(mine).get_by_role("button", name="Done").click()
-    expect(row(theirs)).to_have_count(0)
+        expect(item).to_be_visible()
+    mine.get_by_role("button", name="Claim").click()
+    expect(mine).to_contain_text("me")
+    expect(theirs.get_by_role("button", name="Release")).to_be_visible()
+    mine.get_by_role("button", name="Done").click()
+    expect(theirs).to_have_count(0)
 
 
-def row(page: Page) -> Locator:
-    return page.get_by_role("row").filter(has_text="Nwachukwu-Smythe")
+def waiting(hospital: Hospital, patient: SamplePatient) -> str:
+    """The prescreen that waits for a reader."""
+    found = Record(hospital.database).latest(TENANT, hospital.sandbox.fhir_base, f"Patient/{patient.id}")
+    assert found is not None
+    return found.id
+
+
+def row(page: Page, prescreen: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.locator(f"a[href*='{prescreen}']"))
 
 
 def test_by_keyboard_alone(app: App) -> None:

@@ -174,7 +174,7 @@ def test_what_was_acknowledged_is_there_once_and_reaches_the_ehr_once(hospital: 
 def publishing(keys: Keys) -> Flask:
     """The one route of the service that the EHR calls: our public keys."""
     app = Flask("keys")
-    app.add_url_rule("/.well-known/jwks.json", view_func=keys.public_jwks)
+    app.add_url_rule("/.well-known/jwks.json", view_func=lambda: keys.signing.published(time.time()))
     return app
 
 

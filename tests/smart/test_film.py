@@ -17,7 +17,7 @@ from cds.imaging.pixels import read_radiograph, read_whole_range
 from cds.smart import SmartServices
 from tests.imaging.conftest import make_file
 from tests.prescreens import prescreen
-from tests.smart.conftest import Browser, Ehr, serving
+from tests.smart.conftest import Browser, serving
 
 SignIn = Callable[[], TestResponse]
 
@@ -66,14 +66,6 @@ def test_a_curve_is_applied_and_needs_no_window() -> None:
     film = read_whole_range(file)
     assert film.window == (0.0, 1.0)
     assert np.array_equal(film.pixels, read_radiograph(file).pixels)
-
-
-def test_without_what_explains_nothing_is_fetched(sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
-    sign_in()
-    called = len(ehr.called)
-    response = browser.get("/smart/image/overlay/pneumothorax.png", {"prescreen": prescreen().id})
-    assert response.status_code == 404
-    assert len(ehr.called) == called
 
 
 def test_what_explains_a_finding_is_laid_over_the_film(

@@ -208,7 +208,7 @@ class TestWhichPrescreen:
         assert response.status_code == 410
         assert "This prescreen was withdrawn" in text(response)
         assert "Pneumothorax" not in text(response)
-        assert events[-1][1]["outcomeDesc"] == "a model of the card's prescreen was withdrawn"
+        assert events[-1][1]["outcomeDesc"] == "a model of the prescreen was withdrawn"
 
     def test_never_another_tenants(self, page: Page, kept: Kept, ehr: Ehr, handle: Handle) -> None:
         kept.all[:] = [prescreen(tenant="another")]

@@ -56,6 +56,7 @@ def signed_in(hospital: Hospital) -> str:
         scope="openid",
         access_token="token-of-the-session",
         expires=time.time() + 600,
+        ends=time.time() + 600,
     )
     Sessions(Valkey(hospital.settings.redis_url), Keys.load(hospital.settings).session).begin(session)
     return session.access_token

@@ -17,6 +17,7 @@ from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
 
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.ehr.backend_services import BackendServices
+from cds.ehr.smart_configuration import Discovery
 from cds.errors import NotAllowed
 from cds.findings import Level, Prescreen, StudySeen
 from cds.imaging.derived import WARNING, Source
@@ -111,7 +112,7 @@ Deliver = Callable[[Registrations], Deliverer]
 
 @pytest.fixture
 def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageModel) -> Callable[..., ToPacs]:
-    access = PacsAccess(http, BackendServices(http, keys), max_bytes=2**26, timeout_s=20)
+    access = PacsAccess(http, BackendServices(http, keys, Discovery(http)), max_bytes=2**26, timeout_s=20)
 
     def make(registrations: Registrations, **changes: Any) -> ToPacs:
         return replace(ToPacs(registrations, Record(database).standing, access, model), **changes)
@@ -124,7 +125,9 @@ def delivering(database: Database, keys: Keys, http: httpx.Client, storing: Call
     def make(registrations: Registrations) -> Deliverer:
         us = party("https://cds.example")
         handlers = {outbox.DICOM_RESULTS: PacsDelivery(Record(database), us, storing(registrations))}
-        return Deliverer(database, registrations, http, BackendServices(http, keys), handlers=handlers)
+        return Deliverer(
+            database, registrations, http, BackendServices(http, keys, Discovery(http)), handlers=handlers
+        )
 
     return make
 
