@@ -132,6 +132,7 @@ def _first_calls(everyone: Hospital, like: Sequence[str], state: str, count: int
     if state == AHEAD:
         opened = [everyone.call(everyone.chart_opened(body)) for body in bodies]
         run(everyone.service_url, opened, _in_time, clients=2, seconds=AHEAD_S)
+        everyone.wait_until_known(newcomers, AHEAD_S)
     return [everyone.call(body) for body in bodies]
 
 

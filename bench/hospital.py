@@ -11,7 +11,7 @@ import json
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,6 +26,7 @@ from bench.load import Request
 from cds.databases import databases, opened, upgrade
 from cds.hooks.discovery import SERVICES
 from cds.processes import Processes
+from cds.reporting.record import Record
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr import prefetch
 from cds.sandbox.ehr.ordering import READ_SCOPES, order_context
@@ -141,6 +142,14 @@ class Hospital:
         for entry in moved["prefetch"]["studies"].get("entry", []):
             entry["resource"]["endpoint"] = [{"reference": f"Endpoint/{NOWHERE}"}]
         return moved
+
+    def wait_until_known(self, patients: Iterable[SamplePatient], within_s: float) -> None:
+        """Until of every patient a whole prescreen is recorded: a late part is finished after its call."""
+        record, due = Record(self.database), time.monotonic() + within_s
+        for patient in patients:
+            while record.latest(TENANT, self.sandbox.fhir_base, f"Patient/{patient.id}") is None:
+                assert time.monotonic() < due, "the charts that were opened were not looked at in time"
+                time.sleep(0.1)
 
     def wait_until_delivered(self, within_s: float = 10.0) -> None:
         """Until the EHR has every report, so that the worker's part is not measured with what comes next."""

@@ -14,7 +14,7 @@ from cds.hooks.client_auth import Client
 from cds.hooks.request import HookRequest
 from cds.reporting.record import Record
 
-TELLING_MS = 50
+TELLING_MS = 100
 """Of the budget, what is left for fusing, recording and sending the answer."""
 
 
