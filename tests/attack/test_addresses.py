@@ -258,6 +258,9 @@ def test_a_pacs_that_is_not_listed_is_not_called(
     assert_token_stayed(ehr)
 
 
+MOST_TRIES = 20
+
+
 @pytest.mark.parametrize(
     ("root", "answers"),
     [
@@ -275,8 +278,13 @@ def test_a_listed_pacs_cannot_send_us_on(
         ehr.has(path, {"token_endpoint": elsewhere, "issuer": elsewhere}, status, Location=elsewhere)
     studies = bundle(study(), endpoint(f"{ehr.base_url}/{root}"))
     prefetch = supplied(studies=studies)
-    assert_said(service.post(service.order(prefetch=prefetch)), "the image could not be had")
-    assert [path for path in answers if any(asked.startswith(path) for asked, _ in ehr.asked)] == list(answers)
+    # Each of the service's processes keeps a SMART configuration until it was of no use.
+    for _ in range(MOST_TRIES):
+        assert_said(service.post(service.order(prefetch=prefetch)), "the image could not be had")
+        asked = [path for path in answers if any(said.startswith(path) for said, _ in ehr.asked)]
+        if asked:
+            break
+    assert asked == list(answers)
     assert_token_stayed(ehr)
 
 

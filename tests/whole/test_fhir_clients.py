@@ -24,10 +24,17 @@ from tests.profiles.validators import PROFILES
 
 
 @pytest.fixture(scope="module")
+def patient(hospital: Hospital) -> str:
+    """The id of a patient whose report is made."""
+    patient = hospital.newcomer("pneumothorax")
+    hospital.sign(patient)
+    hospital.work()
+    return patient.id
+
+
+@pytest.fixture(scope="module")
 def token(hospital: Hospital) -> str:
     """Backend Services with the service's own key: here it is the client of its own endpoint."""
-    hospital.sign("pneumothorax")
-    hospital.work()
     keys, base = hospital.app.test_client().get("/.well-known/jwks.json").get_json(), hospital.sandbox.base_url
     from cds.keys import Keys
 
@@ -62,10 +69,9 @@ def test_the_token_is_good_here_and_nowhere_else(hospital: Hospital, token: str)
     assert httpx.get(f"{hospital.sandbox.fhir_base}/Patient", headers=bearer).status_code == 401
 
 
-def test_fhirclient(hospital: Hospital, token: str) -> None:
+def test_fhirclient(hospital: Hospital, token: str, patient: str) -> None:
     server = smart.FHIRClient(settings={"app_id": "x", "api_base": f"{hospital.settings.base_url}/fhir"}).server
     server.session.headers["Authorization"] = f"Bearer {token}"
-    patient = hospital.patient("pneumothorax").id
     reports = list(DiagnosticReport.where({"patient": patient}).perform_resources_iter(server))
     assert [report.status for report in reports] == ["preliminary"]
     (report,) = reports
@@ -78,9 +84,8 @@ def test_fhirclient(hospital: Hospital, token: str) -> None:
     assert all(agent.who.reference.startswith("Device/") for agent in provenance.agent)
 
 
-def test_fhirpy(hospital: Hospital, token: str) -> None:
+def test_fhirpy(hospital: Hospital, token: str, patient: str) -> None:
     client = SyncFHIRClient(f"{hospital.settings.base_url}/fhir", authorization=f"Bearer {token}")
-    patient = hospital.patient("pneumothorax").id
     (report,) = client.resources("DiagnosticReport").search(patient=patient).fetch()
     observations = client.resources("Observation").search(patient=patient).limit(4)
     seen: list[Any] = list(observations)
@@ -90,10 +95,10 @@ def test_fhirpy(hospital: Hospital, token: str) -> None:
     assert len(included.fetch_raw().entry) == 1 + len(seen)
 
 
-def test_fhirclient_js(hospital: Hospital, token: str) -> None:
+def test_fhirclient_js(hospital: Hospital, token: str, patient: str) -> None:
     if not (shutil.which("node") and (PROFILES / "node_modules" / "fhirclient").is_dir()):
         pytest.skip("run `npm install --no-save fhirclient` in fhir_profiles")
-    base, patient = f"{hospital.settings.base_url}/fhir", hospital.patient("pneumothorax").id
+    base = f"{hospital.settings.base_url}/fhir"
     script = Path(__file__).with_name("fhirclient.cjs")
     done = subprocess.run(["node", script, base, token, patient], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

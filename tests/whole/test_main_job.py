@@ -113,10 +113,10 @@ def test_the_audit_trail_names_reads_inference_and_call_and_holds(hospital: Hosp
 
 
 def test_the_report_reaches_the_ehr_through_the_outbox(hospital: Hospital) -> None:
-    hospital.sign("pneumothorax")
+    patient = hospital.newcomer("pneumothorax")
+    hospital.sign(patient)
     hospital.work()
-    patient = hospital.patient("pneumothorax").id
-    assert len(chart.reports(hospital.sandbox.records, patient)) == 1
+    assert len(chart.reports(hospital.sandbox.records, patient.id)) == 1
 
 
 class TestRefusals:
