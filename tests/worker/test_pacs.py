@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,7 +38,10 @@ from cds.store import outbox
 from cds.store.database import Database
 from cds.worker.delivery import Deliverer
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.service import deliverer
 from tests.imaging.conftest import make_file
+from tests.master import MASTER_KEY
+from tests.opened import events
 from tests.prescreens import EFFUSION, MASS, PNEUMOTHORAX, prescreen
 from tests.worker.conftest import BASE, REGISTRATION, TENANT
 
@@ -175,6 +180,30 @@ def test_report_and_captures_join_the_film_in_a_real_pacs(
         assert one.SeriesDescription == WARNING
     # The same order signed again is the same delivery.
     assert put(database, registrations, seen) == [(id, destination)]
+
+
+@pytest.mark.orthanc
+def test_the_worker_as_it_is_configured_delivers_and_audits(
+    pacs: Pacs, seen: Prescreen, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    ((id, _),) = put(database, pacs.registrations("SR"), seen)
+    entry = REGISTRATION | {"pacs": [{"root": pacs.root, "auth": f"basic:{SECRET}", "results": ["SR"]}]}
+    file = tmp_path / "registrations.json"
+    file.write_text(json.dumps([entry]))
+    settings = Settings(
+        data_dir=tmp_path, database_url=database_url, registrations_file=file, master_key=MASTER_KEY
+    )
+    with deliverer(settings) as configured:
+        configured.deliver(TENANT, id)
+    assert error(database, id) is None
+    assert len(pacs.held()) == 1
+    with database.transaction(TENANT) as connection:
+        *_, read, updated = events(connection, TENANT)
+    for event, happened in ((read, "read"), (updated, "update")):
+        assert event["subtype"][0]["code"] == happened
+        assert event["entity"][0]["what"]["reference"] == "ImagingStudy/s1"
+        assert event["entity"][1]["what"]["reference"] == "Patient/p1"
+        assert pacs.root in str(event["agent"])
 
 
 @pytest.mark.orthanc
