@@ -2,8 +2,8 @@
 
 What is measured, in a PostgreSQL of its own (embedded, default settings, every commit flushed to disk):
 
-    *Append*: prescreen, report, observations, provenance, delivery and audit events in one transaction, by one thread
-    and by eight: what a hook writes and what the worker adds, together.
+    *Append*: prescreen, report, observations, provenance, delivery and audit events in one transaction, by one
+    thread and by eight: what a hook writes and what the worker adds, together.
 
     *One event*: a transaction that adds one audit event, at the beginning of a chain and at its end.
 
