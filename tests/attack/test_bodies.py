@@ -54,17 +54,23 @@ def test_what_is_no_request_is_400(name: str, path: str, service: Service) -> No
         assert_outcome(service.post(NO_JSON[name], path=path), 400, "not JSON|JSON object|answers the hook")
 
 
+LAST = ("Connection", "close")
+
+
 class TestSize:
+    """Whoever sends too much has no other call on that line: the rest of it is still coming."""
+
     def test_one_byte_too_many_is_413(self, service: Service) -> None:
+        headers = [("Authorization", f"Bearer {service.token()}"), LAST]
         with service.audited(TENANT, "larger than"):
-            assert_outcome(service.post(b" " * (LIMIT + 1)), 413, "larger than")
+            assert_outcome(service.post(b" " * (LIMIT + 1), headers=headers), 413, "larger than")
 
     def test_so_it_is_in_chunks_that_announce_nothing(self, service: Service) -> None:
         def chunks() -> Iterator[bytes]:
             for _ in range(LIMIT // 65536 + 2):
                 yield b" " * 65536
 
-        headers = {"Authorization": f"Bearer {service.token()}"}
+        headers = [("Authorization", f"Bearer {service.token()}"), LAST]
         with service.audited(TENANT, "larger than"):
             try:
                 answer = service.http.post(PATH, content=chunks(), headers=headers)
@@ -88,7 +94,11 @@ class TestSize:
     def test_a_compressed_body_is_415(self, coding: str, path: str, service: Service) -> None:
         """RFC 9110 §15.5.16: and which codings would do."""
         bomb = gzip.compress(b" " * LIMIT) if "gzip" in coding.lower() else zlib.compress(b" " * LIMIT)
-        headers = [("Authorization", f"Bearer {service.token(aud=PUBLIC + path)}"), ("Content-Encoding", coding)]
+        headers = [
+            ("Authorization", f"Bearer {service.token(aud=PUBLIC + path)}"),
+            ("Content-Encoding", coding),
+            LAST,
+        ]
         with service.audited(TENANT, "must not be compressed"):
             answer = service.post(bomb, path=path, headers=headers)
         assert_outcome(answer, 415, "must not be compressed")
