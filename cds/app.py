@@ -43,12 +43,10 @@ from cds.hooks.order_sign import OrderSign
 from cds.hooks.patient_view import PatientView
 from cds.hooks.telling import Telling
 from cds.hooks.work_ahead import WorkAhead
-from cds.keys import Keys
 from cds.notes.deidentification import Deidentifier, TokenClassifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
-from cds.registration import Registrations
 from cds.reporting import models
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, report_due
@@ -179,18 +177,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
     )
     tokens = Tokens(registrations, http, keys, issuer_keys, f"{settings.base_url}/fhir")
-    app.register_blueprint(fhir.blueprint(_fhir_endpoint(settings, keys, registrations, database, valkey, tokens)))
+    endpoint = Endpoint(
+        us,
+        f"{settings.base_url}/fhir",
+        Admission(us, tokens, valkey, record),
+        registrations,
+        database,
+        record,
+        Pages(keys.handle),
+    )
+    app.register_blueprint(fhir.blueprint(endpoint))
     return app
-
-
-def _fhir_endpoint(
-    settings: Settings,
-    keys: Keys,
-    registrations: Registrations,
-    database: Database,
-    valkey: Valkey,
-    tokens: Tokens,
-) -> Endpoint:
-    us, base, record = party(settings.base_url), f"{settings.base_url}/fhir", Record(database)
-    admission = Admission(us, tokens, valkey, record)
-    return Endpoint(us, base, admission, registrations, database, record, Pages(keys.handle))
