@@ -141,14 +141,13 @@ class _Signing:
         payload = collection(
             [*map(content, devices.values()), *(relative(one, prescreen.fhir_server) for one in amended)]
         )
-        outbox.replace_undelivered(connection, prescreen.tenant, prescreen.id, payload)
-        outbox.enqueue(
+        outbox.amend(
             connection,
             prescreen.tenant,
-            kind=outbox.FHIR_AMENDMENT,
+            amended=prescreen.id,
+            by=f"sign-off/{self._review.id}",
             destination=prescreen.fhir_server,
             payload=payload,
-            idempotency_key=f"{prescreen.id}/sign-off/{self._review.id}",
         )
 
 

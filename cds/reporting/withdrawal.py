@@ -109,12 +109,11 @@ def _provenance(prescreen: Prescreen, targets: list[Resource], reason: str) -> R
 def _tell_the_ehr(connection: Connection, prescreen: Prescreen, taken_back: list[Resource]) -> None:
     """Results that have not arrived yet arrive as taken back; those that have are amended."""
     payload: dict[str, Any] = collection([relative(one, prescreen.fhir_server) for one in taken_back])
-    outbox.replace_undelivered(connection, prescreen.tenant, prescreen.id, payload)
-    outbox.enqueue(
+    outbox.amend(
         connection,
         prescreen.tenant,
-        kind=outbox.FHIR_AMENDMENT,
+        amended=prescreen.id,
+        by="withdrawal",
         destination=prescreen.fhir_server,
         payload=payload,
-        idempotency_key=f"{prescreen.id}/withdrawal",
     )

@@ -148,6 +148,22 @@ def replace_undelivered(connection: Connection, tenant: str, idempotency_key: st
     )
 
 
+def amend(connection: Connection, tenant: str, *, amended: str, by: str, destination: str, payload: Body) -> None:
+    """Results of the key ``amended`` that have not arrived yet arrive as ``payload``; those that have are amended.
+
+    ``by`` tells the amendments of the same results apart.
+    """
+    replace_undelivered(connection, tenant, amended, payload)
+    enqueue(
+        connection,
+        tenant,
+        kind=FHIR_AMENDMENT,
+        destination=destination,
+        payload=payload,
+        idempotency_key=f"{amended}/{by}",
+    )
+
+
 def is_under_way(connection: Connection, tenant: str, amended: str, before: int) -> bool:
     """Whether the delivery of that key, or an amendment to it from ``before`` this one, is still to be made."""
     found = connection.execute(
