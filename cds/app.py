@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
-    engine = LocalEngine(
+    engine = LocalEngine.load(
         in_use(settings, "image"),
         in_use(settings, "note"),
         device=settings.device,

@@ -60,7 +60,7 @@ def pacs(film: bytes) -> Pacs:
 
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
-    return LocalEngine(in_use(Settings(), "image"), in_use(Settings(), "note"), device="cpu")
+    return LocalEngine.load(in_use(Settings(), "image"), in_use(Settings(), "note"), device="cpu")
 
 
 @pytest.fixture

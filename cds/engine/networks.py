@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
+from transformers.utils import logging
 
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
@@ -24,7 +25,9 @@ def image_network(bundle: Bundle) -> nn.Module:
     """Called with ``pixel_values``; raises :class:`ModelError` where it does not load or fit the bundle."""
     if (bundle.directory / ONNX_FILE).is_file():
         return _fitted(OnnxNetwork(bundle), bundle, outputs=None)
-    return _transformer(AutoModelForImageClassification, bundle)
+    # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
+    network = _transformer(AutoModelForImageClassification, bundle)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def note_network(bundle: Bundle) -> nn.Module:
@@ -87,6 +90,7 @@ class OnnxNetwork(nn.Module):
 
 
 def _transformer(auto: Any, bundle: Bundle) -> nn.Module:
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         network = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as wrong:

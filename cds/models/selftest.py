@@ -23,7 +23,7 @@ def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
     """The engine of the service with ``bundle`` in its place."""
     image = bundle if bundle.version.kind == "image" else in_use(settings, "image")
     note = bundle if bundle.version.kind == "note" else in_use(settings, "note")
-    return LocalEngine(image, note, device=settings.device, threads=settings.torch_threads)
+    return LocalEngine.load(image, note, device=settings.device, threads=settings.torch_threads)
 
 
 def self_test(settings: Settings, bundle: Bundle) -> list[str]:

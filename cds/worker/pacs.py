@@ -14,7 +14,6 @@ from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
 from cds.engine.active import in_use
-from cds.engine.device import torch_device
 from cds.engine.image import ImageReader
 from cds.errors import Missing, NoSaliency, NotAllowed
 from cds.findings import Finding, Level, Prescreen, StudySeen
@@ -54,8 +53,7 @@ class ImageModel:
         """Raise :class:`~cds.errors.ModelError` where it does not load."""
         with self._lock:
             if self._reader is None:
-                bundle = in_use(self._settings, "image")
-                self._reader = ImageReader(bundle, torch_device(self._settings.device))
+                self._reader = ImageReader.load(in_use(self._settings, "image"), self._settings.device)
             return self._reader
 
 
