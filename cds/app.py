@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,8 +17,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
-from cds.engine.bundles import Bundle
-from cds.engine.local import LocalEngine
+from cds.engine.process.client import EngineProcess
 from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
@@ -43,7 +40,8 @@ from cds.hooks.order_sign import OrderSign
 from cds.hooks.patient_view import PatientView
 from cds.hooks.telling import Telling
 from cds.hooks.work_ahead import WorkAhead
-from cds.notes.deidentification import Deidentifier, TokenClassifier
+from cds.inference.engine import Engine, Models
+from cds.inference.socket import socket_of
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
@@ -82,31 +80,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
-    engine = LocalEngine.load(
-        in_use(settings, "image"),
-        in_use(settings, "note"),
-        device=settings.device,
-        threads=settings.torch_threads,
-    )
+    running = Models.in_use(settings)
+    engine_process = EngineProcess(socket_of(settings), running.digests)
+    engine = Engine(running, engine_process)
     fused = in_use(settings, "fusion")
     fusion = LateFusion.from_bundle(fused)
     threads = settings.web_threads
-    classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
-    deidentifier = Deidentifier(keys.pseudonym, classifier)
-    cores = threading.Semaphore(max(1, (os.cpu_count() or 1) // settings.web_workers))
     once = Once(valkey)
     prescreen = Prescreening(
         engine,
         fusion,
-        deidentifier,
         record,
         once=once,
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
-        cores=cores,
     )
-    engine.warm_up()
-    loaded = [(bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused)]
+    loaded = [(bundle.version, bundle.directory) for bundle in (running.image, running.note, fused)]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)
@@ -132,7 +121,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # No redirect to a tidier path: the aud of a JWT is the very address that was called.
     app.url_map.merge_slashes = False
-    app.register_blueprint(health.blueprint(database, valkey))
+    app.register_blueprint(health.blueprint(database, valkey, engine_process))
     door = Door(
         us,
         ClientAuthentication(registrations, issuer_keys, valkey),
@@ -152,9 +141,9 @@ def create_app(settings: Settings | None = None) -> Flask:
             record=record,
         )
     )
-    assessing = Assessing(engine, fusion, deidentifier, cores)
+    assessing = Assessing(engine, fusion)
     app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
-    explaining = Explaining(engine, database, once=once, cores=cores)
+    explaining = Explaining(engine, database, once=once)
     app.register_blueprint(
         smart.blueprint(
             SmartServices(

@@ -11,18 +11,15 @@ import logging
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
-from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
@@ -30,14 +27,13 @@ from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection
 from cds.engine.bundles import Bundle
-from cds.errors import NoteError, SightlineError
+from cds.errors import Busy, NoteError, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
     Missing,
     ModelVersion,
     NoteReading,
-    NoteSeen,
     Part,
     PartScore,
     Prescreen,
@@ -45,14 +41,11 @@ from cds.findings import (
 )
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed
-from cds.imaging.pixels import Radiograph, read_radiograph
+from cds.imaging.film import Film
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
-from cds.notes.evidence import Source, evidence, placed
-from cds.notes.extraction import extract
-from cds.notes.reading import prepare, worth_reading
+from cds.inference.engine import Engine
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
@@ -64,17 +57,6 @@ _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 Reading = TypeVar("Reading")
 
 _log = logging.getLogger(__name__)
-
-
-class Engine(Protocol):
-    """Where the models run (:mod:`cds.engine`)."""
-
-    image_bundle: Bundle
-    note_bundle: Bundle
-
-    def score_image(self, pixels: NDArray[np.float32], /) -> PartScore: ...
-
-    def score_note(self, text: str, /) -> PartScore: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +81,25 @@ class NothingThere(SightlineError):
 class Prescreening:
     """Everything that a prescreen needs, and the prescreen itself.
 
-    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in. Only
-    under ``cores``, which lets in as many as there are, is anything computed: more at once would delay them all.
+    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in.
     """
 
     def __init__(
         self,
         engine: Engine,
         fusion: LateFusion,
-        deidentifier: Deidentifier,
         record: Record,
         *,
         once: Once,
         images: Executor,
         notes: Executor,
-        cores: AbstractContextManager[Any],
     ) -> None:
         self._engine = engine
         self._fusion = fusion
-        self._deidentifier = deidentifier
         self._record = record
         self._once = once
         self._images = images
         self._notes = notes
-        self._cores = cores
 
     def __call__(self, subject: Subject, chart: Chart, deadline: Deadline) -> Prescreen:
         """Score image and notes side by side, and fuse; the same inputs and models give the same prescreen.
@@ -145,37 +122,38 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.image_bundle)
+        self._check_standing(subject, self._engine.models.image)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
+        key = _digest(subject.fhir_server, chart.studies(), self._engine.models.image.version.digest)
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
         selection = imaging_studies.select(chart.studies(), chart.endpoints())
 
         def answer() -> ImageReading:
-            reading = self._score_image(subject, selection, watch)
+            reading = self._score_image(subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
 
-    def _score_image(self, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
+    def _score_image(
+        self, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
         if not selection.candidates:
             raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
-        size = self._engine.image_bundle.input["height"]
 
-        def decode(file: bytes) -> Radiograph:
-            with self._cores, watch("decode image"):
-                return read_radiograph(file, at_least=OVERSAMPLING * size)
+        def decode(file: bytes) -> Film:
+            with watch("decode image"):
+                return self._engine.read_film(file, deadline)
 
         with watch("find image"):
             pacs = subject.pacs(study.root)
             choice = choose(pacs.instances(study.study_uid))
         with watch("fetch and decode image"):
             film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
-        with self._cores, watch("score image"):
-            score = self._engine.score_image(framed(film.pixels, self._engine.image_bundle.input))
+        with watch("score image"):
+            score = self._engine.score_film(film, deadline)
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -194,12 +172,12 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.note_bundle)
+        self._check_standing(subject, self._engine.models.note)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
-        models = (self._deidentifier.classifier_digest, self._engine.note_bundle.version.digest)
+        models = [bundle.version.digest for bundle in (self._engine.models.identifiers, self._engine.models.note)]
         key = _digest(subject.fhir_server, references, lacking, models, WITH_EVIDENCE)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
@@ -209,29 +187,27 @@ class Prescreening:
             known = _known(subject, chart)
 
         def answer() -> NoteReading:
-            reading = replace(self._score_notes(contents, known, watch), lacking=lacking)
+            reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
             return self._record.keep_note_reading(subject.tenant, key, reading)
 
         return self._once(f"note:{subject.tenant}:{key}", kept, answer)
 
     def _score_notes(
-        self, contents: Sequence[Document | SightlineError], known: KnownIdentifiers, watch: Stopwatch
+        self,
+        contents: Sequence[Document | SightlineError],
+        known: KnownIdentifiers,
+        deadline: Deadline,
+        watch: Stopwatch,
     ) -> NoteReading:
-        with self._cores, watch("de-identify"):
-            readable = list(_readable(contents))
-            if not readable:
-                raise NoteError("none of the notes could be read")
-            seen = tuple(_seen(document) for document, _ in readable)
-            written = [text for _, text in readable]
-            sources = [
-                Source(note.digest, text, read, self._deidentifier.deidentify(read, known))
-                for note, text, read in zip(seen, written, worth_reading(written), strict=True)
-            ]
-        with self._cores, watch("score notes"):
-            text = prepare([source.deidentified.text for source in sources])
-            score = self._engine.score_note(text)
-            shown = placed(evidence(text, score), sources)
-        return NoteReading(seen, score, unread=len(contents) - len(readable), evidence=shown)
+        documents = [document for document in contents if isinstance(document, Document)]
+        if not documents:
+            raise NoteError("none of the notes could be read")
+        with watch("de-identify"):
+            read = self._engine.read_notes(documents, known, deadline)
+        with watch("score notes"):
+            score = self._engine.score_notes(read, deadline)
+            shown = self._engine.evidence(read, score, deadline)
+        return NoteReading(read.notes, score, unread=len(contents) - len(read.notes), evidence=shown)
 
     # Both together.
 
@@ -270,7 +246,7 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
-    except NotInTime:
+    except (NotInTime, Busy):
         return _late(part)
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.", fault=False)
@@ -317,20 +293,6 @@ def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
         by_type["Organization"],
         subject=f"{subject.fhir_server}/{subject.patient}",
     )
-
-
-def _readable(contents: Iterable[Document | SightlineError]) -> Iterator[tuple[Document, str]]:
-    """The documents that can be had and read, with their words; the card says how many could not."""
-    for document in contents:
-        if isinstance(document, Document):
-            with suppress(NoteError):
-                text = extract(document.content, document.content_type, conclusion=document.conclusion)
-                yield document, text
-
-
-def _seen(document: Document) -> NoteSeen:
-    digest = hashlib.sha256(document.content).hexdigest()
-    return NoteSeen(document.reference, document.title, document.written, digest)
 
 
 def _digest(*parts: Any) -> str:

@@ -1,7 +1,10 @@
 """gunicorn for one server: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``. Every figure is a setting."""
 
 import sys
+from typing import Any
 
+from cds.processes import KeptAlive
+from cds.serving import environment, python
 from cds.settings import Settings
 
 # A thread that answers waits for one that computes each time it comes back from the database: not 5 ms each time.
@@ -27,6 +30,18 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
+
+# The models run in a process of their own, which all workers share; it is there as long as the web server is.
+_engine = KeptAlive(python("-m", "cds.cli", "engine"), environment(_settings))
+
+
+def on_starting(server: Any) -> None:
+    _engine.start()
+
+
+def on_exit(server: Any) -> None:
+    _engine.stop()
+
 
 # gunicorn 27 opens a control socket in the working directory unless told not to.
 control_socket_disable = True

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,6 +28,7 @@ from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.worker.service import deliverer
+from tests.engines import engine_of
 from tests.master import MASTER_KEY
 from tests.serving import listening
 
@@ -90,7 +92,7 @@ def hospital(
     valkey_url: str,
 ) -> Iterator[Hospital]:
     home = tmp_path_factory.mktemp("hospital")
-    with listening() as ehr, listening() as service:
+    with listening() as ehr, listening() as service, ExitStack() as running:
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
         registrations = home / "registrations.json"
@@ -107,6 +109,7 @@ def hospital(
             master_key=MASTER_KEY,
         )
         service.app = create_app(settings)
+        running.enter_context(engine_of(settings))
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
         load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]

@@ -39,7 +39,7 @@ class LocalEngine:
         """
         return self._image_reader.score(pixels, deadline)
 
-    def explain_image(self, pixels: Picture, finding: str) -> Picture:
+    def explain_image(self, pixels: Picture, finding: str, deadline: Deadline = NEVER) -> Picture:
         """Which of ``pixels`` speak for ``finding`` (:meth:`~cds.engine.image.ImageReader.explain`)."""
         return self._image_reader.explain(pixels, finding)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cds.errors import ImagingError, UnsupportedSyntax, UpstreamError
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.pixels import Radiograph
+from cds.imaging.pixels import Described
 from cds.imaging.selection import Candidate
+
+Film = TypeVar("Film", bound=Described)
 
 
 def retrieve(
-    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Radiograph]
-) -> Radiograph:
-    """The radiograph, read by ``decode``, which is :func:`~cds.imaging.pixels.read_radiograph` or calls it.
+    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Film]
+) -> Film:
+    """The film as ``decode`` reads it: :func:`~cds.imaging.pixels.read_radiograph`, or something that calls it.
 
     Raises a leaf of :class:`UpstreamError`, or :class:`ImagingError` where the film cannot be used, is another
     than the one that was asked for, or is not what the search said: the file has the last word.

@@ -19,7 +19,7 @@ from cds.errors import Missing, NoSaliency, NotAllowed
 from cds.findings import Finding, Level, Prescreen, StudySeen
 from cds.imaging.derived import Source
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed
+from cds.imaging.framing import OVERSAMPLING, framed, placement
 from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
@@ -133,7 +133,8 @@ class ToPacs:
                 f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
                 f"What speaks for it (Grad-CAM): {words.model(model.bundle.version)}",
             )
-            colours = picture(film.pixels, on_film(saliency, film.pixels, model.bundle.input), lines)
+            shown = on_film(saliency, placement(film.pixels, model.bundle.input), film.pixels.shape)
+            colours = picture(film.pixels, shown, lines)
             writing = film.burned_in is not False
             yield secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing)
 

@@ -9,7 +9,8 @@ from cds.engine.bundles import Bundle
 from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader, pooled
 from cds.findings import FINDINGS, PartScore
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.reading import prepare
 
 DIRECTORY = Path(__file__).parents[2] / "models" / "clinical-note"

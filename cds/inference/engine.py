@@ -1,0 +1,111 @@
+"""The engine as the use cases know it: films and notes in, scores and evidence out, each by a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, Self
+
+from cds.deadline import Deadline
+from cds.ehr.documents import Document
+from cds.engine.active import in_use
+from cds.engine.bundles import Bundle
+from cds.engine.image import Picture
+from cds.engine.local import LocalEngine
+from cds.findings import Evidence, NoteSeen, PartScore
+from cds.imaging.film import Film
+from cds.notes.context import PatientContext
+from cds.notes.deidentification.known import KnownIdentifiers
+from cds.notes.evidence import Source
+from cds.settings import Settings
+
+Operation = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The bundles that an engine runs."""
+
+    image: Bundle
+    note: Bundle
+    identifiers: Bundle
+    """What finds the names that no pattern knows."""
+
+    @classmethod
+    def in_use(cls, settings: Settings) -> Self:
+        """Raise :class:`~cds.errors.ModelError` where one cannot be used."""
+        identifiers = Bundle.load(settings.models_dir / settings.deid_bundle).expect("identifiers")
+        return cls(in_use(settings, "image"), in_use(settings, "note"), identifiers)
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        return tuple(bundle.version.digest for bundle in (self.image, self.note, self.identifiers))
+
+
+@dataclass(frozen=True, slots=True)
+class NotesRead:
+    """Notes without identifiers. Made for one call: the sources hold what the patient's record alone may keep."""
+
+    text: str
+    """What the model is to read."""
+    notes: tuple[NoteSeen, ...]
+    sources: tuple[Source, ...]
+
+
+class Ask(Protocol):
+    """Has an operation done, here or elsewhere (:class:`~cds.engine.process.client.EngineProcess`)."""
+
+    def __call__(self, operation: str, deadline: Deadline, /, *arguments: Any) -> Any: ...
+
+
+class Engine:
+    """Each method raises :class:`~cds.errors.EngineError` where there is no answer by the deadline."""
+
+    def __init__(self, models: Models, ask: Ask) -> None:
+        self.models = models
+        self._ask = ask
+
+    def read_film(self, data: bytes, deadline: Deadline) -> Film:
+        """A DICOM file as the image model reads it; raises :class:`~cds.errors.ImagingError`."""
+        film: Film = self._ask("read film", deadline, data)
+        return film
+
+    def score_film(self, film: Film, deadline: Deadline) -> PartScore:
+        score: PartScore = self._ask("score image", deadline, film.picture)
+        return score
+
+    def explain_film(self, film: Film, finding: str, deadline: Deadline) -> Picture:
+        """Which places of ``film.picture`` speak for a finding; raises :class:`~cds.errors.NoSaliency`."""
+        saliency: Picture = self._ask("explain image", deadline, film.picture, finding)
+        return saliency
+
+    def read_notes(self, documents: Sequence[Document], known: KnownIdentifiers, deadline: Deadline) -> NotesRead:
+        """Notes without identifiers; raises :class:`~cds.errors.NoteError` where none can be read."""
+        read: NotesRead = self._ask("read notes", deadline, documents, known)
+        return read
+
+    def read_account(
+        self, context: PatientContext, note: str, nobody: KnownIdentifiers, deadline: Deadline
+    ) -> NotesRead:
+        """What a caller without FHIR tells of a patient; raises :class:`~cds.errors.NoteError`."""
+        read: NotesRead = self._ask("read account", deadline, context, note, nobody)
+        return read
+
+    def score_notes(self, read: NotesRead, deadline: Deadline) -> PartScore:
+        score: PartScore = self._ask("score note", deadline, read.text)
+        return score
+
+    def evidence(self, read: NotesRead, score: PartScore, deadline: Deadline) -> tuple[Evidence, ...]:
+        """What in the notes carried ``score``, and what names a finding that is not there."""
+        found: tuple[Evidence, ...] = self._ask("find evidence", deadline, read, score)
+        return found
+
+
+def by_models(engine: LocalEngine) -> dict[str, Operation]:
+    """The operations of the models, which take the deadline as their last argument."""
+    return {
+        "score image": engine.score_image,
+        "score note": engine.score_note,
+        "explain image": engine.explain_image,
+    }

@@ -1,0 +1,59 @@
+"""``cds engine``: everything loaded once, then one process for the models and one for each core."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from functools import partial
+from pathlib import Path
+
+from cds.engine.process.core import compute
+from cds.engine.process.server import Server
+from cds.engine.process.supervisor import supervise
+from cds.inference.engine import Models, by_models
+from cds.inference.reading import Reading, on_cores
+from cds.inference.socket import socket_of
+from cds.keys import Keys
+from cds.notes.deidentification.classifier import TokenClassifier
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serve until we are interrupted; raises :class:`~cds.errors.SightlineError` where a model cannot be used."""
+    # What the tokenizers and torch would start does not survive a fork, which takes one thread along.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    import torch  # noqa: PLC0415 (seconds)
+
+    torch.set_num_threads(1)
+    path = socket_of(settings)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    models = Models.in_use(settings)
+    cores = os.cpu_count() or 1
+    threads = settings.torch_threads or cores
+    _beside(partial(_prepare, models, path.parent, settings, threads))
+    deidentifier = Deidentifier(Keys.load(settings).pseudonym, TokenClassifier(models.identifiers))
+    reading = on_cores(Reading(deidentifier, models.image.input))
+
+    def hold_models() -> None:
+        from cds.engine.running import begun  # noqa: PLC0415 (seconds, and memory of this process alone)
+
+        engine = begun(models.image, models.note, path.parent, settings, threads)
+        Server(by_models(engine), frozenset(reading), cores, models.digests).serve(path)
+
+    core = partial(compute, path, reading)
+    supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})
+
+
+def _prepare(models: Models, directory: Path, settings: Settings, threads: int) -> None:
+    from cds.engine.running import prepare  # noqa: PLC0415
+
+    for bundle in (models.image, models.note):
+        prepare(bundle, directory, settings, threads)
+
+
+def _beside(work: partial[None]) -> None:
+    """In a process that ends after it. What fails there is found out again by whoever loads the models."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
