@@ -12,7 +12,7 @@ from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
 from cds.inference.engine import Models, by_models
 from cds.inference.reading import Reading, on_cores
-from cds.inference.socket import socket_of
+from cds.inference.socket import made, socket_of
 from cds.keys import Keys
 from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.deidentifier import Deidentifier
@@ -26,19 +26,20 @@ def run(settings: Settings) -> None:
     import torch  # noqa: PLC0415 (seconds)
 
     torch.set_num_threads(1)
-    path = socket_of(settings)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, kept = socket_of(settings), settings.home() / "engine"
+    made(path)
+    kept.mkdir(mode=0o700, exist_ok=True)
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
-    _beside(partial(_prepare, models, path.parent, settings, threads))
+    _beside(partial(_prepare, models, kept, settings, threads))
     deidentifier = Deidentifier(Keys.load(settings).pseudonym, TokenClassifier(models.identifiers))
     reading = on_cores(Reading(deidentifier, models.image.input))
 
     def hold_models() -> None:
         from cds.engine.running import begun  # noqa: PLC0415 (seconds, and memory of this process alone)
 
-        engine = begun(models.image, models.note, path.parent, settings, threads)
+        engine = begun(models.image, models.note, kept, settings, threads)
         Server(by_models(engine), frozenset(reading), cores, models.digests).serve(path)
 
     core = partial(compute, path, reading)

@@ -121,8 +121,9 @@ class Service:
         self.record = record = Record(database)
         keys = Keys.load(Settings(data_dir=home))
         backend = BackendServices(http, keys, Discovery(http))
+        self.engine = Engine(MODELS, self.models)
         prescreen = Prescreening(
-            Engine(MODELS, self.models),
+            self.engine,
             LateFusion.from_bundle(in_use(Settings(), "fusion")),
             record,
             once=Once(valkey),
@@ -316,7 +317,7 @@ class TestAWithdrawnModel:
         service.models.go_on.set()
         called(service, tenant)
         with database.transaction(tenant) as connection:
-            withdrawn_models.add(connection, tenant, service.models.note_bundle.version.digest)
+            withdrawn_models.add(connection, tenant, MODELS.note.version.digest)
         service.record.stands = Standing(database)
 
     def test_looks_at_nothing_and_what_it_said_is_not_used(self, service: Service, tenant: str) -> None:
@@ -329,8 +330,8 @@ class TestAWithdrawnModel:
         assert service.models.scored == 1
 
     def test_another_version_looks_anew(self, service: Service, tenant: str) -> None:
-        version = replace(service.models.note_bundle.version, version="9.0.0", digest="f" * 64)
-        service.models.note_bundle = replace(service.models.note_bundle, version=version)
+        version = replace(MODELS.note.version, version="9.0.0", digest="f" * 64)
+        service.engine.models = replace(MODELS, note=replace(MODELS.note, version=version))
         called(service, tenant)
         assert service.prescreens[-1].models == (version,)
         assert service.models.scored == 2
