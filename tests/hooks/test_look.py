@@ -74,6 +74,7 @@ class Busy:
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.scored = 0
+        self.note = MODELS.note
         self._cores = on_cores(Reading(Deidentifier(b"k" * 32), MODELS.image.input))
 
     def __call__(self, operation: str, deadline: Deadline, /, *arguments: Any) -> Any:
@@ -81,7 +82,7 @@ class Busy:
             return self._cores[operation](*arguments)
         self.scored += 1
         assert self.go_on.wait(30)
-        return MODELS.note.score([3.0] * len(MODELS.note.findings))
+        return self.note.score([3.0] * len(self.note.findings))
 
 
 class Ehr:
@@ -331,7 +332,8 @@ class TestAWithdrawnModel:
 
     def test_another_version_looks_anew(self, service: Service, tenant: str) -> None:
         version = replace(MODELS.note.version, version="9.0.0", digest="f" * 64)
-        service.engine.models = replace(MODELS, note=replace(MODELS.note, version=version))
+        service.models.note = replace(MODELS.note, version=version)
+        service.engine.models = replace(MODELS, note=service.models.note)
         called(service, tenant)
         assert service.prescreens[-1].models == (version,)
         assert service.models.scored == 2
