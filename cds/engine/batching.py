@@ -33,6 +33,10 @@ class Batched:
         """Raise :class:`~cds.errors.Busy` where it is not begun by ``deadline``, and what the network raises."""
         return self._queue.put(inputs, deadline).result()
 
+    def __len__(self) -> int:
+        """How many calls wait."""
+        return len(self._queue)
+
     def _run(self) -> None:
         while True:
             with self._queue.taken(self._fits) as jobs:

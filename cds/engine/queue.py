@@ -18,7 +18,7 @@ from cds.errors import Busy
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-LEARNING = 0.1
+LEARNING = 0.2
 """How much the newest duration moves the mean."""
 MOST_WAITING = 1_000
 """More than this is never answered in time, whatever the deadlines say."""
@@ -44,7 +44,6 @@ class DeadlineQueue(Generic[Task, Result]):
         self._ready = threading.Condition()
         self._waiting: list[tuple[float, int, Job[Task, Result]]] = []
         self._number = itertools.count()
-        self._begun = 0
         self._mean_s = 0.0
 
     def put(self, task: Task, deadline: Deadline) -> Future[Result]:
@@ -74,25 +73,22 @@ class DeadlineQueue(Generic[Task, Result]):
         """
         with self._ready:
             jobs = self._take(fits)
-            self._begun += len(jobs)
         started = time.perf_counter()
         try:
             yield jobs
         finally:
             each = (time.perf_counter() - started) / len(jobs)
             with self._ready:
-                self._begun -= len(jobs)
-                self._mean_s += (each - self._mean_s) * (LEARNING if self._mean_s else 1.0)
+                self._mean_s += (each - self._mean_s) * LEARNING
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def _in_time(self, deadline: Deadline) -> bool:
-        earlier = sum(at <= deadline.at for at, _, _ in self._waiting) + self._begun
-        if not earlier:
-            return not deadline.passed
-        due_s = (earlier / self._takers + 1) * self._mean_s
-        return len(self._waiting) < MOST_WAITING and due_s <= deadline.remaining
+        """Rather let in what will be dropped than keep out what could be done: to drop it costs nothing."""
+        earlier = sum(at <= deadline.at for at, _, _ in self._waiting)
+        begun_after_s = earlier / self._takers * self._mean_s
+        return len(self._waiting) < MOST_WAITING and begun_after_s < deadline.remaining
 
     def _push(self, job: Job[Task, Result]) -> None:
         heapq.heappush(self._waiting, (job.deadline.at, next(self._number), job))
