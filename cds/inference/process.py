@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 from functools import partial
-from pathlib import Path
 
 from cds.engine.process.core import compute
 from cds.engine.process.server import Server
@@ -26,31 +25,26 @@ def run(settings: Settings) -> None:
     import torch  # noqa: PLC0415 (seconds)
 
     torch.set_num_threads(1)
+    # Seconds too, which a restart of the models' process then does not take.
+    from cds.engine.running import begun, prepare  # noqa: PLC0415
+
     path, kept = socket_of(settings), settings.home() / "engine"
     made(path)
     kept.mkdir(mode=0o700, exist_ok=True)
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
-    _beside(partial(_prepare, models, kept, settings, threads))
+    for bundle in (models.image, models.note):
+        _beside(partial(prepare, bundle, kept, settings, threads))
     deidentifier = Deidentifier(Keys.load(settings).pseudonym, TokenClassifier(models.identifiers))
     reading = on_cores(Reading(deidentifier, models.image.input))
 
     def hold_models() -> None:
-        from cds.engine.running import begun  # noqa: PLC0415 (seconds, and memory of this process alone)
-
         engine = begun(models.image, models.note, kept, settings, threads)
         Server(by_models(engine), frozenset(reading), cores, models.digests).serve(path)
 
     core = partial(compute, path, reading)
     supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})
-
-
-def _prepare(models: Models, directory: Path, settings: Settings, threads: int) -> None:
-    from cds.engine.running import prepare  # noqa: PLC0415
-
-    for bundle in (models.image, models.note):
-        prepare(bundle, directory, settings, threads)
 
 
 def _beside(work: partial[None]) -> None:

@@ -71,7 +71,7 @@ def test_a_film_is_read_scored_and_explained(running: Running, film: Film) -> No
     assert score.probabilities["pneumothorax"] > 0.5
     saliency = running.engine.explain_film(film, "pneumothorax", soon())
     assert saliency.shape == film.picture.shape
-    assert saliency.max() == 1
+    assert 0.9 < saliency.max() <= 1
 
 
 def test_a_note_is_read_without_names_scored_and_its_evidence_found(running: Running) -> None:
