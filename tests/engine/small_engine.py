@@ -29,11 +29,6 @@ def pid_after(seconds: float) -> int:
     return os.getpid()
 
 
-def pid_after(seconds: float) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
 def die_once(mark: Path) -> str:
     """As a core does that is killed from outside while it works."""
     if not mark.exists():
