@@ -1,8 +1,10 @@
 """gunicorn for one server: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``. Every figure is a setting."""
 
+import gc
 import sys
 from typing import Any
 
+import cds.app  # noqa: F401 (what the workers import, they share)
 from cds.processes import KeptAlive
 from cds.serving import environment, python
 from cds.settings import Settings
@@ -37,6 +39,11 @@ _engine = KeptAlive(python("-m", "cds.cli", "engine"), environment(_settings))
 
 def on_starting(server: Any) -> None:
     _engine.start()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    # A collection in a worker would touch, and so copy, every page that it shares.
+    gc.freeze()
 
 
 def on_exit(server: Any) -> None:

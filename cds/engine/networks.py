@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
@@ -66,10 +67,6 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
-        try:
-            import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra)
-        except ImportError:
-            raise ModelError("ONNX models need onnxruntime: pip install 'sightline[onnx]'") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4

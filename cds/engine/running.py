@@ -20,7 +20,7 @@ from cds.engine.fastest import fastest
 from cds.engine.image import ImageReader, input_of
 from cds.engine.local import LocalEngine
 from cds.engine.network import Inputs, Network, TorchNetwork
-from cds.engine.networks import image_network, note_network
+from cds.engine.networks import ONNX_FILE, image_network, note_network
 from cds.engine.note import NoteReader
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
 from cds.engine.saliency import GradCam
@@ -33,16 +33,16 @@ SAMPLES = ("No pleural effusion.", "Large right pneumothorax with mediastinal sh
 log = logging.getLogger(__name__)
 
 
-def prepare(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> None:
-    """Try once how ``bundle`` runs fastest, and keep it in ``directory``; on a GPU there is nothing to try.
+def prepare(bundle: Bundle, directory: Path, settings: Settings) -> None:
+    """Try once how ``bundle`` runs fastest by one thread, and keep it in ``directory``; on a GPU there is nothing
+    to try.
 
     For a process of its own: what it takes to try is more than it takes to run.
     """
     file = onnx_file(bundle, directory)
     if file.exists() or torch_device(settings.device).type != "cpu":
         return
-    torch.set_num_threads(threads)
-    made = _better(bundle, threads)
+    made = _better(bundle)
     log.info("%s runs by %s", bundle.version.name, "ONNX Runtime" if made else "torch")
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_bytes(made)
@@ -68,14 +68,16 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
     return engine
 
 
-def _better(bundle: Bundle, threads: int) -> bytes:
+def _better(bundle: Bundle) -> bytes:
     """The bundle's network as ONNX, where that is faster and says the same; empty where it is not."""
+    if (bundle.directory / ONNX_FILE).is_file():
+        return b""
     module, examples = _module(bundle), _examples(bundle)
     try:
         onnx = exported(module, examples[0])
         ways: Mapping[str, Network] = {
             "torch": TorchNetwork(module, torch.device("cpu")),
-            "ONNX Runtime": OnnxRuntimeNetwork(onnx, threads),
+            "ONNX Runtime": OnnxRuntimeNetwork(onnx, threads=1),
         }
     except Exception as failure:  # whatever they raise: a user's network may do anything
         log.info("%s cannot be had as ONNX (%s)", bundle.version.name, type(failure).__name__)

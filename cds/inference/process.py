@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
     for bundle in (models.image, models.note):
-        _beside(partial(prepare, bundle, kept, settings, threads))
+        _beside(partial(prepare, bundle, kept, settings))
     deidentifier = Deidentifier(Keys.load(settings).pseudonym, TokenClassifier(models.identifiers))
     reading = on_cores(Reading(deidentifier, models.image.input))
 

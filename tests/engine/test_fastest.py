@@ -49,10 +49,10 @@ def test_the_models_that_ship_say_the_same_in_onnx(kind: str) -> None:
 
 def test_what_was_found_is_kept(tmp_path: Path) -> None:
     bundle = in_use(Settings(), "image")
-    prepare(bundle, tmp_path, Settings(), 1)
+    prepare(bundle, tmp_path, Settings())
     kept = onnx_file(bundle, tmp_path)
     first = kept.stat()
-    prepare(bundle, tmp_path, Settings(), 1)
+    prepare(bundle, tmp_path, Settings())
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     assert kept.stat().st_mtime_ns == first.st_mtime_ns
 
