@@ -15,7 +15,7 @@ from cds.processes import Process, Processes
 from cds.serving import environment, logs, python
 from cds.settings import Settings
 
-READY_WITHIN_S = 90
+READY_WITHIN_S = 150
 
 
 SHARED = Path(tempfile.gettempdir()) / f"sightline-tests-{os.geteuid()}"
