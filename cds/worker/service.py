@@ -17,6 +17,7 @@ from cds.ehr.write_back import Delivered
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.production import checked
+from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.store import master_key, outbox
@@ -59,7 +60,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
         to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
         handlers: dict[str, Handle] = {
-            outbox.REPORT: Reporter(record, us),
+            outbox.REPORT: Reporter(record, us, ResultsForPacs(registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),
         }
         yield Deliverer(database, registrations, http, tokens, timeout_s, _Audited(us), handlers)
