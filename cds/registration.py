@@ -299,3 +299,10 @@ class Registrations:
 
     def by_tenant(self, tenant: str) -> tuple[Registration, ...]:
         return tuple(r for r in self._by_issuer.values() if r.tenant == tenant)
+
+    def of_tenant(self, tenant: str, fhir_server: str) -> Registration:
+        """The registration that serves this FHIR base; :class:`NotAllowed` where it is not that tenant's."""
+        found = self.by_fhir_server(fhir_server)
+        if found is None or found.tenant != tenant:
+            raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
+        return found

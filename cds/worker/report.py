@@ -39,6 +39,9 @@ class Reporter:
 
         def made(connection: Connection) -> Iterable[Event]:
             outbox.delivered(connection, tenant, due.id)
-            return ()
+            events = list(reported(prescreen, trail)(connection))
+            # A recall finds by the report what is in the PACS: without one, nothing goes there.
+            also = self.for_pacs(prescreen, trail)(connection) if events else ()
+            return [*events, *also]
 
-        self.record.write(tenant, trail, reported(prescreen, trail), self.for_pacs(prescreen, trail), made)
+        self.record.write(tenant, trail, made)

@@ -29,6 +29,7 @@ from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
 
@@ -62,6 +63,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         handlers: dict[str, Handle] = {
             outbox.REPORT: Reporter(record, us, ResultsForPacs(registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),
+            outbox.DICOM_REJECTION: PacsDelivery(record, us, Rejecting(registrations, record.by_id, access)),
         }
         yield Deliverer(database, registrations, http, tokens, timeout_s, _Audited(us), handlers)
 
