@@ -105,7 +105,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         cores=cores,
     )
     engine.warm_up()
-    loaded = [(bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused)]
+    bundles = (engine.image_bundle, engine.note_bundle, classifier.bundle, fused)
+    loaded = [(bundle.version, bundle.directory) for bundle in bundles]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)

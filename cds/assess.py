@@ -69,4 +69,5 @@ class Assessing:
             score = self._engine.score_note(text)
         findings = self._fusion.fuse(None, score)
         shown = placed(evidence(text, score), [source])
-        return Assessed(findings, recommended(findings), (score.model,), shown)
+        models = (score.model, self._deidentifier.version, self._fusion.version)
+        return Assessed(findings, recommended(findings), tuple(one for one in models if one), shown)

@@ -57,8 +57,8 @@ from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 
-WITH_EVIDENCE = 2
-"""Readings of notes that were kept before they had their evidence are made anew."""
+NOTE_READING = 3
+"""Readings of notes from before they had their evidence, and named what de-identified them, are made anew."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -145,7 +145,7 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.image_bundle)
+        self._check_standing(subject, self._engine.image_bundle.version)
         # All studies, not the chosen one: what was passed over is part of the reading.
         key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
         kept = partial(self._record.image_reading, subject.tenant, key)
@@ -194,13 +194,14 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.note_bundle)
+        models = [model for model in (self._deidentifier.version, self._engine.note_bundle.version) if model]
+        self._check_standing(subject, *models)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
-        models = (self._deidentifier.classifier_digest, self._engine.note_bundle.version.digest)
-        key = _digest(subject.fhir_server, references, lacking, models, WITH_EVIDENCE)
+        digests = [model.digest for model in models]
+        key = _digest(subject.fhir_server, references, lacking, digests, NOTE_READING)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -231,13 +232,14 @@ class Prescreening:
             text = prepare([source.deidentified.text for source in sources])
             score = self._engine.score_note(text)
             shown = placed(evidence(text, score), sources)
-        return NoteReading(seen, score, unread=len(contents) - len(readable), evidence=shown)
+        unread = len(contents) - len(readable)
+        return NoteReading(seen, score, unread, evidence=shown, deidentifier=self._deidentifier.version)
 
     # Both together.
 
-    def _check_standing(self, subject: Subject, bundle: Bundle) -> None:
+    def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""
-        self._record.stands.check(subject.tenant, bundle.version, self._fusion.version)
+        self._record.stands.check(subject.tenant, *models, self._fusion.version)
 
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
@@ -251,7 +253,7 @@ class Prescreening:
             patient=subject.patient,
             fhir_server=subject.fhir_server,
             findings=findings,
-            models=_models(image_score, note_score, self._fusion.version),
+            models=tuple(_models(image, notes, self._fusion.version)),
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),
@@ -300,9 +302,18 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
     return missing
 
 
-def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersion) -> tuple[ModelVersion, ...]:
-    parts = [score.model for score in (image, note) if score]
-    return (*parts, fusion) if len(parts) == 2 else tuple(parts)
+def _models(
+    image: ImageReading | Missing, notes: NoteReading | Missing, fusion: ModelVersion
+) -> Iterator[ModelVersion]:
+    """All that had a part in it: by the fusion's thresholds even a single part has its levels."""
+    if isinstance(image, ImageReading):
+        yield image.score.model
+    if isinstance(notes, NoteReading):
+        yield notes.score.model
+        if notes.deidentifier:
+            yield notes.deidentifier
+    if isinstance(image, ImageReading) or isinstance(notes, NoteReading):
+        yield fusion
 
 
 def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:

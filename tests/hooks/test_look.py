@@ -336,7 +336,9 @@ class TestAWithdrawnModel:
         version = replace(service.models.note_bundle.version, version="9.0.0", digest="f" * 64)
         service.models.note_bundle = replace(service.models.note_bundle, version=version)
         called(service, tenant)
-        assert service.prescreens[-1].models == (version,)
+        # The thresholds of the fusion say at which level a note by itself is.
+        looked, fused = service.prescreens[-1].models
+        assert (looked, fused.kind) == (version, "fusion")
         assert service.models.scored == 2
 
 

@@ -30,7 +30,7 @@ from cds.store.embedded import EmbeddedPostgres
 from cds.store.withdrawn_models import SERVICE
 from tests.master import MASTER_KEY
 from tests.opened import events
-from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, prescreen
+from tests.prescreens import DEIDENTIFIER, FUSION, IMAGE_MODEL, NOTE_MODEL, prescreen
 
 US = party("https://cds.example")
 REASON = "It missed pneumothoraces on portable films."
@@ -104,6 +104,14 @@ def test_every_report_of_the_version_is_withdrawn_and_no_other(
     ]
     assert status(database, one, "Device") == "inactive"
     assert status(database, spared, "Device") == "active"
+
+
+@pytest.mark.parametrize("part", [DEIDENTIFIER, FUSION], ids=lambda model: model.kind)
+def test_what_had_only_a_part_in_it_is_recalled_too(database: Database, tenant: str, part: ModelVersion) -> None:
+    part = replace(part, digest=uuid4().hex + uuid4().hex)
+    given = made(database, tenant, NOTE_MODEL, part)
+    assert [outcome.withdrawn for outcome in recall(database, tenant, part.digest)] == [1]
+    assert status(database, given) == "entered-in-error"
 
 
 def test_the_queue_the_ehr_and_the_trail_are_told(database: Database, tenant: str, bad: ModelVersion) -> None:

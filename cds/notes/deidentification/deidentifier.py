@@ -54,7 +54,7 @@ class Deidentifier:
         if len(key) < 32:
             raise ValueError("the pseudonym key must have 32 bytes or more")
         self._key = key
-        self.classifier_digest = classifier.bundle.version.digest if classifier else ""
+        self.version = classifier.bundle.version if classifier else None
         """Which classifier finds what no pattern does: what a model says of a note depends on it."""
         # No language model: every recognizer stands on its own.
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
