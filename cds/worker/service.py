@@ -39,9 +39,8 @@ def run(settings: Settings) -> None:
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
         signing = Checkpoints(delivering.database, Keys.load(settings).signing.all)
-        feed = None
-        if settings.audit_repository_url:
-            feed = AuditFeed(delivering.database, opened.enter_context(audit_repository.opened(settings)))
+        repositories = opened.enter_context(audit_repository.opened(settings, delivering.registrations))
+        feed = AuditFeed(delivering.database, repositories)
         app.run(app.create_app(settings.database_url, delivering, hourly=[signing], feed=feed))
 
 
