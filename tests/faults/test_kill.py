@@ -140,7 +140,7 @@ class Hospital:
         """
         settled = time.monotonic() - self.postgres_killed > 1.5 * SETTLED_S
         worked = self.delivered >= self.delivered_before + WORKED
-        eligible = {"writer": not self.acknowledged_all, "worker": worked, "postgres": settled}
+        eligible = {"writer": not self.acknowledged_all, "worker": worked, "postgres": settled and worked}
         return [victim for victim, fit in eligible.items() if fit]
 
     def kill(self, victim: str) -> None:
