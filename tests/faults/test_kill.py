@@ -184,7 +184,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         database.close()
 
 
-@pytest.mark.timeout(600 + 6 * PRESCREENS)
+@pytest.mark.timeout(600 + 12 * PRESCREENS)
 def test_what_was_acknowledged_is_there_once_and_reaches_ehr_and_pacs_once(hospital: Hospital) -> None:
     print(f"FAULTS_SEED={SEED}")
     chance = random.Random(SEED)
