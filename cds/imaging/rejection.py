@@ -25,6 +25,12 @@ SERIES = ("SR/series", "SC/series")
 """The series that we make of a prescreen (:func:`~cds.imaging.derived.derived_uid`)."""
 
 
+def instances(prescreen: Prescreen) -> frozenset[str]:
+    """The instances that we may have made of a prescreen: no other is ever rejected."""
+    captures = (derived_uid(prescreen, f"SC/{finding.key}") for finding in prescreen.findings)
+    return frozenset((derived_uid(prescreen, "SR"), *captures))
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An instance of ours that the PACS holds."""

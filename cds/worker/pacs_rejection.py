@@ -12,7 +12,7 @@ from cds.errors import Missing
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.derived import Source, derived_uid
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.rejection import SERIES, Stored, rejection_note
+from cds.imaging.rejection import SERIES, Stored, instances, rejection_note
 from cds.pacs import PacsAccess
 from cds.registration import Registrations
 
@@ -46,7 +46,9 @@ class Rejecting:
 
 
 def _stored(pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> Iterator[Stored]:
-    """What the PACS holds of ours."""
+    """What the PACS holds of ours; of whatever else it names, nothing."""
+    ours = instances(prescreen)
     for series in SERIES:
         with suppress(Missing):
-            yield from Stored.of(pacs.instances(study.study_uid, derived_uid(prescreen, series)))
+            found = Stored.of(pacs.instances(study.study_uid, derived_uid(prescreen, series)))
+            yield from (one for one in found if one.instance_uid in ours)

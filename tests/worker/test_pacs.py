@@ -22,7 +22,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.errors import NotAllowed
 from cds.findings import Level, Prescreen, StudySeen
-from cds.imaging.derived import WARNING, Source
+from cds.imaging.derived import WARNING, Source, derived_uid
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.secondary_capture import secondary_capture
 from cds.imaging.selection import choose
@@ -332,13 +332,17 @@ def test_what_is_withdrawn_is_rejected_in_the_pacs_once(
     ((id, _),) = put(database, registrations, by_a_bad_model)
     delivering(registrations).deliver(TENANT, id)
     before = pacs.held()
+    # Somebody else's, who put it where ours is.
+    strange = {"SOPInstanceUID": f"2.25.{uuid.uuid4().int}", "StudyInstanceUID": pacs.study.study_uid}
+    series = derived_uid(by_a_bad_model, "SR/series")
+    drawn = np.full((64, 64), 7, np.uint16)
+    pacs.web.store(pacs.study.study_uid, [make_file(drawn, Modality="OT", SeriesInstanceUID=series, **strange)])
     rejection = withdrawn(database, by_a_bad_model)
     delivering(registrations).deliver(TENANT, rejection)
     again(database, rejection)
     delivering(registrations).deliver(TENANT, rejection)
     assert error(database, rejection) is None
-    (note,) = [one for one in pacs.held() if one not in before]
-    assert note.SOPClassUID == KeyObjectSelectionDocumentStorage
+    (note,) = [one for one in pacs.held() if one.SOPClassUID == KeyObjectSelectionDocumentStorage]
     assert rejected(note) == {one.SOPInstanceUID for one in before}
     assert (str(note.PatientName), note.PatientID) == ("Doe^Jane", "MRN-4711")
     assert choose(pacs.web.instances(pacs.study.study_uid)).instance_uid == pacs.study.instance_uid
