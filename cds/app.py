@@ -46,7 +46,6 @@ from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting import models
-from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, report_due
 from cds.reporting.sign_off import SignOffs
 from cds.reporting.worklist import Worklist
@@ -95,7 +94,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
     )
-    loaded = [(bundle.version, bundle.directory) for bundle in (running.image, running.note, fused)]
+    bundles = (running.image, running.note, running.identifiers, fused)
+    loaded = [(bundle.version, bundle.directory) for bundle in bundles]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)
@@ -104,8 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
     look = Look(prescreen, charts, record, afterwards)
     # A report is made when an order is signed; until then nobody has asked for one.
-    results = (report_due, ResultsForPacs(registrations))
-    look_and_report = Look(prescreen, charts, record, afterwards, results)
+    look_and_report = Look(prescreen, charts, record, afterwards, results=(report_due,))
     ahead = WorkAhead(look, record)
     telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
     duplicates = timedelta(hours=settings.duplicate_window_hours)

@@ -48,4 +48,5 @@ class Assessing:
         score = self._engine.score_notes(read, deadline)
         findings = self._fusion.fuse(None, score)
         shown = self._engine.evidence(read, score, deadline)
-        return Assessed(findings, recommended(findings), (score.model,), shown)
+        models = (score.model, self._engine.models.identifiers.version, self._fusion.version)
+        return Assessed(findings, recommended(findings), models, shown)

@@ -177,6 +177,8 @@ class NoteReading:
     """The kinds of note that could not be asked for, and why."""
     evidence: tuple[Evidence, ...] = ()
     """As :func:`cds.notes.evidence.evidence` orders it."""
+    deidentifier: ModelVersion | None = None
+    """What took the identifiers out before; ``None`` where that was patterns alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ class Prescreen:
     findings: tuple[Finding, ...]
     """Worst first."""
     models: tuple[ModelVersion, ...]
+    """All that had a part in it: it stands until one of them is withdrawn."""
     study: StudySeen | None = None
     notes: tuple[NoteSeen, ...] = ()
     evidence: tuple[Evidence, ...] = ()

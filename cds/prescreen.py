@@ -11,7 +11,7 @@ import logging
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, replace
@@ -26,7 +26,6 @@ from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection
-from cds.engine.bundles import Bundle
 from cds.errors import Busy, NoteError, SightlineError
 from cds.findings import (
     Finding,
@@ -35,7 +34,6 @@ from cds.findings import (
     ModelVersion,
     NoteReading,
     Part,
-    PartScore,
     Prescreen,
     StudySeen,
 )
@@ -50,8 +48,8 @@ from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 
-WITH_EVIDENCE = 2
-"""Readings of notes that were kept before they had their evidence are made anew."""
+NOTE_READING = 3
+"""Readings of notes from before they had their evidence, and named what de-identified them, are made anew."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -122,7 +120,7 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.models.image)
+        self._check_standing(subject, self._engine.models.image.version)
         # All studies, not the chosen one: what was passed over is part of the reading.
         key = _digest(subject.fhir_server, chart.studies(), self._engine.models.image.version.digest)
         kept = partial(self._record.image_reading, subject.tenant, key)
@@ -172,13 +170,14 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.models.note)
+        models = (self._engine.models.identifiers.version, self._engine.models.note.version)
+        self._check_standing(subject, *models)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
-        models = [bundle.version.digest for bundle in (self._engine.models.identifiers, self._engine.models.note)]
-        key = _digest(subject.fhir_server, references, lacking, models, WITH_EVIDENCE)
+        digests = [model.digest for model in models]
+        key = _digest(subject.fhir_server, references, lacking, digests, NOTE_READING)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -207,13 +206,15 @@ class Prescreening:
         with watch("score notes"):
             score = self._engine.score_notes(read, deadline)
             shown = self._engine.evidence(read, score, deadline)
-        return NoteReading(read.notes, score, unread=len(contents) - len(read.notes), evidence=shown)
+        unread = len(contents) - len(read.notes)
+        deidentifier = self._engine.models.identifiers.version
+        return NoteReading(read.notes, score, unread, evidence=shown, deidentifier=deidentifier)
 
     # Both together.
 
-    def _check_standing(self, subject: Subject, bundle: Bundle) -> None:
+    def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""
-        self._record.stands.check(subject.tenant, bundle.version, self._fusion.version)
+        self._record.stands.check(subject.tenant, *models, self._fusion.version)
 
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
@@ -227,7 +228,7 @@ class Prescreening:
             patient=subject.patient,
             fhir_server=subject.fhir_server,
             findings=findings,
-            models=_models(image_score, note_score, self._fusion.version),
+            models=tuple(_models(image, notes, self._fusion.version)),
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),
@@ -276,9 +277,18 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
     return missing
 
 
-def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersion) -> tuple[ModelVersion, ...]:
-    parts = [score.model for score in (image, note) if score]
-    return (*parts, fusion) if len(parts) == 2 else tuple(parts)
+def _models(
+    image: ImageReading | Missing, notes: NoteReading | Missing, fusion: ModelVersion
+) -> Iterator[ModelVersion]:
+    """All that had a part in it: by the fusion's thresholds even a single part has its levels."""
+    if isinstance(image, ImageReading):
+        yield image.score.model
+    if isinstance(notes, NoteReading):
+        yield notes.score.model
+        if notes.deidentifier:
+            yield notes.deidentifier
+    if isinstance(image, ImageReading) or isinstance(notes, NoteReading):
+        yield fusion
 
 
 def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:

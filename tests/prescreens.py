@@ -10,6 +10,8 @@ from cds.findings import Finding, Level, Missing, ModelVersion, NoteSeen, Prescr
 
 IMAGE_MODEL = ModelVersion("image", "chest-radiograph", "1.0.0", "a" * 64)
 NOTE_MODEL = ModelVersion("note", "clinical-note", "1.0.0", "b" * 64)
+DEIDENTIFIER = ModelVersion("identifiers", "deidentifier", "1.0.0", "d" * 64)
+FUSION = ModelVersion("fusion", "late-fusion", "1.0.0", "e" * 64)
 
 PNEUMOTHORAX = Finding("pneumothorax", 0.93, Level.HIGH, image=0.95, note=0.81)
 EFFUSION = Finding("effusion", 0.5, Level.REVIEW, image=0.5, note=0.5)

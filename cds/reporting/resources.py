@@ -34,7 +34,7 @@ def resources(prescreen: Prescreen) -> list[Resource]:
     devices = [device(model) for model in prescreen.models]
     observations = [observation(prescreen, finding) for finding in prescreen.findings]
     report = diagnostic_report(prescreen, observations)
-    return [*devices, *observations, report, provenance(prescreen, devices, observations, report)]
+    return [*devices, *observations, report, provenance(prescreen, observations, report)]
 
 
 def report_id(prescreen: Prescreen) -> str | None:
@@ -136,9 +136,7 @@ def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Res
     )
 
 
-def provenance(
-    prescreen: Prescreen, devices: list[Resource], observations: list[Resource], report: Resource
-) -> Resource:
+def provenance(prescreen: Prescreen, observations: list[Resource], report: Resource) -> Resource:
     """Who made the report, the exact model versions, and of what."""
     study = [prescreen.study.reference] if prescreen.study else []
     inputs = [*study, *(note.reference for note in prescreen.notes)]
@@ -150,21 +148,20 @@ def provenance(
             "target": [_reference(f"{r['resourceType']}/{r['id']}") for r in (report, *observations)],
             "recorded": _instant(prescreen),
             "reason": [{"coding": [codes.AIAST]}],
-            "agent": [
-                {
-                    "type": codes.concept(
-                        "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
-                        "author",
-                        "Author",
-                    ),
-                    "role": [codes.ARTIFICIAL_INTELLIGENCE],
-                    "who": _reference(f"Device/{d['id']}"),
-                }
-                for d in devices
-            ],
+            "agent": [_agent(model) for model in prescreen.models],
             "entity": [{"role": "source", "what": _reference(reference)} for reference in inputs],
         }
     )
+
+
+def _agent(model: ModelVersion) -> Resource:
+    """A model that says something is an author; what de-identified the notes only prepared them."""
+    code, display = ("assembler", "Assembler") if model.kind == "identifiers" else ("author", "Author")
+    return {
+        "type": codes.concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", code, display),
+        "role": [codes.ARTIFICIAL_INTELLIGENCE],
+        "who": _reference(f"Device/{device_id(model)}"),
+    }
 
 
 def located(resource: Resource, written: list[Resource], fhir_server: str) -> Resource:

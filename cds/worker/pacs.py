@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
 from cds.engine.active import in_use
 from cds.engine.image import ImageReader
-from cds.errors import Missing, NoSaliency, NotAllowed
+from cds.errors import Missing, NoSaliency
 from cds.findings import Finding, Level, Prescreen, StudySeen
 from cds.imaging.derived import Source
 from cds.imaging.dicomweb import DICOMweb
@@ -26,7 +27,7 @@ from cds.imaging.retrieval import retrieve
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.structured_report import structured_report
 from cds.pacs import PacsAccess
-from cds.registration import Registration, Registrations
+from cds.registration import Registrations
 from cds.reporting import words
 from cds.reporting.record import Record
 from cds.settings import Settings
@@ -63,20 +64,21 @@ class PacsDelivery:
 
     record: Record
     us: Party
-    store: Callable[[str, str], None]
-    """Stores what was found, by tenant and prescreen (:class:`ToPacs`)."""
+    store: Callable[[str, Mapping[str, Any]], bool]
+    """Stores what a payload names, of a tenant (:class:`ToPacs`); false where there is nothing to store."""
 
     def __call__(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> None:
-        """A film was read, and its study has more in it than before: audited with the mark that it is done."""
-        self.store(tenant, delivery.payload["prescreen"])
+        """A study was read, and has more in it than before: audited with the mark that it is done."""
+        stored = self.store(tenant, delivery.payload)
         server = Party(delivery.destination, delivery.destination)
         exchange = Exchange(self.us, server, self.us)
         patient, study = delivery.payload["patient"], delivery.payload["study"]
 
         def done(connection: Connection) -> Iterator[Event]:
             outbox.delivered(connection, tenant, delivery.id)
-            yield balp.patient_read(exchange, patient, study)
-            yield balp.patient_update(exchange, patient, study)
+            if stored:
+                yield balp.patient_read(exchange, patient, study)
+                yield balp.patient_update(exchange, patient, study)
 
         self.record.write(tenant, Trail(self.us, OnBehalf()), done)
 
@@ -91,16 +93,18 @@ class ToPacs:
     access: PacsAccess
     model: Callable[[], ImageReader]
 
-    def __call__(self, tenant: str, prescreen_id: str) -> None:
-        """However often it is called, the PACS holds the same instances.
+    def __call__(self, tenant: str, payload: Mapping[str, Any]) -> bool:
+        """However often it is called, the PACS holds the same instances; none of what does not stand any more.
 
         Raises a leaf of :class:`~cds.errors.UpstreamError`, and :class:`~cds.errors.ImagingError` for a film that
         cannot be read any more.
         """
-        prescreen = self.prescreens(tenant, prescreen_id)
-        if prescreen is None or prescreen.study is None:
-            raise Missing("the prescreen does not stand any more, or has no image")
-        registration = self._registration(tenant, prescreen)
+        prescreen = self.prescreens(tenant, payload["prescreen"])
+        if prescreen is None:
+            return False
+        if prescreen.study is None:
+            raise Missing("the prescreen has no image")
+        registration = self.registrations.of_tenant(tenant, prescreen.fhir_server)
         pacs = self.access.to_store(registration, prescreen)
         asked = registration.pacs_for(prescreen.study.root).results
         source, film = _fetched(pacs, prescreen.study, self.model().bundle.input["height"])
@@ -109,13 +113,7 @@ class ToPacs:
             made += self._captures(prescreen, source, film)
         if made:
             pacs.store(prescreen.study.study_uid, made)
-
-    def _registration(self, tenant: str, prescreen: Prescreen) -> Registration:
-        """Of this tenant: a tenant's results go to its own PACS."""
-        registration = self.registrations.by_fhir_server(prescreen.fhir_server)
-        if registration is None or registration.tenant != tenant:
-            raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
-        return registration
+        return bool(made)
 
     def _captures(self, prescreen: Prescreen, source: Source, film: Radiograph) -> Iterator[bytes]:
         """None where the model that scored the image cannot show what it went by, or is not in use any more."""

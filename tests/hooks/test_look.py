@@ -335,7 +335,9 @@ class TestAWithdrawnModel:
         service.models.note = replace(MODELS.note, version=version)
         service.engine.models = replace(MODELS, note=service.models.note)
         called(service, tenant)
-        assert service.prescreens[-1].models == (version,)
+        # The thresholds of the fusion say at which level a note by itself is.
+        looked, fused = service.prescreens[-1].models
+        assert (looked, fused.kind) == (version, "fusion")
         assert service.models.scored == 2
 
 

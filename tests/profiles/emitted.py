@@ -13,7 +13,7 @@ from cds.audit.balp import Exchange, Outcome, Party, User
 from cds.findings import Judgement, Review, Verdict
 from cds.reporting import models, resources, tasks
 from cds.reporting.signed import signed
-from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, prescreen
+from tests.prescreens import DEIDENTIFIER, FUSION, IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, prescreen
 
 Resource = dict[str, Any]
 
@@ -25,7 +25,7 @@ CALLER = Party("growth-app", "192.0.2.7")
 USER = User(SERVER, "Practitioner/1")
 ASKED = Exchange(US, EHR, US, USER, "jti-1", "request-1")
 SERVED = Exchange(CALLER, US, US, USER, "jti-2")
-WHOLE = prescreen()
+WHOLE = prescreen(models=(IMAGE_MODEL, NOTE_MODEL, DEIDENTIFIER, FUSION))
 WITHOUT_IMAGE = replace(WHOLE, study=None, models=(NOTE_MODEL,), findings=(replace(PNEUMOTHORAX, image=None),))
 
 RESULTS = {

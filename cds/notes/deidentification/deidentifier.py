@@ -35,8 +35,6 @@ class Deidentifier:
         if len(key) < 32:
             raise ValueError("the pseudonym key must have 32 bytes or more")
         self._key = key
-        self.classifier_digest = classifier.bundle.version.digest if classifier else ""
-        """Which classifier finds what no pattern does: what a model says of a note depends on it."""
         # No language model: every recognizer stands on its own.
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
         engine.load()
