@@ -336,7 +336,7 @@ class TestAWithdrawnModel:
         service.engine.models = replace(MODELS, note=service.models.note)
         called(service, tenant)
         # The thresholds of the fusion say at which level a note by itself is.
-        looked, fused = service.prescreens[-1].models
+        looked, _, fused = service.prescreens[-1].models
         assert (looked, fused.kind) == (version, "fusion")
         assert service.models.scored == 2
 
