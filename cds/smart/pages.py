@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -9,13 +10,14 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
-from cds.findings import Assertion, Evidence, Finding, Judgement, Level, Prescreen
+from cds.findings import Evidence, Finding, Judgement, Level, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
 from cds.reporting.sign_off import ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
+from cds.smart.notes import ASSERTION_IN_WORDS
 from cds.smart.people import People
 from cds.smart.query import parameter
 from cds.smart.review_form import ReviewForm, may_sign
@@ -27,14 +29,6 @@ from cds.smart.signed_in import SignedIn
 
 NONE = "none"
 """The version of a page without a prescreen."""
-ASSERTION_IN_WORDS = {
-    Assertion.PRESENT: "says it is there",
-    Assertion.POSSIBLE: "says it may be there",
-    Assertion.NEGATED: "denies it: not counted",
-    Assertion.PAST: "of the past: not counted",
-    Assertion.OTHER_PERSON: "of another person: not counted",
-    Assertion.ASKED: "only asks about it: not counted",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +118,8 @@ class PatientPage:
             image_age=_age(prescreen),
             assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
+            marked=Counter(one.place.note for one in prescreen.evidence if one.place),
             notes_allowed=may_read(session.scope, "DocumentReference"),
-            explaining=self._services.explain is not None,
         )
 
     def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:

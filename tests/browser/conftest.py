@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
+from cds.sandbox.patients import SamplePatient
 from cds.sandbox.patients.people import EMERGENCY, NURSE, RADIOLOGIST
 from tests.hospital import Hospital
 
@@ -32,21 +33,26 @@ class App:
         """A browser of one's own: no cookie of another's."""
         return self.browser.new_context(viewport={"width": width, "height": 800}, **options)
 
-    def open(self, patient: str, user: str, window: BrowserContext, *, card: bool = True) -> Page:
-        """A page on what the card of the patient's signed order speaks of."""
+    def open(self, who: str | SamplePatient, user: str, window: BrowserContext, **context: Any) -> Page:
+        """A page on what the card of the patient's signed order speaks of, or as ``context`` says."""
         page = window.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(self.launch_url(patient, user, card=card))
+        page.goto(self.launch_url(who, user, **context))
         return page
 
-    def launch_url(self, patient: str, user: str, *, card: bool = True) -> str:
+    def launch_url(
+        self, who: str | SamplePatient, user: str, *, card: bool = True, references: tuple[str, ...] = ()
+    ) -> str:
+        """``card``: whether it is opened from the card of an order that is signed now."""
+        patient = self.hospital.patient(who) if isinstance(who, str) else who
         cards = self.hospital.sign(patient).cards if card else []
         self.hospital.work()
         links = [link for one in cards for link in one.get("links", ())]
         context = LaunchContext(
             user=user,
-            patient=self.hospital.patient(patient).id,
+            patient=patient.id,
+            references=references,
             app_context=links[0]["appContext"] if links else "",
         )
         authorization = self.hospital.desk.authorization

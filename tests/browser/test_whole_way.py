@@ -39,6 +39,8 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     expect(frame.locator("film-viewer[data-shown]")).to_be_visible()
     expect(frame.get_by_role("heading", name="In the notes")).to_be_visible()
     expect(frame.locator(".evidence q").first).to_be_visible()
+    frame.locator(".evidence summary").first.click()
+    expect(frame.locator(".written mark.counts").first).to_be_visible()
 
     for group in frame.locator("tr.high fieldset, tr.review fieldset").all():
         group.locator("[value=agree]").check()

@@ -117,7 +117,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=record,
-            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).of_study,
+            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).opener,
             explain=overlay,
             on_event=record.event,
             sign_offs=SignOffs(hospital.database),
