@@ -24,7 +24,7 @@ from cds.smart.review_form import ReviewForm, may_sign
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
-from cds.smart.shown import chosen, in_context
+from cds.smart.shown import chosen, in_context, not_scored
 from cds.smart.signed_in import SignedIn
 
 NONE = "none"
@@ -85,7 +85,11 @@ class PatientPage:
         if prescreen is None:
             banner = self._people.banner(session, registration, session.patient)
             return render_template(
-                "smart/no_prescreen.html", banner=banner, session=session, rooms=rooms.of(session)
+                "smart/no_prescreen.html",
+                banner=banner,
+                session=session,
+                rooms=rooms.of(session),
+                not_scored=not_scored(self._services.prescreens, registration, session, None),
             )
         return self.shown(session, registration, prescreen)
 
@@ -110,6 +114,7 @@ class PatientPage:
             standing=standing,
             reviewed=bool(standing and standing.reviews),
             version=version(prescreen, standing),
+            not_scored=not_scored(self._services.prescreens, registration, session, prescreen),
             signing=bool(standing and standing.signable and may_sign(session)),
             form=form,
             form_token=self._signed_in.form_token(),

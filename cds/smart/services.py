@@ -41,6 +41,10 @@ class Prescreens(Protocol):
         """The last one of ``Patient/{id}`` on that FHIR server that stands."""
         ...
 
+    def recent(self, tenant: str, fhir_server: str, patient: str, limit: int, /) -> list[Prescreen]:
+        """Those that stand, the latest first; ``limit`` are looked through."""
+        ...
+
     def stands(self, prescreen: Prescreen, /) -> bool:
         """Whether no model of it was withdrawn."""
         ...

@@ -208,8 +208,11 @@ class Kept:
         return next((p for p in self.all if (p.tenant, p.id) == (tenant, id)), None)
 
     def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
+        return next(iter(self.recent(tenant, fhir_server, patient, 5)), None)
+
+    def recent(self, tenant: str, fhir_server: str, patient: str, limit: int) -> list[Prescreen]:
         wanted = (tenant, fhir_server, patient)
-        return next((p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted), None)
+        return [p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted][:limit]
 
 
 @pytest.fixture(scope="session")
