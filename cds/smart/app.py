@@ -14,6 +14,7 @@ from cds.smart.events import Streams
 from cds.smart.films import Films
 from cds.smart.headers import Headers
 from cds.smart.image import SHORTER_SIDE, Overlay, SmallFilm, ViewerFilm
+from cds.smart.judging import Judging
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import EhrLaunch, StandaloneLaunch
 from cds.smart.logout import Logout
@@ -58,6 +59,7 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/note", "note", NotePage(services, signed_in))
     app.add_url_rule("/smart/model", "model", ModelCardPage(services, signed_in))
     app.add_url_rule("/smart/sign-off", "sign_off", SignOff(services, signed_in, page), methods=["POST"])
+    app.add_url_rule("/smart/judgement", "judgement", Judging(services, signed_in, page), methods=["POST"])
     app.add_url_rule("/smart/worklist", "worklist", WorklistPage(services, signed_in, people))
     app.add_url_rule("/smart/worklist", "worklist_step", WorklistStep(services, signed_in), methods=["POST"])
     app.add_url_rule("/smart/worklist/events", "worklist_events", WorklistEvents(services, signed_in, streams))

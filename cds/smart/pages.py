@@ -10,17 +10,17 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
-from cds.findings import Evidence, Finding, Judgement, Level, Prescreen
+from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.reporting.sign_off import ReportState
+from cds.reporting.sign_off import Opinion, ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
 from cds.smart.notes import ASSERTION_IN_WORDS
 from cds.smart.people import People
 from cds.smart.query import parameter
-from cds.smart.review_form import ReviewForm, may_sign
+from cds.smart.review_form import ReviewForm, may_judge, may_sign
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
@@ -100,7 +100,9 @@ class PatientPage:
         banner = self._people.banner(session, registration, prescreen.patient)
         self._seen(session, registration, prescreen)
         standing = self._services.sign_offs.standing(prescreen)
-        rows = _rows(prescreen, standing, form)
+        opinions = standing.opinions if standing else ()
+        own = next((one for one in opinions if one.clinician == session.fhir_user), None)
+        rows = _rows(prescreen, standing, own, form)
         return render_template(
             "smart/patient.html",
             banner=banner,
@@ -115,11 +117,15 @@ class PatientPage:
             reviewed=bool(standing and standing.reviews),
             version=version(prescreen, standing),
             not_scored=not_scored(self._services.prescreens, registration, session, prescreen),
+            judging=bool(standing and standing.signable and may_judge(session)),
             signing=bool(standing and standing.signable and may_sign(session)),
+            own=own,
+            others=[one for one in opinions if one is not own],
             form=form,
             form_token=self._signed_in.form_token(),
             act=uuid4(),
             words=words,
+            findings=FINDINGS,
             image_age=_age(prescreen),
             assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
@@ -161,7 +167,7 @@ def find(services: SmartServices, registration: Registration, session: Session) 
 
 def version(prescreen: Prescreen, standing: ReportState | None) -> str:
     """Changes whenever the page would."""
-    return f"{prescreen.id}.{standing.version if standing else 0}"
+    return f"{prescreen.id}.{standing.version}.{standing.acts}" if standing else f"{prescreen.id}.0"
 
 
 def _age(prescreen: Prescreen) -> str:
@@ -176,9 +182,12 @@ def _basis(finding: Finding) -> str:
     return " and ".join(f"{name} ({words.percent(p)})" for name, p in parts if p is not None)
 
 
-def _rows(prescreen: Prescreen, standing: ReportState | None, form: ReviewForm | None) -> list[Row]:
+def _rows(
+    prescreen: Prescreen, standing: ReportState | None, own: Opinion | None, form: ReviewForm | None
+) -> list[Row]:
     last = standing.reviews[-1].judgements if standing and standing.reviews else ()
-    said = {judgement.finding: judgement for judgement in (form.chosen if form else last)}
+    amended = own.judgements if own else ()
+    said = {judgement.finding: judgement for judgement in (form.chosen if form else (*last, *amended))}
     faults = form.faults if form else {}
     return [
         Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))
