@@ -20,7 +20,7 @@ from cds.smart.services import SmartServices
 from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
-from cds.smart.studies import Studies
+from cds.smart.studies import Studies, name
 
 T = TypeVar("T")
 
@@ -70,8 +70,8 @@ class Films:
     def __call__(self, make: Callable[[Film, DICOMweb], T]) -> T:
         """The same of one film: the prescreen's, or that of the ``study`` that the request names beside it."""
         asked = self._asked()
-        reference = parameter("study")
-        study = self._beside(asked, reference) if reference else _scored(asked.prescreen)
+        named = parameter("study")
+        study = self._beside(asked, named) if named else _scored(asked.prescreen)
         return self._made(asked, study, lambda pacs: make(film_of(study, pacs), pacs))
 
     def _asked(self) -> Asked:
@@ -81,12 +81,12 @@ class Films:
             raise FilmRefused("the EHR did not grant reading images", 403)
         return Asked(session, registration, prescreen)
 
-    def _beside(self, asked: Asked, reference: str) -> StudyCandidate:
+    def _beside(self, asked: Asked, named: str) -> StudyCandidate:
         try:
             studies = self._studies.beside(asked.session, asked.registration, asked.prescreen)
         except UpstreamError:
             raise FilmRefused("the EHR does not say just now which studies there are", 502) from None
-        study = next((one for one in studies if one.reference == reference), None)
+        study = next((one for one in studies if name(one) == named), None)
         if study is None:
             raise FilmRefused("the patient has no such chest radiograph", 404)
         return study

@@ -5,6 +5,8 @@ They are asked for with the token of whoever is signed in: what the EHR does not
 
 from __future__ import annotations
 
+import hashlib
+
 from flask import render_template
 
 from cds.audit import balp
@@ -22,6 +24,11 @@ from cds.smart.services import SmartServices
 from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
+
+
+def name(study: StudyCandidate) -> str:
+    """By which an address of ours names a study: its own id is the EHR's, and would stand in histories and logs."""
+    return hashlib.sha256(study.reference.encode()).hexdigest()[:32]
 
 
 class Studies:
@@ -67,7 +74,9 @@ class OtherStudies:
                 found = self._studies.beside(session, registration, prescreen)
             except UpstreamError as failure:
                 problem = lacking.in_words(failure)
-        return render_template("smart/studies.html", prescreen=prescreen, studies=found, problem=problem)
+        return render_template(
+            "smart/studies.html", prescreen=prescreen, studies=found, name=name, problem=problem
+        )
 
 
 def _root(prescreen: Prescreen, registration: Registration) -> str | None:
