@@ -126,6 +126,7 @@ class PatientPage:
             act=uuid4(),
             words=words,
             findings=FINDINGS,
+            advice=_advice(prescreen),
             image_age=_age(prescreen),
             assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
@@ -174,6 +175,15 @@ def _age(prescreen: Prescreen) -> str:
     """How old the image is that it all rests on."""
     study = prescreen.study
     return words.age(study.started, datetime.now(UTC)) if study and study.started else ""
+
+
+def _advice(prescreen: Prescreen) -> str:
+    """What to do about what is missing."""
+    if prescreen.late:
+        return "wait a moment. It appears here by itself."
+    if any(missing.fault for missing in prescreen.missing):
+        return "look at it yourself, in your EHR or PACS. Signing an imaging order again has Sightline try again."
+    return "nothing. What is here rests on the rest alone."
 
 
 def _basis(finding: Finding) -> str:

@@ -27,7 +27,7 @@ from cds.smart.signed_in import SignedIn
 
 
 def name(study: StudyCandidate) -> str:
-    """By which an address of ours names a study: its own id is the EHR's, and would stand in histories and logs."""
+    """By which an address of ours names a study: its own id is the EHR's, and would be in many a log."""
     return hashlib.sha256(study.reference.encode()).hexdigest()[:32]
 
 

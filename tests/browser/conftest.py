@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
 from cds.sandbox.patients import SamplePatient
 from cds.sandbox.patients.people import EMERGENCY, NURSE, RADIOLOGIST
 from tests.hospital import Hospital
@@ -38,28 +37,8 @@ class App:
         page = window.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(self.launch_url(who, user, **context))
+        page.goto(self.hospital.launch_url(who, user, **context))
         return page
-
-    def launch_url(
-        self, who: str | SamplePatient, user: str, *, card: bool = True, references: tuple[str, ...] = ()
-    ) -> str:
-        """``card``: whether it is opened from the card of an order that is signed now."""
-        patient = self.hospital.patient(who) if isinstance(who, str) else who
-        cards = self.hospital.sign(patient).cards if card else []
-        self.hospital.work()
-        links = [link for one in cards for link in one.get("links", ())]
-        context = LaunchContext(
-            user=user,
-            patient=patient.id,
-            references=references,
-            app_context=links[0]["appContext"] if links else "",
-        )
-        authorization = self.hospital.desk.authorization
-        client = authorization.clients.get("sightline")
-        assert client is not None
-        handle = authorization.launches.issue(Launch(client.id, context))
-        return launch_url(client, authorization.issuer, handle)
 
     def go(self, page: Page, path: str) -> None:
         page.goto(f"{self.hospital.settings.base_url}{path}")

@@ -188,7 +188,7 @@ class TestWhichPrescreen:
         response = page()
         assert response.status_code == 403
         read = text(response)
-        assert "This card is about another patient" in read
+        assert "is about another patient than the one whose chart is open" in read
         assert not any(word in read for word in ("Pneumothorax", "Okafor", "p2"))
         assert events[-1][1]["outcomeDesc"] == "the card's prescreen is of another patient than the launch"
         assert events[-1][1]["agent"][2]["who"]["identifier"]["value"] == "u1"

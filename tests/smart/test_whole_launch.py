@@ -171,7 +171,7 @@ def test_a_card_of_another_patient_opens_nothing(hospital: Hospital, browser: ht
     hospital.sandbox.records.update({**PATIENT, "id": "p2", "name": [{"family": "Other"}]})
     page = browser.get(hospital.launch_url(hospital.card(), patient="p2"))
     assert page.status_code == 403
-    assert "This card is about another patient" in page.text
+    assert "is about another patient than the one whose chart is open" in page.text
 
 
 def test_a_revoked_token_ends_the_session(hospital: Hospital, browser: httpx.Client) -> None:
