@@ -34,11 +34,19 @@ class App:
 
     def open(self, who: str | SamplePatient, user: str, window: BrowserContext, **context: Any) -> Page:
         """A page on what the card of the patient's signed order speaks of, or as ``context`` says."""
+        page = self.page(window)
+        self.enter(page, who, user, **context)
+        return page
+
+    def page(self, window: BrowserContext) -> Page:
+        """A page of which everything is heard that it complains of."""
         page = window.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(self.hospital.launch_url(who, user, **context))
         return page
+
+    def enter(self, page: Page, who: str | SamplePatient, user: str, **context: Any) -> None:
+        page.goto(self.hospital.launch_url(who, user, **context))
 
     def go(self, page: Page, path: str) -> None:
         page.goto(f"{self.hospital.settings.base_url}{path}")
