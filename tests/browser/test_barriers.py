@@ -66,7 +66,7 @@ def note_and_two_films(app: App, page: Page) -> None:
 
 def not_whole(app: App, page: Page) -> None:
     app.enter(page, app.hospital.newcomer("pneumothorax"), ORDERING)
-    page.get_by_role("button", name="Sign").last.click()
+    page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Pneumothorax: choose whether you agree.")
 
 
@@ -82,7 +82,7 @@ def judged(app: App, page: Page) -> None:
 def signed(app: App, page: Page) -> None:
     app.enter(page, app.hospital.newcomer("pneumothorax"), ORDERING)
     page.locator("[name=verdict-pneumothorax][value=agree]").check()
-    page.get_by_role("button", name="Sign").last.click()
+    page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_text("Signed by Practitioner/")).to_be_visible()
 
 
