@@ -20,7 +20,7 @@ from cds.smart.services import SmartServices
 from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
-from cds.smart.studies import Studies, name
+from cds.smart.studies import Studies
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Films:
             studies = self._studies.beside(asked.session, asked.registration, asked.prescreen)
         except UpstreamError:
             raise FilmRefused("the EHR does not say just now which studies there are", 502) from None
-        study = next((one for one in studies if name(one) == named), None)
+        study = next((one for one in studies if self._studies.name(one) == named), None)
         if study is None:
             raise FilmRefused("the patient has no such chest radiograph", 404)
         return study

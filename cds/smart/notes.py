@@ -1,6 +1,7 @@
 """``GET /smart/note``: a note that was scored, in its own words, with the sentences that were evidence marked.
 
-It is read anew from the EHR with the token of whoever is signed in, and nothing of it is kept.
+It is read anew from the EHR with the token of whoever is signed in, and nothing of it is kept. A request names the
+prescreen, and the note by its number there.
 """
 
 from __future__ import annotations
@@ -63,9 +64,7 @@ class NotePage:
     def __call__(self) -> str:
         session, registration = self._signed_in()
         prescreen = chosen(self._services.prescreens, registration, session, parameter("prescreen"))
-        note = next((one for one in prescreen.notes if one.digest == parameter("note")), None)
-        if note is None:
-            raise NotThere("the prescreen is of no such note")
+        note = _numbered(prescreen.notes, parameter("note"))
         shown, problem = None, "Your EHR did not grant Sightline to show you the notes."
         if may_read(session.scope, note.reference.partition("/")[0]):
             try:
@@ -103,3 +102,10 @@ class NotePage:
         exchange = audit.with_ehr(self._services, registration, session)
         self._services.on_event(registration.tenant, balp.patient_read(exchange, prescreen.patient, reference))
         return resource, document
+
+
+def _numbered(notes: tuple[NoteSeen, ...], number: str) -> NoteSeen:
+    """A note is named by its place, from 1: what it is called, and what it holds, is in no address."""
+    if not (number.isascii() and number.isdigit() and 0 < int(number) <= len(notes)):
+        raise NotThere("the prescreen is of no such note")
+    return notes[int(number) - 1]

@@ -6,6 +6,7 @@ They are asked for with the token of whoever is signed in: what the EHR does not
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 from flask import render_template
 
@@ -26,17 +27,17 @@ from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
 
 
-def name(study: StudyCandidate) -> str:
-    """By which an address of ours names a study: its own id is the EHR's, and would be in many a log."""
-    return hashlib.sha256(study.reference.encode()).hexdigest()[:32]
-
-
 class Studies:
     """Finds the studies of a prescreen's patient."""
 
     def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
         self._services = services
         self._signed_in = signed_in
+
+    def name(self, study: StudyCandidate) -> str:
+        """By which an address of ours names a study: its own id is the EHR's, and would be in many a log."""
+        key = self._services.keys.session
+        return hmac.new(key, f"study {study.reference}".encode(), hashlib.sha256).hexdigest()[:32]
 
     def beside(
         self, session: Session, registration: Registration, prescreen: Prescreen
@@ -75,7 +76,7 @@ class OtherStudies:
             except UpstreamError as failure:
                 problem = lacking.in_words(failure)
         return render_template(
-            "smart/studies.html", prescreen=prescreen, studies=found, name=name, problem=problem
+            "smart/studies.html", prescreen=prescreen, studies=found, name=self._studies.name, problem=problem
         )
 
 

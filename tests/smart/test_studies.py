@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +12,25 @@ import pytest
 from werkzeug.test import TestResponse
 
 from cds.imaging.dicomweb import INCLUDED, MAX_MATCHES
+from cds.keys import Keys
 from tests.prescreens import prescreen
 from tests.smart.conftest import BASE, PACS, STUDIES, Browser, Ehr, film, multipart
 
 SignIn = Callable[[], TestResponse]
+Named = Callable[[str], str]
 
 EARLIER = "ImagingStudy/s0"
-
-
-def named(reference: str) -> str:
-    """As an address names it."""
-    return hashlib.sha256(reference.encode()).hexdigest()[:32]
-
-
 ASKED = {"prescreen": prescreen().id}
+
+
+@pytest.fixture
+def named(keys: Keys) -> Callable[[str], str]:
+    """As an address names a study."""
+
+    def name(reference: str) -> str:
+        return hmac.new(keys.session, f"study {reference}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    return name
 
 
 def study(id: str, uid: str, day: str, **changes: Any) -> dict[str, Any]:
@@ -67,7 +73,7 @@ def chart(ehr: Ehr, sign_in: SignIn) -> Ehr:
     return ehr
 
 
-def test_the_list_has_the_patients_other_chest_radiographs(chart: Ehr, browser: Browser) -> None:
+def test_the_list_has_the_patients_other_chest_radiographs(chart: Ehr, browser: Browser, named: Named) -> None:
     listed = browser.get("/smart/studies", ASKED).text
     assert "DX of 2026-05-02, Chest PA" in listed
     assert named(EARLIER) in listed
@@ -77,14 +83,14 @@ def test_the_list_has_the_patients_other_chest_radiographs(chart: Ehr, browser: 
 
 
 @pytest.mark.parametrize("path", ["/smart/film", "/smart/film/reduced", "/smart/image"])
-def test_one_of_them_is_shown(path: str, chart: Ehr, browser: Browser, events: list[Any]) -> None:
+def test_one_of_them_is_shown(path: str, chart: Ehr, browser: Browser, events: list[Any], named: Named) -> None:
     answer = browser.get(path, {**ASKED, "study": named(EARLIER)})
     assert answer.status_code == 200
     assert events[-1][1]["entity"][0]["what"]["reference"] == EARLIER
 
 
 @pytest.mark.parametrize("reference", ["ImagingStudy/p2", "ImagingStudy/ct", "ImagingStudy/s1", "Patient/p1", "x"])
-def test_no_other_is(reference: str, chart: Ehr, browser: Browser) -> None:
+def test_no_other_is(reference: str, chart: Ehr, browser: Browser, named: Named) -> None:
     answer = browser.get("/smart/film", {**ASKED, "study": named(reference)})
     assert (answer.status_code, answer.text) == (404, "the patient has no such chest radiograph")
 
@@ -92,7 +98,9 @@ def test_no_other_is(reference: str, chart: Ehr, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("status", "said"), [(403, "does not show it to you"), (500, "did not answer as it should")]
 )
-def test_where_the_ehr_does_not_tell_that_is_said(status: int, said: str, chart: Ehr, browser: Browser) -> None:
+def test_where_the_ehr_does_not_tell_that_is_said(
+    status: int, said: str, chart: Ehr, browser: Browser, named: Named
+) -> None:
     chart.answers[STUDIES] = lambda r: httpx.Response(status)
     assert said in browser.get("/smart/studies", ASKED).text
     assert browser.get("/smart/film", {**ASKED, "study": named(EARLIER)}).status_code == 502
@@ -105,7 +113,7 @@ def test_without_the_scope_the_ehr_is_not_asked(ehr: Ehr, sign_in: SignIn, brows
     assert STUDIES not in ehr.called
 
 
-def test_no_heat_map_is_laid_over_another_study(chart: Ehr, browser: Browser) -> None:
+def test_no_heat_map_is_laid_over_another_study(chart: Ehr, browser: Browser, named: Named) -> None:
     """It is of the film that was scored, whatever the request says beside it."""
     path = "/smart/image/overlay/pneumothorax.png"
     assert browser.get(path, {**ASKED, "study": named(EARLIER)}).data == browser.get(path, ASKED).data
