@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
@@ -115,7 +116,7 @@ class Ehr:
         url = str(request.url)
         assert url in self.answers, f"{url} must not be called"
         self.called.append(url)
-        on_fhir = url.startswith(f"{BASE}/") and not url.endswith("smart-configuration")
+        on_fhir = re.match(rf"{re.escape(BASE)}/[A-Z]", url) is not None
         if on_fhir and request.headers["Authorization"] != f"Bearer {self.access_token}":
             return httpx.Response(401)
         assert on_fhir or "Authorization" not in request.headers
