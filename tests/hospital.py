@@ -20,6 +20,7 @@ from cds.sandbox.app import create_app as create_sandbox
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
 from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
@@ -64,6 +65,26 @@ class Hospital:
             while due := self._due():
                 for id in due:
                     delivering.deliver(TENANT, id)
+
+    def launch_url(
+        self, who: str | SamplePatient, user: str, *, card: bool = True, references: tuple[str, ...] = ()
+    ) -> str:
+        """Where the EHR sends a browser to open the app, by ``card`` from that of an order that is signed now."""
+        patient = self.patient(who) if isinstance(who, str) else who
+        cards = self.sign(patient).cards if card else []
+        self.work()
+        links = [link for one in cards for link in one.get("links", ())]
+        context = LaunchContext(
+            user=user,
+            patient=patient.id,
+            references=references,
+            app_context=links[0]["appContext"] if links else "",
+        )
+        authorization = self.desk.authorization
+        client = authorization.clients.get("sightline")
+        assert client is not None
+        handle = authorization.launches.issue(Launch(client.id, context))
+        return launch_url(client, authorization.issuer, handle)
 
     def _due(self) -> list[int]:
         with self.database.transaction(TENANT) as connection:

@@ -123,12 +123,12 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     return _film(dataset, pixels, WHOLE)
 
 
-def read_whole_range(data: bytes) -> Radiograph:
-    """The same file for a viewer: at full resolution, all that was measured, and the window to begin with."""
+def read_whole_range(data: bytes, *, at_least: int | None = None) -> Radiograph:
+    """The same file for a viewer: all that was measured, and the window to begin with."""
     dataset = _parsed(data)
     _check_size(dataset)
     with _readable("the pixels cannot be decoded"):
-        decoded = first_frame(dataset, None)
+        decoded = first_frame(dataset, at_least)
         plain = decoded.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
         pixels, window = whole_range(decoded, dataset) if plain else (_grey(decoded, dataset), WHOLE)
     return _film(dataset, pixels, window)
