@@ -21,6 +21,7 @@ from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.engine.quality import QualityGate
 from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         device=settings.device,
         threads=settings.torch_threads,
     )
-    fused = in_use(settings, "fusion")
+    fused, judging = in_use(settings, "fusion"), in_use(settings, "quality")
     fusion = LateFusion.from_bundle(fused)
     threads = settings.web_threads
     classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
@@ -100,13 +101,16 @@ def create_app(settings: Settings | None = None) -> Flask:
         fusion,
         deidentifier,
         record,
+        quality=QualityGate.from_bundle(judging),
         once=once,
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
         cores=cores,
     )
     engine.warm_up()
-    loaded = [(bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused)]
+    loaded = [
+        (bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused, judging)
+    ]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)

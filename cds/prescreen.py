@@ -30,6 +30,7 @@ from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection
 from cds.engine.bundles import Bundle
+from cds.engine.quality import QualityGate
 from cds.errors import NoteError, SightlineError
 from cds.findings import (
     Finding,
@@ -110,6 +111,7 @@ class Prescreening:
         deidentifier: Deidentifier,
         record: Record,
         *,
+        quality: QualityGate,
         once: Once,
         images: Executor,
         notes: Executor,
@@ -119,6 +121,7 @@ class Prescreening:
         self._fusion = fusion
         self._deidentifier = deidentifier
         self._record = record
+        self._quality = quality
         self._once = once
         self._images = images
         self._notes = notes
@@ -145,9 +148,10 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.image_bundle)
+        self._check_standing(subject, self._engine.image_bundle.version, self._quality.version)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
+        models = (self._engine.image_bundle.version.digest, self._quality.version.digest)
+        key = _digest(subject.fhir_server, chart.studies(), models)
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -175,7 +179,8 @@ class Prescreening:
         with watch("fetch and decode image"):
             film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
         with self._cores, watch("score image"):
-            score = self._engine.score_image(framed(film.pixels, self._engine.image_bundle.input))
+            picture = framed(film.pixels, self._engine.image_bundle.input)
+            score, doubts = self._engine.score_image(picture), self._quality(picture)
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -187,6 +192,7 @@ class Prescreening:
             root=study.root,
             passed_over=(*choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
+            quality=doubts,
         )
         return ImageReading(seen, score)
 
@@ -194,7 +200,7 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.note_bundle)
+        self._check_standing(subject, self._engine.note_bundle.version)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
@@ -235,14 +241,16 @@ class Prescreening:
 
     # Both together.
 
-    def _check_standing(self, subject: Subject, bundle: Bundle) -> None:
+    def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""
-        self._record.stands.check(subject.tenant, bundle.version, self._fusion.version)
+        self._record.stands.check(subject.tenant, *models, self._fusion.version)
 
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
-        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
+        doubts = image.study.quality if isinstance(image, ImageReading) else ()
+        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score, doubts)
+        models = _models(image_score, note_score, self._fusion.version)
         key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
             id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
@@ -251,7 +259,7 @@ class Prescreening:
             patient=subject.patient,
             fhir_server=subject.fhir_server,
             findings=findings,
-            models=_models(image_score, note_score, self._fusion.version),
+            models=(self._quality.version, *models) if doubts else models,
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),

@@ -25,6 +25,7 @@ from cds.audit.verify import verify
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.bundles import Bundle
+from cds.engine.quality import QualityGate
 from cds.findings import PartScore, Prescreen
 from cds.fusion.late import LateFusion
 from cds.hooks.call import TELLING_MS, Answer, Answering, Call
@@ -128,6 +129,7 @@ class Service:
             LateFusion.from_bundle(Bundle.load(MODELS / Settings().fusion_bundle)),
             Deidentifier(keys.pseudonym),
             record,
+            quality=QualityGate.from_bundle(Bundle.load(MODELS / Settings().quality_bundle)),
             once=Once(valkey),
             images=images,
             notes=notes,
