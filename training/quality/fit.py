@@ -67,7 +67,9 @@ def _components(looks: Sequence[Look]) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def _layers(features: NDArray[np.float32], wrong: NDArray[np.float32], steps: int) -> dict[str, NDArray[np.float32]]:
+def _layers(
+    features: NDArray[np.float32], wrong: NDArray[np.float32], steps: int
+) -> dict[str, NDArray[np.float32]]:
     torch.manual_seed(0)
     hidden, kinds = nn.Linear(features.shape[1], HIDDEN), nn.Linear(HIDDEN, len(KINDS))
     x, y = torch.from_numpy(features), torch.from_numpy(wrong)
