@@ -58,7 +58,7 @@ Part = Literal["image", "note"]
 class ModelVersion:
     """One exact model: the same digest means the same weights and calibration."""
 
-    kind: Literal["image", "note", "fusion", "identifiers"]
+    kind: Literal["image", "note", "fusion", "identifiers", "quality"]
     name: str
     version: str
     digest: str
@@ -143,6 +143,9 @@ class StudySeen:
     """What else there was, each in a few words."""
     burned_in: bool = False
     """Whether there is writing in the picture, which may name a person."""
+    quality: tuple[str, ...] = ()
+    """Why it may be no film that the image model can read, each in a few words; empty where nothing speaks for
+    it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,9 @@ class Finding:
     level: Level
     image: float | None = None
     note: float | None = None
+    interval: tuple[float, float] | None = None
+    """Within which the probability lies, as :mod:`cds.fusion.confidence` has it; ``None`` where nothing is
+    known."""
 
     @property
     def type(self) -> FindingType:

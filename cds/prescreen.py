@@ -120,9 +120,10 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.models.image.version)
+        models = (self._engine.models.image.version, self._engine.models.quality.version)
+        self._check_standing(subject, *models)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), self._engine.models.image.version.digest)
+        key = _digest(subject.fhir_server, chart.studies(), [model.digest for model in models])
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -163,6 +164,7 @@ class Prescreening:
             root=study.root,
             passed_over=(*choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
+            quality=film.quality,
         )
         return ImageReading(seen, score)
 
@@ -219,7 +221,9 @@ class Prescreening:
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
-        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
+        doubts = image.study.quality if isinstance(image, ImageReading) else ()
+        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score, doubts)
+        models = tuple(_models(image, notes, self._fusion.version))
         key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
             id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
@@ -228,7 +232,7 @@ class Prescreening:
             patient=subject.patient,
             fhir_server=subject.fhir_server,
             findings=findings,
-            models=tuple(_models(image, notes, self._fusion.version)),
+            models=(self._engine.models.quality.version, *models) if doubts else models,
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),

@@ -19,7 +19,6 @@ from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.inference.engine import Engine, Models
 from cds.inference.reading import Reading, here
-from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.sandbox.radiograph import render
 from cds.settings import Settings
 from cds.store.database import Database
@@ -62,8 +61,7 @@ def pacs(film: bytes) -> Pacs:
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     models = Models.in_use(Settings())
-    reading = Reading(Deidentifier(b"k" * 32), models.image.input)
-    return here(models, reading, LocalEngine.load(models.image, models.note, device="cpu"))
+    return here(models, Reading.of(models, b"k" * 32), LocalEngine.load(models.image, models.note, device="cpu"))
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ class Bundle:
         """Whether its weights say nothing: a bundle of the right shape, for tests."""
         return bool(self.manifest.get("untrained", False))
 
-    def expect(self, kind: Literal["image", "note", "fusion", "identifiers"]) -> Self:
+    def expect(self, kind: Literal["image", "note", "fusion", "identifiers", "quality"]) -> Self:
         """This bundle, or :class:`ModelError` where it is of another kind."""
         if self.version.kind != kind:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")

@@ -2,7 +2,8 @@
 
 What an order gets goes by what it is for (:mod:`cds.hooks.imaging_procedure`):
 
-- imaging of the chest, or of who knows what: every finding above LOW, or why nothing could be looked at;
+- imaging of the chest, or of who knows what: every finding above LOW, or why nothing could be looked at, or why
+  the film that nothing was found on is in doubt;
 - any other service request, be it a knee film, a blood test or a referral: only what is HIGH and time-critical;
 - a draft for imaging of the chest that can wait: beside a HIGH time-critical finding, the offer to make it STAT;
 - a draft for any imaging: a card where it seems a duplicate (:mod:`cds.hooks.duplicates`);
@@ -15,7 +16,7 @@ among the orders, selected or not, or was done since the film.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -66,7 +67,11 @@ class OrderAdvice:
             looked.prescreen,
             at_hand.findings(),
             suggestions=at_hand.suggestions,
-            besides=[*at_hand.nothing_seen(), *at_hand.duplicates(self.duplicate_window)],
+            besides=[
+                *at_hand.nothing_seen(),
+                *at_hand.film_in_doubt(self.telling.link),
+                *at_hand.duplicates(self.duplicate_window),
+            ],
             also=looked.results,
         )
         return Answer(given, looked.prescreen.timings)
@@ -93,6 +98,12 @@ class OrdersAtHand:
         lacking = not self.prescreen.findings and any(missing.fault for missing in self.prescreen.missing)
         if lacking and any(_may_be_chest_imaging(order) for order in self.orders):
             yield cards.of_nothing_seen(self.prescreen)
+
+    def film_in_doubt(self, link: Callable[[Prescreen], Mapping[str, str]]) -> Iterator[Statement]:
+        """That the film is in doubt, where no finding is worth a card that would say so."""
+        film = self.prescreen.study
+        if film and film.quality and not self.findings() and any(_may_be_chest_imaging(o) for o in self.orders):
+            yield cards.of_film_in_doubt(self.prescreen, film, now=datetime.now(UTC), link=link(self.prescreen))
 
     def duplicates(self, window: timedelta) -> Iterator[Statement]:
         drafts = [order for order in self._all_orders() if _is_draft(order)]

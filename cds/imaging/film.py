@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from cds.engine.quality import QualityGate
 from cds.imaging.framing import OVERSAMPLING, Placement, framed, placement
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Described, read_radiograph
@@ -21,18 +22,22 @@ class Film(Described):
     """Of the picture on the film, in pixels of ``shape``."""
     shape: tuple[int, int]
     """(rows, columns) of the film as it was decoded."""
+    quality: tuple[str, ...]
+    """What puts it in doubt (:mod:`cds.engine.quality`)."""
 
 
-def read_film(data: bytes, asked: Mapping[str, Any]) -> Film:
-    """A DICOM file framed as a bundle's ``input`` asks, decoded no finer than that takes.
+def read_film(data: bytes, asked: Mapping[str, Any], judge: QualityGate) -> Film:
+    """A DICOM file framed as a bundle's ``input`` asks, decoded no finer than that takes, and judged.
 
     Raises :class:`~cds.errors.ImagingError` with the reason for anything that is not a usable film.
     """
     radiograph = read_radiograph(data, at_least=OVERSAMPLING * asked["height"])
     pixels = radiograph.pixels
+    picture = framed(pixels, asked)
     return Film(
         **{field.name: getattr(radiograph, field.name) for field in fields(Described)},
-        picture=framed(pixels, asked),
+        picture=picture,
         place=placement(pixels, asked),
         shape=(pixels.shape[0], pixels.shape[1]),
+        quality=judge(picture),
     )

@@ -31,16 +31,20 @@ class Models:
     note: Bundle
     identifiers: Bundle
     """What finds the names that no pattern knows."""
+    quality: Bundle
+    """What tells whether a film is one that the image model can be asked about."""
 
     @classmethod
     def in_use(cls, settings: Settings) -> Self:
         """Raise :class:`~cds.errors.ModelError` where one cannot be used."""
         identifiers = Bundle.load(settings.models_dir / settings.deid_bundle).expect("identifiers")
-        return cls(in_use(settings, "image"), in_use(settings, "note"), identifiers)
+        image, note, quality = (in_use(settings, kind) for kind in ("image", "note", "quality"))
+        return cls(image, note, identifiers, quality)
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        return tuple(bundle.version.digest for bundle in (self.image, self.note, self.identifiers))
+        bundles = (self.image, self.note, self.identifiers, self.quality)
+        return tuple(bundle.version.digest for bundle in bundles)
 
 
 @dataclass(frozen=True, slots=True)

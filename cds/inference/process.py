@@ -13,8 +13,6 @@ from cds.inference.engine import Models, by_models
 from cds.inference.reading import Reading, on_cores
 from cds.inference.socket import made, socket_of
 from cds.keys import Keys
-from cds.notes.deidentification.classifier import TokenClassifier
-from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.settings import Settings
 
 
@@ -36,8 +34,7 @@ def run(settings: Settings) -> None:
     threads = settings.torch_threads or cores
     for bundle in (models.image, models.note):
         _beside(partial(prepare, bundle, kept, settings))
-    deidentifier = Deidentifier(Keys.load(settings).pseudonym, TokenClassifier(models.identifiers))
-    reading = on_cores(Reading(deidentifier, models.image.input))
+    reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
 
     def hold_models() -> None:
         engine = begun(models.image, models.note, kept, settings, threads)

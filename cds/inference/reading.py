@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from cds.deadline import Deadline
 from cds.ehr.documents import Document
 from cds.engine.local import LocalEngine
+from cds.engine.quality import QualityGate
 from cds.errors import NoteError
 from cds.findings import Evidence, NoteSeen, PartScore
 from cds.imaging.film import Film, read_film
 from cds.inference.engine import Engine, Models, NotesRead, Operation, by_models
 from cds.notes.context import PatientContext
+from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.deidentified import Deidentified
 from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.known import KnownIdentifiers
@@ -30,13 +32,20 @@ from cds.notes.reading import prepare, worth_reading
 class Reading:
     """Everything that a core needs, and what it can do."""
 
-    def __init__(self, deidentifier: Deidentifier, image_input: Mapping[str, Any]) -> None:
+    def __init__(self, deidentifier: Deidentifier, quality: QualityGate, image_input: Mapping[str, Any]) -> None:
         self._deidentifier = deidentifier
+        self._quality = quality
         self._image_input = image_input
+
+    @classmethod
+    def of(cls, models: Models, pseudonym_key: bytes) -> Self:
+        """Raise :class:`~cds.errors.ModelError` where a bundle does not load. Imports torch, which takes a second."""
+        deidentifier = Deidentifier(pseudonym_key, TokenClassifier(models.identifiers))
+        return cls(deidentifier, QualityGate.from_bundle(models.quality), models.image.input)
 
     def film(self, data: bytes) -> Film:
         """A DICOM file as the image model reads it; raises :class:`~cds.errors.ImagingError`."""
-        return read_film(data, self._image_input)
+        return read_film(data, self._image_input, self._quality)
 
     def notes(self, documents: Sequence[Document], known: KnownIdentifiers) -> NotesRead:
         """Those that can be read; raises :class:`NoteError` where none can."""

@@ -20,6 +20,7 @@ INTERPRETATION = {
     Level.REVIEW: ("IND", "Indeterminate"),
     Level.LOW: ("NEG", "Negative"),
 }
+INTERVAL = "Interval of the probability"
 _LABEL = {"url": codes.INLINE_LABEL_EXTENSION, "valueCoding": codes.AIAST}
 _MODELS = uuid.UUID("6f0b8a34-8f3e-5d8e-9d0a-4f6f6d1f7c55")
 
@@ -75,12 +76,16 @@ def device(model: ModelVersion) -> Resource:
 
 
 def observation(prescreen: Prescreen, finding: Finding) -> Resource:
-    """One finding: its fused probability as the value, image's and note's as components."""
+    """One finding: its fused probability as the value; the parts' own and how far it can be off as components.
+
+    What rests on a film in doubt says so.
+    """
     code, display = INTERPRETATION[finding.level]
     sources = [_reference(note.reference) for note in prescreen.notes]
     if prescreen.study:
         sources.insert(0, _reference(prescreen.study.reference))
     parts = {"Image score": finding.image, "Note score": finding.note}
+    doubt = words.in_doubt(prescreen) if finding.image is not None else ""
     return _without_empty(
         {
             "resourceType": "Observation",
@@ -104,7 +109,9 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
                 {"code": {"text": name}, "valueQuantity": _probability(value)}
                 for name, value in parts.items()
                 if value is not None
-            ],
+            ]
+            + _interval(finding),
+            "note": [{"text": f"In doubt: {doubt}"}] if doubt else [],
         }
     )
 
@@ -245,6 +252,14 @@ def _reference(reference: str) -> Resource:
 
 def _probability(value: float) -> Resource:
     return {"value": round(value, 4), "unit": "probability", "system": codes.UCUM, "code": "1"}
+
+
+def _interval(finding: Finding) -> list[Resource]:
+    """Within which the probability lies, where that is known."""
+    if finding.interval is None:
+        return []
+    low, high = map(_probability, finding.interval)
+    return [{"code": {"text": INTERVAL}, "valueRange": {"low": low, "high": high}}]
 
 
 def _instant(prescreen: Prescreen) -> str | None:

@@ -32,7 +32,7 @@ class Rejecting:
         if prescreen is None or prescreen.study is None:
             raise Missing("the prescreen is not kept any more")
         registration = self.registrations.of_tenant(tenant, prescreen.fhir_server)
-        reading = self.access.of_study(registration, prescreen)
+        reading = self.access.opener(registration, prescreen.fhir_server)(prescreen.study.root)
         stored = list(_stored(reading, prescreen, prescreen.study))
         if not stored:
             return False

@@ -36,7 +36,6 @@ from cds.hooks.request import FhirAuthorization, HookRequest
 from cds.inference.engine import Engine, Models
 from cds.inference.reading import Reading, on_cores
 from cds.keys import Keys
-from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.registration import Registration
@@ -75,7 +74,7 @@ class Busy:
         self.go_on = threading.Event()
         self.scored = 0
         self.note = MODELS.note
-        self._cores = on_cores(Reading(Deidentifier(b"k" * 32), MODELS.image.input))
+        self._cores = on_cores(Reading.of(MODELS, b"k" * 32))
 
     def __call__(self, operation: str, deadline: Deadline, /, *arguments: Any) -> Any:
         if operation != "score note":

@@ -22,7 +22,7 @@ from cds.reporting.words import DISCLAIMER
 from cds.smart import SmartServices
 from cds.store import resources
 from cds.store.database import Database
-from tests.prescreens import EFFUSION, IMAGE_MODEL, MASS, PACS_DOWN, prescreen
+from tests.prescreens import DOUBT, EFFUSION, IMAGE_MODEL, MASS, PACS_DOWN, in_doubt, prescreen
 from tests.smart.conftest import BASE, FILM, PACS, PATIENT, Browser, Ehr, Kept, serving
 
 SignIn = Callable[[], TestResponse]
@@ -67,6 +67,16 @@ def test_every_finding_is_in_the_table(page: Page) -> None:
     read = text(page())
     assert "Pleural effusion uncertain, needs manual review together 50 % image 50 % notes 50 %" in read
     assert "Lung mass low probability together 2 % image 2 % notes 1 %" in read
+
+
+def test_how_far_a_probability_can_be_off_stands_beside_it(page: Page) -> None:
+    assert re.search(r"together 93 % 62 to 97 % image 95 %", text(page()))
+
+
+def test_a_film_in_doubt_is_said(page: Page, kept: Kept) -> None:
+    assert "The film is in doubt" not in text(page())
+    kept.all[:] = [in_doubt()]
+    assert f"The film is in doubt {DOUBT.capitalize()}" in text(page())
 
 
 def test_what_was_seen_and_by_which_models(page: Page, kept: Kept) -> None:
