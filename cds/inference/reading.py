@@ -39,7 +39,7 @@ class Reading:
 
     @classmethod
     def of(cls, models: Models, pseudonym_key: bytes) -> Self:
-        """Raise :class:`~cds.errors.ModelError` where a bundle does not load. Imports torch, which takes a second."""
+        """Raise :class:`~cds.errors.ModelError` where a bundle does not load. Imports torch."""
         deidentifier = Deidentifier(pseudonym_key, TokenClassifier(models.identifiers))
         return cls(deidentifier, QualityGate.from_bundle(models.quality), models.image.input)
 
