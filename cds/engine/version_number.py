@@ -1,8 +1,8 @@
 """How a bundle's version is told in the Open Inference Protocol, by whoever asks and by whoever runs it.
 
-The protocol has a version in a model's address, in its metadata and in each answer. MLServer, KServe and our own
-application take any word there, Triton whole numbers below 2**63 alone: so it is the number that the bundle's digest
-begins with.
+The protocol has a version in a model's address, in its metadata and in each answer. MLServer, KServe and our
+own application take any word there, Triton whole numbers below 2**63 alone: so it is the number that the bundle's
+digest begins with.
 """
 
 from __future__ import annotations

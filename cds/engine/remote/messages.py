@@ -59,8 +59,8 @@ def _input(name: str, values: np.ndarray[Any, Any], binary: bool) -> InferInput:
 def logits(message: Message, *, version: str, shape: tuple[int, int]) -> Logits:
     """The logits of an answer.
 
-    Raises :class:`Away` for what cannot be read, and :class:`ModelError` where another version answered, or what it
-    answered is not finite numbers in that ``shape``.
+    Raises :class:`Away` for what cannot be read, and :class:`ModelError` where another version answered, or what
+    it answered is not finite numbers in that ``shape``.
     """
     answered, values = _read(message)
     if answered != version:
