@@ -1,4 +1,4 @@
-"""``python write_settings.py MODELS_DIR DIRECTORY``: what ``mlserver start DIRECTORY`` needs to run the bundles there.
+"""``python write_settings.py MODELS_DIR DIRECTORY``: what ``mlserver start DIRECTORY`` needs to run the bundles.
 
 MLServer listens on loopback alone then; its own default is every interface.
 """

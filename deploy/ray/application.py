@@ -1,10 +1,8 @@
 """Sightline's models as a Ray Serve application that speaks the Open Inference Protocol v2.
 
-``serve run deploy/ray/serve.yaml`` starts it (docs/remote-engine.md). Requests come in at the :class:`Gateway`, which
+``serve run`` with serve.yaml starts it (docs/remote-engine.md). Requests come in at the :class:`Gateway`, which
 knows the protocol, and are scored by replicas of :class:`Scorer`, on any machine and GPU of the cluster.
 """
-
-from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
@@ -46,6 +44,8 @@ class Options(BaseModel):
     max_replicas: int = 4
     ongoing_requests: int = 8
     """Of each replica, on average: with more there will be more replicas."""
+    gateways: int = 2
+    """On machines of their own, where there are so many: one that is lost is done without."""
     queued_requests: int = 64
     """Of each gateway: beyond these a request is answered 503 at once."""
 
@@ -71,6 +71,26 @@ class Scorer:
         return await asyncio.to_thread(model.infer_all, requests)
 
 
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise RequestError(f"a request has {MAX_BODY_BYTES} bytes at most")
+    return bytes(body)
+
+
+@api.exception_handler(RequestError)
+async def refused(request: Request, error: RequestError) -> Response:
+    return JSONResponse({"error": str(error)}, error.status)
+
+
+@api.exception_handler(BackPressureError)
+async def busy(request: Request, error: BackPressureError) -> Response:
+    return JSONResponse({"error": "there is too much to do"}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+# Ray Serve keeps a copy of `api` as it is by now: what the routes use stands above.
 @serve.deployment
 @serve.ingress(api)
 class Gateway:
@@ -116,25 +136,6 @@ class Gateway:
         return Response(answer.body, headers=dict(answer.headers))
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise RequestError(f"a request has {MAX_BODY_BYTES} bytes at most")
-    return bytes(body)
-
-
-@api.exception_handler(RequestError)
-async def refused(request: Request, error: RequestError) -> Response:
-    return JSONResponse({"error": str(error)}, error.status)
-
-
-@api.exception_handler(BackPressureError)
-async def busy(request: Request, error: BackPressureError) -> Response:
-    return JSONResponse({"error": "there is too much to do"}, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
 def build(options: Options) -> serve.Application:
     """The application as ``options`` ask for it."""
     scorer = Scorer.options(
@@ -147,6 +148,7 @@ def build(options: Options) -> serve.Application:
         max_ongoing_requests=2 * BATCH,
         max_queued_requests=options.queued_requests,
     ).bind(options.models_dir, options.device)
-    return Gateway.options(ray_actor_options={"num_cpus": 0.1}, max_ongoing_requests=1000).bind(
-        options.models_dir, scorer
+    gateway = Gateway.options(
+        num_replicas=options.gateways, ray_actor_options={"num_cpus": 0}, max_ongoing_requests=1000
     )
+    return gateway.bind(options.models_dir, scorer)

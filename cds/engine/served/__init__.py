@@ -1,1 +1,1 @@
-"""What the servers of the Open Inference Protocol v2 have in common that we ship (``deploy/ray``, ``deploy/mlserver``)."""
+"""What our servers of the Open Inference Protocol v2 (``deploy/ray``, ``deploy/mlserver``) have in common."""
