@@ -14,15 +14,26 @@ from cds.engine.served.catalogue import Catalogue
 from cds.engine.served.tensors import inputs_of, output_of
 from cds.engine.version_number import version_number
 
-SERVER = {"host": "127.0.0.1", "http_port": 8490, "grpc_port": 8491, "metrics_endpoint": None, "debug": False}
+SERVER = {
+    "host": "127.0.0.1",
+    "http_port": 8490,
+    "grpc_port": 8491,
+    "metrics_endpoint": None,
+    "debug": False,
+    # One process: another would hold the models again, and compute on the same cores.
+    "parallel_workers": 0,
+}
 
 
 def model_settings(bundle: Bundle) -> dict[str, object]:
     """``model-settings.json`` of one bundle."""
+    version = version_number(bundle.version)
     return {
         "name": bundle.version.name,
+        "versions": [version],
+        "platform": "sightline_bundle",
         "implementation": "runtime.BundleModel",
-        "parameters": {"uri": str(bundle.directory.resolve()), "version": version_number(bundle.version)},
+        "parameters": {"uri": str(bundle.directory.resolve()), "version": version},
         "inputs": [tensor.as_json() for tensor in inputs_of(bundle)],
         "outputs": [output_of(bundle).as_json()],
     }
