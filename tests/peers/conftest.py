@@ -1,0 +1,34 @@
+"""Servers of other makers, each in an environment of its own (docs/remote-engine.md, "Tests against peers")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.hospital import free_ports
+from bench.peers.open_inference import Started, mlserver, python_of, ray_serve
+from tests.hospital import MODELS
+
+
+def _python(variable: str, what: str) -> str:
+    if python := python_of(variable):
+        return python
+    pytest.skip(f"{what} is not here: {variable} names no Python that has it")
+
+
+@pytest.fixture(scope="session")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Two nodes with a replica each, behind one address."""
+    python = _python("RAY_PYTHON", "Ray Serve")
+    (port,) = free_ports(1)
+    with ray_serve(python, tmp_path_factory.mktemp("ray"), port, MODELS) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    python = _python("MLSERVER_PYTHON", "MLServer")
+    (port, _) = free_ports(2)
+    with mlserver(python, tmp_path_factory.mktemp("mlserver"), port, MODELS) as started:
+        yield started
