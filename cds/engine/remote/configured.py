@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,7 +21,7 @@ from cds.registration import origin
 from cds.settings import Settings
 
 REQUESTS = 128
-"""Under way at once; a hedged call has two."""
+"""Under way at once, of one model; a hedged call has two."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,23 +32,30 @@ def remote_networks(settings: Settings, image: Bundle, note: Bundle) -> tuple[Ne
     Raises :class:`~cds.errors.ModelError` where a server is there and has not these very bundles; one that is not
     there is asked again when it is needed. Raises :class:`ConfigurationError` for settings that cannot be meant.
     """
+    return _network(settings, image.expect("image")), _network(settings, note.expect("note"))
+
+
+def _network(settings: Settings, bundle: Bundle) -> Network:
+    remote = _remote(settings, bundle)
+    return remote if settings.engine_fallback == "none" else FallBack(remote, _local(settings, bundle))
+
+
+def _remote(settings: Settings, bundle: Bundle) -> RemoteNetwork:
+    urls = addresses(settings)
     http = httpx.Client(
         verify=_tls(settings),
         headers={"Authorization": f"Bearer {settings.engine_token}"} if settings.engine_token else {},
         limits=httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS),
         trust_env=False,
     )
+    servers = [Server(http, url, bundle) for url in urls]
     threads = ThreadPoolExecutor(REQUESTS, "remote")
-    longest_s = settings.upstream_timeout_ms / 1000
-
-    def network(bundle: Bundle) -> Network:
-        servers = [Server(http, url, bundle) for url in addresses(settings)]
-        for server in servers:
-            _check(server, Deadline.after(settings.upstream_timeout_ms))
-        return RemoteNetwork(servers, threads, longest_s)
-
-    remote = network(image.expect("image")), network(note.expect("note"))
-    return remote if settings.engine_fallback == "none" else _with_local(settings, image, note, *remote)
+    network = RemoteNetwork(servers, threads, settings.upstream_timeout_ms / 1000)
+    # Connections end with the network that they are for.
+    weakref.finalize(network, http.close)
+    for server in servers:
+        _check(server, Deadline.after(settings.upstream_timeout_ms))
+    return network
 
 
 def addresses(settings: Settings) -> tuple[str, ...]:
@@ -68,16 +76,10 @@ def _check(server: Server, deadline: Deadline) -> None:
         _log.warning("a remote engine is not ready yet: %s", away)
 
 
-def _with_local(
-    settings: Settings, image: Bundle, note: Bundle, remote_image: Network, remote_note: Network
-) -> tuple[Network, Network]:
-    from cds.engine.networks import image_network, note_network  # noqa: PLC0415 (torch, seconds)
+def _local(settings: Settings, bundle: Bundle) -> Network:
+    from cds.engine.networks import network_of  # noqa: PLC0415 (torch, seconds)
 
-    device = torch_device(settings.device)
-    return (
-        FallBack(remote_image, TorchNetwork(image_network(image), device)),
-        FallBack(remote_note, TorchNetwork(note_network(note), device)),
-    )
+    return TorchNetwork(network_of(bundle), torch_device(settings.device))
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ import numpy as np
 from cds.engine.bundles import Bundle
 from cds.engine.device import torch_device
 from cds.engine.network import Inputs, Logits, TorchNetwork
-from cds.engine.networks import image_network, note_network
+from cds.engine.networks import network_of
 from cds.engine.served.tensors import check, inputs_of
 
 
@@ -17,10 +17,8 @@ class ServedModel:
     """One version, in memory. Raises :class:`~cds.errors.ModelError` where it does not load."""
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
-        made = {"image": image_network, "note": note_network}[bundle.version.kind](bundle)
-        self.bundle = bundle
         self._tensors = inputs_of(bundle)
-        self._network = TorchNetwork(made, torch_device(device))
+        self._network = TorchNetwork(network_of(bundle), torch_device(device))
 
     def check(self, inputs: Inputs) -> None:
         """Raise :class:`~cds.errors.RequestError` for what the network does not read."""
