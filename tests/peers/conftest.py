@@ -1,4 +1,7 @@
-"""Servers of other makers, each in an environment of its own (docs/remote-engine.md, "Tests against peers")."""
+"""Servers of other makers, each in an environment of its own (docs/remote-engine.md, "Tests against peers").
+
+Each module has its own: it may kill parts of them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def _python(variable: str, what: str) -> str:
     pytest.skip(f"{what} is not here: {variable} names no Python that has it")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Two nodes with a replica each, behind one address."""
     python = _python("RAY_PYTHON", "Ray Serve")
@@ -26,7 +29,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     python = _python("MLSERVER_PYTHON", "MLServer")
     (port, _) = free_ports(2)
