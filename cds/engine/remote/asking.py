@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.network import Inputs, Logits
 from cds.engine.remote.pace import Pace
-from cds.engine.remote.server import Server
 from cds.errors import Away, EngineError, ModelError
+
+if TYPE_CHECKING:
+    from cds.engine.remote.server import Server
 
 TRIES = 3
 """How often one server is asked, where it breaks off: another replica behind it may answer."""

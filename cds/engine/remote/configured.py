@@ -6,6 +6,7 @@ import logging
 import ssl
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -15,10 +16,12 @@ from cds.engine.device import torch_device
 from cds.engine.network import Network, TorchNetwork
 from cds.engine.remote.fall_back import FallBack
 from cds.engine.remote.network import RemoteNetwork
-from cds.engine.remote.server import Server
 from cds.errors import ConfigurationError, EngineError, NotAllowed
 from cds.registration import origin
 from cds.settings import Settings
+
+if TYPE_CHECKING:
+    from cds.engine.remote.server import Server
 
 REQUESTS = 128
 """Under way at once, of one model; a hedged call has two."""
@@ -41,6 +44,8 @@ def _network(settings: Settings, bundle: Bundle) -> Network:
 
 
 def _remote(settings: Settings, bundle: Bundle) -> RemoteNetwork:
+    from cds.engine.remote.server import Server  # noqa: PLC0415 (needs an extra)
+
     urls = addresses(settings)
     http = httpx.Client(
         verify=_tls(settings),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.network import Inputs, Logits
 from cds.engine.remote.asking import Asking
 from cds.engine.remote.pace import Pace
-from cds.engine.remote.server import Server
+
+if TYPE_CHECKING:
+    from cds.engine.remote.server import Server
 
 
 class RemoteNetwork:
