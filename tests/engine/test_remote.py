@@ -256,7 +256,9 @@ class TestConfigured:
     def networks(self, urls: str, **settings: object) -> object:
         return remote_networks(Settings(engine_urls=urls, **settings), IMAGE, NOTE)  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("url", ["ftp://engine", "https://user:secret@engine", "engine:8000"])
+    @pytest.mark.parametrize(
+        "url", ["ftp://engine", "https://user:secret@engine", "engine:8000", "http://engine:99999"]
+    )
     def test_an_address_that_is_none(self, url: str) -> None:
         with pytest.raises(ConfigurationError, match="CDS_ENGINE_URLS"):
             self.networks(f"{NOBODY},{url}")

@@ -60,7 +60,7 @@ class Asking:
             server = self._to_ask.popleft()
             if server in self._asked.values():
                 self._to_ask.append(server)
-            elif server.admits:
+            elif server.admits():
                 self._asked[self._threads.submit(self._timed, server)] = server
                 return
 

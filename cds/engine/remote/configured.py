@@ -68,8 +68,8 @@ def addresses(settings: Settings) -> tuple[str, ...]:
     urls = settings.engine_addresses
     for url in urls:
         try:
-            origin(url)
-        except NotAllowed as wrong:
+            origin(str(httpx.URL(url)))
+        except (NotAllowed, httpx.InvalidURL) as wrong:
             raise ConfigurationError(f"CDS_ENGINE_URLS: {wrong}") from None
     return urls
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -33,7 +34,6 @@ class Server:
         self._breaker = Breaker()
         self._binary: bool | None = None
 
-    @property
     def admits(self) -> bool:
         """Whether it is worth asking now; who is told so, asks."""
         return self._breaker.admits()
@@ -60,9 +60,9 @@ class Server:
     def check(self, deadline: Deadline) -> None:
         """Ask what it runs, and how tensors may be sent; raises as :meth:`infer`."""
         described = self._json(self._path, deadline)
-        if described.get("name") != self._name or self._version not in (described.get("versions") or ()):
+        if described.get("name") != self._name or self._version not in _words(described, "versions"):
             raise ModelError(f"{self._url} has not {self._name} in version {self._version}")
-        self._binary = messages.BINARY in (self._json("/v2", deadline).get("extensions") or ())
+        self._binary = messages.BINARY in _words(self._json("/v2", deadline), "extensions")
 
     @property
     def _name(self) -> str:
@@ -70,7 +70,7 @@ class Server:
 
     @property
     def _path(self) -> str:
-        return f"/v2/models/{self._name}/versions/{self._version}"
+        return f"/v2/models/{quote(self._name, safe='')}/versions/{self._version}"
 
     def _inferred(self, inputs: Inputs, deadline: Deadline) -> Logits:
         if self._binary is None:
@@ -122,3 +122,9 @@ class Server:
             if len(body) > MAX_BODY_BYTES or deadline.passed:
                 raise Away(f"the answer of {self._url} did not end")
         return bytes(body)
+
+
+def _words(described: Mapping[str, Any], key: str) -> list[Any]:
+    """A list of the metadata; empty where it is none."""
+    words = described.get(key)
+    return words if isinstance(words, list) else []
