@@ -35,7 +35,7 @@ class Options(BaseModel):
     """``args`` in serve.yaml."""
 
     models_dir: Path
-    """The same directory on each machine."""
+    """The same directory on each machine, in full: a replica starts in a folder of Ray's."""
     device: str = "auto"
     gpus: float = 0.0
     """Of each replica; a part of one lets several replicas share it."""

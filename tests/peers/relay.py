@@ -18,6 +18,9 @@ class Relay:
     passed: list[bytes] = field(default_factory=list)
     """Address, headers and body of each request."""
 
+    def infers(self) -> list[bytes]:
+        return [sent for sent in self.passed if b"/infer" in sent.split(b"\n", 1)[0]]
+
     def app(self, http: httpx.Client) -> Flask:
         app = Flask("relay")
 

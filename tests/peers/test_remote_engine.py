@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -57,6 +58,16 @@ def test_scores_are_those_of_this_machine(peer: str, local: LocalEngine, request
     remote = engine(started.url)
     assert_same(remote.score_image(picture()), local.score_image(picture()))
     assert_same(remote.score_note(TEXT), local.score_note(TEXT))
+
+
+def test_versions_of_a_model_are_served_beside_each_other(ray: Started, models: Path) -> None:
+    reversed_note = Bundle.load(models / "clinical-note-next")
+    (_, now), (_, then) = (
+        remote_networks(Settings(engine_urls=ray.url, upstream_timeout_ms=60_000), IMAGE, note)
+        for note in (NOTE, reversed_note)
+    )
+    tokens = {name: np.ones((2, 5), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    np.testing.assert_allclose(now(tokens), then(tokens)[:, ::-1], atol=1e-4)
 
 
 class Load:
