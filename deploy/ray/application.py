@@ -5,14 +5,12 @@ knows the protocol, and are scored by replicas of :class:`Scorer`, on any machin
 """
 
 import asyncio
-from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from ray import serve
-from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from cds.engine.network import Inputs, Logits
@@ -83,11 +81,6 @@ async def _body(request: Request) -> bytes:
 @api.exception_handler(RequestError)
 async def refused(request: Request, error: RequestError) -> Response:
     return JSONResponse({"error": str(error)}, error.status)
-
-
-@api.exception_handler(BackPressureError)
-async def busy(request: Request, error: BackPressureError) -> Response:
-    return JSONResponse({"error": "there is too much to do"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 # Ray Serve keeps a copy of `api` as it is by now: what the routes use stands above.
