@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 import torch
-from torch import nn
 from transformers import AutoTokenizer
 
 from cds.engine.batching import Batched
@@ -20,10 +20,12 @@ from cds.engine.fastest import fastest
 from cds.engine.image import ImageReader, input_of
 from cds.engine.local import LocalEngine
 from cds.engine.network import Inputs, Network, TorchNetwork
-from cds.engine.networks import ONNX_FILE, image_network, note_network
+from cds.engine.networks import ONNX_FILE, image_network, network_of
 from cds.engine.note import NoteReader
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
+from cds.engine.remote import remote_networks
 from cds.engine.saliency import GradCam
+from cds.errors import EngineError
 from cds.settings import Settings
 
 CPU_ROWS, GPU_ROWS = 16, 256
@@ -40,7 +42,7 @@ def prepare(bundle: Bundle, directory: Path, settings: Settings) -> None:
     For a process of its own: what it takes to try is more than it takes to run.
     """
     file = onnx_file(bundle, directory)
-    if file.exists() or torch_device(settings.device).type != "cpu":
+    if file.exists() or settings.engine_addresses or torch_device(settings.device).type != "cpu":
         return
     made = _better(bundle)
     log.info("%s runs by %s", bundle.version.name, "ONNX Runtime" if made else "torch")
@@ -62,9 +64,14 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
     def batched(bundle: Bundle) -> Network:
         return Batched(_network(bundle, onnx_file(bundle, directory), settings.device, threads), rows=rows)
 
+    if settings.engine_addresses:
+        networks = remote_networks(settings, image, note)
+    else:
+        networks = batched(image), batched(note)
     explain = GradCam(image_network(image), _examples(image)[0]["pixel_values"])
-    engine = LocalEngine(ImageReader(image, batched(image), explain), note, NoteReader.of(note, batched(note)))
-    engine.warm_up()
+    engine = LocalEngine(ImageReader(image, networks[0], explain), note, NoteReader.of(note, networks[1]))
+    with suppress(EngineError):  # servers elsewhere may not be there yet
+        engine.warm_up()
     return engine
 
 
@@ -72,7 +79,7 @@ def _better(bundle: Bundle) -> bytes:
     """The bundle's network as ONNX, where that is faster and says the same; empty where it is not."""
     if (bundle.directory / ONNX_FILE).is_file():
         return b""
-    module, examples = _module(bundle), _examples(bundle)
+    module, examples = network_of(bundle), _examples(bundle)
     try:
         onnx = exported(module, examples[0])
         ways: Mapping[str, Network] = {
@@ -89,11 +96,7 @@ def _better(bundle: Bundle) -> bytes:
 def _network(bundle: Bundle, onnx: Path, device: str, threads: int) -> Network:
     if onnx.exists() and onnx.stat().st_size:
         return OnnxRuntimeNetwork(str(onnx), threads)
-    return TorchNetwork(_module(bundle), torch_device(device))
-
-
-def _module(bundle: Bundle) -> nn.Module:
-    return image_network(bundle) if bundle.version.kind == "image" else note_network(bundle)
+    return TorchNetwork(network_of(bundle), torch_device(device))
 
 
 def _examples(bundle: Bundle) -> Sequence[Inputs]:
