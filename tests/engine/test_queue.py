@@ -11,7 +11,10 @@ from cds.engine.queue import MOST_WAITING, DeadlineQueue
 from cds.errors import Busy
 
 Queue = DeadlineQueue[str, str]
-LONG = Deadline.after(60_000)
+
+
+def long() -> Deadline:
+    return Deadline.after(60_000)
 
 
 def begun(queue: Queue) -> str:
@@ -30,14 +33,15 @@ def test_the_most_urgent_comes_first_whenever_it_was_put() -> None:
 
 def test_of_the_same_deadline_the_first_comes_first() -> None:
     queue = Queue(takers=1)
+    by = long()
     for task in "abc":
-        queue.put(task, LONG)
+        queue.put(task, by)
     assert [begun(queue) for _ in range(3)] == ["a", "b", "c"]
 
 
 def test_what_is_too_late_when_its_turn_comes_is_not_begun() -> None:
     queue = Queue(takers=1)
-    late, in_time = queue.put("late", Deadline.after(1)), queue.put("in time", LONG)
+    late, in_time = queue.put("late", Deadline.after(1)), queue.put("in time", long())
     time.sleep(0.01)
     assert begun(queue) == "in time"
     assert in_time.result(0) == "done"
@@ -62,7 +66,7 @@ def test_what_would_be_too_late_is_refused_at_once() -> None:
         fill()
     assert 50 < len(queue) < MOST_WAITING
     # What may wait longer is not kept out, and what is more urgent goes before all of them.
-    queue.put("patient", LONG)
+    queue.put("patient", long())
     queue.put("urgent", Deadline.after(2_000))
 
 
@@ -76,8 +80,9 @@ def test_there_is_an_end_to_what_may_wait() -> None:
 
 def test_several_are_taken_together_as_far_as_they_fit() -> None:
     queue = Queue(takers=1)
+    by = long()
     for task in ("a", "b", "c", "d"):
-        queue.put(task, LONG)
+        queue.put(task, by)
     with queue.taken(lambda taken, task: len(taken) < 3) as jobs:
         assert [job.task for job in jobs] == ["a", "b", "c"]
     assert len(queue) == 1
@@ -85,7 +90,7 @@ def test_several_are_taken_together_as_far_as_they_fit() -> None:
 
 def test_what_a_taker_broke_down_at_is_there_again() -> None:
     queue = Queue(takers=2)
-    result = queue.put("hard", LONG)
+    result = queue.put("hard", long())
     with queue.taken() as [job]:
         queue.put_back(job)
     assert begun(queue) == "hard"

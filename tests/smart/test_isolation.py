@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import pytest
 from werkzeug.test import TestResponse
 
@@ -56,6 +57,7 @@ def enter(
         replace(services, prescreens=record, on_event=record.event, registrations=known)
     )
     ehr.claims["groups"] = ["all"]
+    ehr.answers["https://ehr.example/fhir/DocumentReference/d1"] = lambda request: httpx.Response(404)
     assert sign_in().status_code == 303
 
 
@@ -85,9 +87,13 @@ def asked(browser: Browser, given: Prescreen) -> dict[str, TestResponse]:
         "patient": browser.get("/smart/", named),
         "image": browser.get("/smart/image", named),
         "film": browser.get("/smart/film", named),
+        "reduced_film": browser.get("/smart/film/reduced", named),
+        "studies": browser.get("/smart/studies", named),
+        "note": browser.get("/smart/note", {**named, "note": "1"}),
         "overlay": browser.get("/smart/image/overlay/pneumothorax.png", named),
         "model": browser.get("/smart/model", {**named, "model": given.models[0].digest}),
         "worklist_step": post("/smart/worklist", item=review_id(given), version="1", step="claim"),
+        "judgement": post("/smart/judgement", **named, **act, **verdicts),
         "sign_off": post("/smart/sign-off", **named, **act, **verdicts),
         "worklist": browser.get("/smart/worklist"),
         "audit_trail": browser.get("/smart/audit"),
@@ -100,7 +106,8 @@ def test_nothing_is_shown_and_nothing_changed(
 ) -> None:
     entering(f"other than {theirs.tenant}")
     answers = asked(browser, theirs)
-    refused = {"image", "film", "overlay", "model", "sign_off", "worklist_step"}
+    refused = {"image", "film", "reduced_film", "studies", "note", "overlay", "model"}
+    refused |= {"judgement", "sign_off", "worklist_step"}
     assert {name: answer.status_code for name, answer in answers.items() if name in refused} == dict.fromkeys(
         refused, 404
     )
@@ -117,7 +124,9 @@ def test_nothing_is_shown_and_nothing_changed(
 def test_in_their_own_tenant_the_same_is_there(theirs: Prescreen, entering: Enter, browser: Browser) -> None:
     entering(theirs.tenant)
     answers = asked(browser, theirs)
-    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code >= 400} == {}
+    # An auditor judges no findings, whatever else they are.
+    lacking = {"judgement": 403}
+    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code >= 400} == lacking
     assert SECRET in answers["model"].text
     assert "Pneumothorax" in answers["patient"].text
 
