@@ -15,10 +15,11 @@ from cds import api, health, logs, smart
 from cds.assess import Assessing
 from cds.audit.search import AuditTrails
 from cds.audit.trail import party
+from cds.ct import CtReaders
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.active import in_use
+from cds.engine.active import ct_in_use, in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
 from cds.explain import Explaining
@@ -104,9 +105,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
         cores=cores,
+        ct=CtReaders(map(engine.slice_reader, ct_in_use(settings)), cores=cores),
     )
     engine.warm_up()
-    loaded = [(bundle.version, bundle.directory) for bundle in (engine.image_bundle, engine.note_bundle, fused)]
+    loaded = [(bundle.version, bundle.directory) for bundle in (*prescreen.bundles, fused)]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)

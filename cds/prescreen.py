@@ -24,6 +24,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from cds.ct import CtReader, CtReaders, nowhere
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
@@ -43,6 +44,7 @@ from cds.findings import (
     Prescreen,
     StudySeen,
 )
+from cds.fusion.alone import with_alone
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.framing import OVERSAMPLING, framed
@@ -86,6 +88,8 @@ class Subject:
     patient_id: str
     pacs: Callable[[str], DICOMweb]
     """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
+    ct_of: frozenset[str] = frozenset()
+    """The parts of the body that a CT is ordered of: a CT on record is looked at, where a bundle reads such."""
 
     @property
     def patient(self) -> str:
@@ -114,8 +118,10 @@ class Prescreening:
         images: Executor,
         notes: Executor,
         cores: AbstractContextManager[Any],
+        ct: CtReaders | None = None,
     ) -> None:
         self._engine = engine
+        self._ct = ct or CtReaders(cores=cores)
         self._fusion = fusion
         self._deidentifier = deidentifier
         self._record = record
@@ -123,6 +129,11 @@ class Prescreening:
         self._images = images
         self._notes = notes
         self._cores = cores
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """Of all models that look at something."""
+        return [self._engine.image_bundle, self._engine.note_bundle, *self._ct.bundles]
 
     def __call__(self, subject: Subject, chart: Chart, deadline: Deadline) -> Prescreen:
         """Score image and notes side by side, and fuse; the same inputs and models give the same prescreen.
@@ -135,6 +146,8 @@ class Prescreening:
         notes_due = self._notes.submit(watch.timed("notes", self._read_notes), subject, chart, deadline, watch)
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
+        if isinstance(image, Missing) and (ct := self._ct.asked_for(subject.ct_of)):
+            image = replace(image, region=ct.region)
         made = self._made(subject, image, notes)
         # The step of a late part may have ended by now; the answer is made without it.
         late = {"notes" if missing.part == "note" else "image" for missing in made.missing if missing.late}
@@ -145,16 +158,19 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.image_bundle)
+        ct = self._ct_for(subject, chart)
+        bundle = ct.bundle if ct else self._engine.image_bundle
+        self._check_standing(subject, bundle)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), self._engine.image_bundle.version.digest)
+        key = _digest(subject.fhir_server, chart.studies(), bundle.version.digest)
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
-        selection = imaging_studies.select(chart.studies(), chart.endpoints())
+        selection = ct.select(chart) if ct else imaging_studies.select(chart.studies(), chart.endpoints())
 
         def answer() -> ImageReading:
-            reading = self._score_image(subject, selection, watch)
+            score = partial(self._score_ct, ct) if ct else self._score_image
+            reading = score(subject, selection, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
@@ -189,6 +205,16 @@ class Prescreening:
             burned_in=bool(film.burned_in),
         )
         return ImageReading(seen, score)
+
+    def _ct_for(self, subject: Subject, chart: Chart) -> CtReader | None:
+        """Who looks at a CT for this subject; nobody, where none is ordered that a bundle reads, or on record."""
+        ct = self._ct.asked_for(subject.ct_of)
+        return ct if ct and ct.finds_one_in(chart.studies()) else None
+
+    def _score_ct(self, ct: CtReader, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
+        if not selection.candidates:
+            raise nowhere(selection)
+        return ct.read(subject.pacs(selection.candidates[0].root), selection, watch)
 
     # The notes: read, de-identify, score. No model sees a name.
 
@@ -243,6 +269,8 @@ class Prescreening:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
         findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
+        if isinstance(image, ImageReading):
+            findings = self._with_the_images_own(findings, image)
         key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
             id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
@@ -257,6 +285,14 @@ class Prescreening:
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),
             missing=tuple(_missing(image, notes)),
             issued=datetime.now(UTC),
+        )
+
+    def _with_the_images_own(self, findings: tuple[Finding, ...], image: ImageReading) -> tuple[Finding, ...]:
+        """What only the image was scored for beside them, and of a CT the key slices."""
+        thresholds = next(bundle.thresholds for bundle in self.bundles if bundle.version == image.score.model)
+        return tuple(
+            replace(finding, key_slice=image.key_slices.get(finding.key))
+            for finding in with_alone(findings, image.score, thresholds)
         )
 
 
@@ -297,6 +333,8 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
         missing.append(Missing("note", f"{notes.unread} of the notes could not be read."))
     if isinstance(notes, NoteReading):
         missing += [Missing("note", f"{lacking}.") for lacking in notes.lacking]
+    if isinstance(image, ImageReading):
+        missing += [Missing("image", f"{lacking}.", fault=False) for lacking in image.lacking]
     return missing
 
 

@@ -78,7 +78,7 @@ class LateFusion:
             for key in self.weights
             if key in image_p or key in note_p
         ]
-        return tuple(sorted(findings, key=_rank, reverse=True))
+        return tuple(sorted(findings, key=rank, reverse=True))
 
     def _finding(self, key: str, image: float | None, note: float | None) -> Finding:
         probability = self.probability(key, image, note)
@@ -105,6 +105,7 @@ class LateFusion:
         return Level.REVIEW if low <= probability < high or disagree else Level.LOW
 
 
-def _rank(finding: Finding) -> tuple[int, bool, float]:
+def rank(finding: Finding) -> tuple[int, bool, float]:
+    """Sorts the worst last."""
     order = (Level.LOW, Level.REVIEW, Level.HIGH)
     return order.index(finding.level), finding.type.time_critical, finding.probability

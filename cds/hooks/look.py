@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds.audit.journal import Write
 from cds.audit.trail import Trail
@@ -81,20 +81,23 @@ class Look:
     afterwards: Afterwards
     results: tuple[Result, ...] = ()
 
-    def __call__(self, call: Call) -> Looked:
-        """Raises :class:`~cds.errors.RequestError` where the chart cannot be opened."""
+    def __call__(self, call: Call, ct_of: frozenset[str] = frozenset()) -> Looked:
+        """``ct_of``: the parts of the body that a CT is ordered of.
+
+        Raises :class:`~cds.errors.RequestError` where the chart cannot be opened.
+        """
         subject, chart = self.charts.open(call)
-        prescreen = self.prescreen(subject, chart, call.deadline)
+        prescreen = self.prescreen(replace(subject, ct_of=ct_of), chart, call.deadline)
         if prescreen.late:
-            self.afterwards(lambda: self._finish(call))
+            self.afterwards(lambda: self._finish(call, ct_of))
             return Looked(prescreen, chart, ())
         return Looked(prescreen, chart, [result(prescreen, call.trail) for result in self.results])
 
-    def _finish(self, call: Call) -> None:
+    def _finish(self, call: Call, ct_of: frozenset[str]) -> None:
         trail, deadline = call.trail.beside(), Deadline.after(LIMIT_MS)
         try:
             subject, chart = self.charts.reopen(call, deadline, trail)
-            prescreen = self.prescreen(subject, chart, deadline)
+            prescreen = self.prescreen(replace(subject, ct_of=ct_of), chart, deadline)
             results = [result(prescreen, trail) for result in self.results]
             self.record.write(subject.tenant, trail, kept(prescreen, trail), *results)
         finally:

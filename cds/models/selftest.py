@@ -10,6 +10,7 @@ import numpy as np
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.engine.slices import score_series
 from cds.errors import ModelError
 from cds.settings import Settings
 
@@ -21,8 +22,8 @@ NOTES = (
 
 def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
     """The engine of the service with ``bundle`` in its place."""
-    image = bundle if bundle.version.kind == "image" else in_use(settings, "image")
-    note = bundle if bundle.version.kind == "note" else in_use(settings, "note")
+    image = bundle if bundle.role == "image" else in_use(settings, "image")
+    note = bundle if bundle.role == "note" else in_use(settings, "note")
     return LocalEngine(image, note, device=settings.device, threads=settings.torch_threads)
 
 
@@ -51,6 +52,20 @@ def _scores(engine: LocalEngine, bundle: Bundle) -> tuple[Mapping[str, float], .
         one, two = NOTES
         return tuple(engine.score_note(text).probabilities for text in (one, one, two))
     shape = bundle.input["height"], bundle.input["width"]
+    if bundle.of_ct:
+        return _slice_scores(engine, bundle, (bundle.input["channels"], *shape))
     grain = np.random.default_rng(0).random(shape, dtype=np.float32)
     slope = np.broadcast_to(np.linspace(0, 1, shape[1], dtype=np.float32), shape)
     return tuple(engine.score_image(picture).probabilities for picture in (grain, grain, slope))
+
+
+def _slice_scores(
+    engine: LocalEngine, bundle: Bundle, shape: tuple[int, int, int]
+) -> tuple[Mapping[str, float], ...]:
+    network = engine.slice_reader(bundle)
+    grain = np.random.default_rng(0).random(shape, dtype=np.float32)
+    black = np.zeros(shape, np.float32)
+    return tuple(
+        score_series(bundle, network, series).score.probabilities
+        for series in ([grain, black], [grain, black], [black])
+    )

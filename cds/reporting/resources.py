@@ -105,6 +105,7 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
                 for name, value in parts.items()
                 if value is not None
             ],
+            "note": [{"text": _where(finding)}] if finding.key_slice else [],
         }
     )
 
@@ -234,6 +235,12 @@ def concluded(finding: Finding) -> Resource:
     confidence = {"url": codes.CONFIDENCE_EXTENSION, "valueDecimal": round(finding.probability, 4)}
     concept = codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display)
     return {"extension": [_LABEL, confidence], **concept}
+
+
+def _where(finding: Finding) -> str:
+    """The key slice of a CT, as a person counts it and as a PACS finds it."""
+    found = finding.key_slice
+    return f"{words.key_slice(finding).capitalize()}, SOP Instance UID {found.instance_uid}" if found else ""
 
 
 def _taken(prescreen: Prescreen) -> str | None:

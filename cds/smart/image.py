@@ -1,4 +1,4 @@
-"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding."""
+"""The film that was scored, or a CT's key slice: whole, small without scripts, and what explains a finding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Radiograph, read_radiograph, read_whole_range
-from cds.imaging.retrieval import retrieve
+from cds.imaging.retrieval import fetch
 from cds.smart.films import FilmRefused, Films
 from cds.smart.services import Explain
 
@@ -72,7 +72,7 @@ def _film(prescreen: Prescreen, pacs: DICOMweb, decode: Callable[[bytes], Radiog
     study = prescreen.study
     if study is None:
         raise Missing("there is no image")
-    return retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
+    return fetch(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
 
 
 def _reduced(file: bytes) -> Radiograph:
