@@ -1,8 +1,8 @@
 """``python -m tests.imaging.mutate COUNT [SEED]``: damaged DICOM files in great number, read one after another.
 
 Each as a film and as a slice of a CT. Prints one JSON object: how many were films, how many slices, the slowest in
-seconds and the most memory in MiB. Anything else than these or an ImagingError ends it with a traceback; what makes
-a decoder crash, with a signal.
+seconds and the most memory in MiB. Anything but these or an ImagingError ends it with a traceback; a decoder that
+crashes, with a signal.
 """
 
 from __future__ import annotations
