@@ -10,7 +10,7 @@ from cds.sandbox.patients.people import NURSE, RADIOLOGIST
 
 
 def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:
-    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is asked without a token."""
+    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is called without a token."""
     own = sandbox.pacs_root == sandbox.dicomweb_root
     return {
         "issuer": sandbox.fhir_base,
@@ -28,5 +28,5 @@ def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]
             "radiologist": {"fhirUser": [f"Practitioner/{RADIOLOGIST.id}"]},
             "auditor": {"fhirUser": [f"Practitioner/{NURSE.id}"]},
         },
-        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none"}],
+        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none", "results": ["SR", "SC"]}],
     }
