@@ -94,7 +94,7 @@ class Radiograph:
     """As stored; ``pixels`` are already turned the MONOCHROME2 way."""
     burned_in: bool | None
     """Whether a name may be in the picture itself: as Burned In Annotation (0028,0301) says, and true whatever it
-    says where writing is seen; ``None``: not stated and not seen. A film at a reduced resolution is not looked at.
+    says where writing is seen; ``None``: not stated and not seen.
     """
     rows: int
     columns: int
@@ -207,8 +207,8 @@ def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
 
 def _burned_in(pixels: Grey, dataset: Dataset) -> bool | None:
     stated = {"YES": True, "NO": False}.get(code_of(dataset, "BurnedInAnnotation"))
-    whole = pixels.shape == (dataset.Rows, dataset.Columns)
-    return stated or (whole and has_writing(pixels)) or stated
+    reduced = pixels.shape != (dataset.Rows, dataset.Columns)
+    return has_writing(pixels, reduced=reduced) or stated
 
 
 def uid_of(dataset: Dataset, keyword: str) -> str:
