@@ -21,7 +21,9 @@ from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import ct_in_use, in_use
 from cds.engine.bundles import Bundle
+from cds.engine.device import torch_device
 from cds.engine.local import LocalEngine
+from cds.engine.slices import SliceReader
 from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
@@ -105,7 +107,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
         cores=cores,
-        ct=CtReaders(map(engine.slice_reader, ct_in_use(settings)), cores=cores),
+        ct=CtReaders(SliceReader(bundle, torch_device(settings.device)) for bundle in ct_in_use(settings)),
     )
     engine.warm_up()
     loaded = [(bundle.version, bundle.directory) for bundle in (*prescreen.bundles, fused)]

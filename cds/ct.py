@@ -36,17 +36,12 @@ class Network(Protocol):
 
 
 class CtReader:
-    """Looks at CTs of one part of the body.
+    """Looks at CTs of one part of the body; only under ``turn``, for a series takes up to 320 MB."""
 
-    Only under ``cores`` is anything computed, and only under ``memory`` is a series held: it takes up to 320 MB.
-    """
-
-    def __init__(
-        self, network: Network, *, cores: AbstractContextManager[Any], memory: AbstractContextManager[Any]
-    ) -> None:
+    def __init__(self, network: Network, turn: AbstractContextManager[Any]) -> None:
         self._network = network
-        self._cores = cores
-        self._memory = memory
+        self._turn = turn
+        self._core = threading.Lock()
         self.bundle = network.bundle
         self.region: str = network.bundle.input["body_part"]
         self._wanted = ct_of(self.region)
@@ -68,10 +63,10 @@ class CtReader:
         study = selection.candidates[0]
         with watch("find image"):
             choice = choose_series(pacs.series(study.study_uid), self.region)
-        with self._memory:
+        with self._turn:
             with watch("fetch and decode image"):
                 slices = retrieve_series(pacs, study.study_uid, choice.series_uid, self.region, self._decode)
-            with self._cores, watch("score image"):
+            with watch("score image"):
                 volume = stacked(slices)
                 asked = self.bundle.input
                 pictures = (pictured(one.hounsfield, asked) for one in volume.slices)
@@ -79,16 +74,17 @@ class CtReader:
             return _reading(self.bundle, scored, volume, choice, selection)
 
     def _decode(self, file: bytes) -> Slice:
-        with self._cores:
+        # Fetched several at once, decoded one by one: no hook waits for a CT, and others need the cores.
+        with self._core:
             return read_slice(file, contrast_agent=self.bundle.input.get("contrast_agent"))
 
 
 class CtReaders:
-    """Those of all CT bundles in use."""
+    """Those of all CT bundles in use; one series at a time."""
 
-    def __init__(self, networks: Iterable[Network] = (), *, cores: AbstractContextManager[Any]) -> None:
-        memory = threading.Semaphore(1)
-        readers = (CtReader(network, cores=cores, memory=memory) for network in networks)
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        turn = threading.Lock()
+        readers = [CtReader(network, turn) for network in networks]
         self._by_region = {reader.region: reader for reader in readers}
 
     @property

@@ -121,7 +121,7 @@ class Prescreening:
         ct: CtReaders | None = None,
     ) -> None:
         self._engine = engine
-        self._ct = ct or CtReaders(cores=cores)
+        self._ct = ct or CtReaders()
         self._fusion = fusion
         self._deidentifier = deidentifier
         self._record = record

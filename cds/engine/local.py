@@ -13,7 +13,6 @@ from cds.engine.device import torch_device
 from cds.engine.image import ImageReader
 from cds.engine.note import NoteReader, Read, pooled
 from cds.engine.sentences import sentences
-from cds.engine.slices import SliceReader
 from cds.findings import PartScore, Passage
 
 
@@ -67,10 +66,6 @@ class LocalEngine:
     def _above(self, read: Read, low: Mapping[str, float]) -> dict[str, float]:
         probabilities = self.note_bundle.score(read.logits).probabilities
         return {key: p for key, p in probabilities.items() if p >= low[key]}
-
-    def slice_reader(self, bundle: Bundle) -> SliceReader:
-        """Loads a CT bundle beside the two."""
-        return SliceReader(bundle, self._device)
 
     def warm_up(self) -> None:
         """Run each model once, so that the first request does not pay for lazy initialisation."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
+from cds.engine.device import torch_device
 from cds.engine.local import LocalEngine
-from cds.engine.slices import score_series
+from cds.engine.slices import SliceReader, score_series
 from cds.errors import ModelError
 from cds.settings import Settings
 
@@ -29,9 +30,8 @@ def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
 
 def self_test(settings: Settings, bundle: Bundle) -> list[str]:
     """What was seen, in sentences; raise :class:`ModelError` where its scores cannot be any."""
-    engine = engine_of(settings, bundle)
     try:
-        first, again, other = _scores(engine, bundle)
+        first, again, other = _slice_scores(settings, bundle) if bundle.of_ct else _scores(settings, bundle)
     except (RuntimeError, ValueError, TypeError, IndexError) as wrong:
         line = (str(wrong).splitlines() or [""])[0][:200]
         raise ModelError(f"the model fails on a picture or text of the size that it asks for: {line}") from None
@@ -47,24 +47,21 @@ def self_test(settings: Settings, bundle: Bundle) -> list[str]:
     return [f"Self-test: {len(first)} findings, probabilities from {spread}, the same when asked again."]
 
 
-def _scores(engine: LocalEngine, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+def _scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+    engine = engine_of(settings, bundle)
     if bundle.version.kind == "note":
         one, two = NOTES
         return tuple(engine.score_note(text).probabilities for text in (one, one, two))
     shape = bundle.input["height"], bundle.input["width"]
-    if bundle.of_ct:
-        return _slice_scores(engine, bundle, (bundle.input["channels"], *shape))
     grain = np.random.default_rng(0).random(shape, dtype=np.float32)
     slope = np.broadcast_to(np.linspace(0, 1, shape[1], dtype=np.float32), shape)
     return tuple(engine.score_image(picture).probabilities for picture in (grain, grain, slope))
 
 
-def _slice_scores(
-    engine: LocalEngine, bundle: Bundle, shape: tuple[int, int, int]
-) -> tuple[Mapping[str, float], ...]:
-    network = engine.slice_reader(bundle)
-    grain = np.random.default_rng(0).random(shape, dtype=np.float32)
-    black = np.zeros(shape, np.float32)
+def _slice_scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+    network = SliceReader(bundle, torch_device(settings.device))
+    grain = np.random.default_rng(0).random([bundle.input[k] for k in ("channels", "height", "width")], np.float32)
+    black = np.zeros_like(grain)
     return tuple(
         score_series(bundle, network, series).score.probabilities
         for series in ([grain, black], [grain, black], [black])

@@ -212,7 +212,7 @@ class Service:
             images=ThreadPoolExecutor(2),
             notes=ThreadPoolExecutor(2),
             cores=cores,
-            ct=CtReaders(ct, cores=cores),
+            ct=CtReaders(ct),
         )
         self._handle = keys.handle
 
