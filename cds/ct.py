@@ -91,9 +91,9 @@ class CtReaders:
     def bundles(self) -> list[Bundle]:
         return [reader.bundle for reader in self._by_region.values()]
 
-    def asked_for(self, regions: Iterable[str]) -> CtReader | None:
-        """The one for the first of ``regions``, parts of the body, that a bundle reads."""
-        return next((self._by_region[r] for r in sorted(regions) if r in self._by_region), None)
+    def asked_for(self, regions: Iterable[str]) -> list[CtReader]:
+        """Those for ``regions``, parts of the body, always in the same order."""
+        return [self._by_region[region] for region in sorted(regions) if region in self._by_region]
 
 
 def _reading(

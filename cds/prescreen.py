@@ -146,8 +146,8 @@ class Prescreening:
         notes_due = self._notes.submit(watch.timed("notes", self._read_notes), subject, chart, deadline, watch)
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
-        if isinstance(image, Missing) and (ct := self._ct.asked_for(subject.ct_of)):
-            image = replace(image, region=ct.region)
+        if isinstance(image, Missing) and (asked := self._ct.asked_for(subject.ct_of)):
+            image = replace(image, region=asked[0].region)
         made = self._made(subject, image, notes)
         # The step of a late part may have ended by now; the answer is made without it.
         late = {"notes" if missing.part == "note" else "image" for missing in made.missing if missing.late}
@@ -207,9 +207,9 @@ class Prescreening:
         return ImageReading(seen, score)
 
     def _ct_for(self, subject: Subject, chart: Chart) -> CtReader | None:
-        """Who looks at a CT for this subject; nobody, where none is ordered that a bundle reads, or on record."""
-        ct = self._ct.asked_for(subject.ct_of)
-        return ct if ct and ct.finds_one_in(chart.studies()) else None
+        """Who looks at a CT for this subject; nobody, where none on record is of what is ordered and read."""
+        asked = self._ct.asked_for(subject.ct_of)
+        return next((ct for ct in asked if ct.finds_one_in(chart.studies())), None)
 
     def _score_ct(self, ct: CtReader, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
         if not selection.candidates:
