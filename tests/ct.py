@@ -1,42 +1,19 @@
-"""A CT made on the spot, and a bundle of the right shape whose weights mean nothing."""
+"""A CT made on the spot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import ResNetConfig, ResNetForImageClassification
 
-from cds.engine.bundles import Bundle
-from cds.models.adding import Wishes, add
-from cds.settings import Settings
 from tests.imaging.conftest import make_file
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 STUDY, SERIES = "1.2.826.7", "1.2.826.7.1"
 STEP = 5.0
 """Millimetres."""
-HEAD = {
-    "modality": "CT",
-    "body_part": "head",
-    "height": 64,
-    "width": 64,
-    "channels": 3,
-    "mean": [0.5, 0.5, 0.5],
-    "std": [0.5, 0.5, 0.5],
-    "fit": "fill",
-    "windows": [
-        {"center": 40, "width": 80},
-        {"center": 80, "width": 200},
-        {"center": 600, "width": 2800},
-    ],
-    "top_slices": 2,
-}
-"""Brain, subdural and bone."""
 
 
 def head(place: float, *, bleeding: float = 0.0) -> NDArray[np.int16]:
@@ -82,29 +59,3 @@ def make_series(count: int, bleeding: Sequence[float] = (), **attributes: Any) -
     """``count`` slices from below upwards; ``bleeding`` of the first, the second …"""
     bleeds = [*bleeding, *([0.0] * count)]
     return [make_slice(n, bleeding=bleeds[n - 1], **attributes) for n in range(1, count + 1)]
-
-
-def untrained_bundle(settings: Settings, home: Path, **input: Any) -> Bundle:
-    """A CT bundle of the head with random weights, made as anybody makes one; every head bleeds to it."""
-    torch.manual_seed(3)
-    labels = ("Intracranial hemorrhage", "Fracture of skull")
-    config = ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 16],
-        depths=[1, 1],
-        id2label=dict(enumerate(labels)),
-        label2id={label: n for n, label in enumerate(labels)},
-        problem_type="multi_label_classification",
-    )
-    model = ResNetForImageClassification(config)
-    torch.nn.init.normal_(model.classifier[1].weight, std=3.0)
-    model.save_pretrained(home / "resnet")
-    wishes = Wishes(
-        name="head-ct",
-        licence="Apache-2.0",
-        intended_use="Shows the way of a CT through the service; its scores mean nothing.",
-        input=HEAD | input,
-        thresholds={"hemorrhage": {"high": 0.0, "review": [0.0, 0.0]}},
-        untrained=True,
-    )
-    return add(settings, home / "resnet", wishes, lambda line: None)

@@ -18,7 +18,8 @@ from cds.imaging.ct.slice import AIR, read_slice
 from cds.imaging.ct.volume import Volume, stacked
 from cds.imaging.ct.windows import pictured, windowed
 from cds.imaging.derived import WARNING
-from tests.ct import HEAD, SERIES, STUDY, head, make_series, make_slice
+from tests.ct import SERIES, STUDY, head, make_series, make_slice
+from tests.ct_bundle import HEAD
 from tests.imaging.conftest import make_file
 
 REAL = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom" / "dcmqa_ct"

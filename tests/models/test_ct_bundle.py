@@ -20,7 +20,7 @@ from cds.errors import ModelError
 from cds.models.activation import activate
 from cds.models.evaluation import evaluate_images
 from cds.settings import Settings
-from tests.ct import untrained_bundle
+from tests.ct_bundle import untrained_bundle
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ from cds.store.once import Once
 from cds.store.valkey import Valkey
 from cds.worker.delivery import Deliverer
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
-from tests.ct import make_series, untrained_bundle
+from tests.ct import make_series
+from tests.ct_bundle import untrained_bundle
 
 BASE = "https://ehr.example/fhir"
 SECRET = "TEST_CT_PACS_SECRET"
