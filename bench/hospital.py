@@ -25,7 +25,7 @@ from joserfc import jwt
 from bench.load import Request
 from cds.databases import databases, opened, upgrade
 from cds.hooks.discovery import SERVICES
-from cds.processes import Processes
+from cds.processes import Process, Processes
 from cds.reporting.record import Record
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr import prefetch
@@ -56,6 +56,7 @@ class Hospital:
     sandbox: Sandbox
     patients: list[SamplePatient]
     processes: Processes
+    web: Process
     database: Database
     nowhere: str
     """The root of a PACS that takes calls and never answers."""
@@ -162,12 +163,18 @@ class Hospital:
 
 
 @contextmanager
-def hospital(home: Path) -> Iterator[Hospital]:
+def hospital(home: Path, web_workers: int = Settings().web_workers) -> Iterator[Hospital]:
     """Everything running, with data under ``home``; everything ended when it is left."""
     port, sandbox_port = free_ports(2)
     with ExitStack() as running:
         # A benchmark calls as fast as it can, which is what the rate limit is there to stop.
-        plain = Settings(data_dir=home.resolve(), port=port, sandbox_port=sandbox_port, hook_rate_per_minute=0)
+        plain = Settings(
+            data_dir=home.resolve(),
+            port=port,
+            sandbox_port=sandbox_port,
+            web_workers=web_workers,
+            hook_rate_per_minute=0,
+        )
         settings = running.enter_context(databases(plain))
         base_url = f"http://{settings.host}:{sandbox_port}"
         app = create_app(home / "sandbox", base_url, service_url=settings.base_url)
@@ -188,7 +195,7 @@ def hospital(home: Path) -> Iterator[Hospital]:
         load(patients, parts.records, parts.pacs, parts.archive)
         processes.wait(sandbox, lambda: answers(f"{base_url}/fhir/metadata"), within_s=60)
         wait_for_web(processes, web, settings)
-        yield Hospital(settings, parts, patients, processes, database, nowhere)
+        yield Hospital(settings, parts, patients, processes, web, database, nowhere)
 
 
 @contextmanager

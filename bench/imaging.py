@@ -125,7 +125,7 @@ def _engine() -> LocalEngine:
     image, note = (
         Bundle.load(settings.models_dir / name) for name in (settings.image_bundle, settings.note_bundle)
     )
-    return LocalEngine(image, note, device="cpu", threads=1)
+    return LocalEngine.load(image, note, device="cpu", threads=1)
 
 
 def _ours(data: bytes, engine: LocalEngine) -> Stages:

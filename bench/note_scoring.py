@@ -17,6 +17,7 @@ from typing import Any
 
 from bench import report
 from cds.engine.bundles import Bundle
+from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -76,7 +77,7 @@ def shipped() -> NoteReader:
     bundle = Bundle.load(MODELS / "clinical-note")
     model = AutoModelForSequenceClassification.from_pretrained(bundle.directory, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(bundle.directory, local_files_only=True)
-    return NoteReader(model.float().eval(), tokenizer, bundle.input, model.config.max_position_embeddings)
+    return NoteReader(_here(model.float()), tokenizer, bundle.input, model.config.max_position_embeddings)
 
 
 def clinical_bert() -> NoteReader:
@@ -85,7 +86,13 @@ def clinical_bert() -> NoteReader:
     tokenizer: Any = AutoTokenizer.from_pretrained(MODELS / "clinical-note", local_files_only=True)
     model: Any = BertForSequenceClassification(BertConfig(**CLINICAL_BERT))
     spec = {"max_tokens": 512, "stride": 128, "pooling": "max"}
-    return NoteReader(model.eval(), tokenizer, spec, model.config.max_position_embeddings)
+    return NoteReader(_here(model), tokenizer, spec, model.config.max_position_embeddings)
+
+
+def _here(model: Any) -> TorchNetwork:
+    import torch  # noqa: PLC0415
+
+    return TorchNetwork(model.eval(), torch.device("cpu"))
 
 
 def written(words: int) -> str:

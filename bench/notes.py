@@ -26,8 +26,10 @@ from pathlib import Path
 from bench.peers import tutorial_regexes
 from bench.report import Row, at_least, at_most, device, figure, goals, percentile, ratio, table, write_json
 from cds.engine.bundles import Bundle
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers, TokenClassifier
+from cds.notes.deidentification.classifier import TokenClassifier
+from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.evaluation import Annotated, Evaluation, evaluate, merged, read
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.settings import PACKAGE_ROOT, Settings
 
 WORDS = (500, 2_000, 8_000)

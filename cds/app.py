@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,15 +13,11 @@ from cds import api, health, logs, smart
 from cds.assess import Assessing
 from cds.audit.search import AuditTrails
 from cds.audit.trail import party
-from cds.ct import CtReaders
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.active import ct_in_use, in_use
-from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
-from cds.engine.local import LocalEngine
-from cds.engine.slices import SliceReader
+from cds.engine.active import in_use
+from cds.engine.process.client import EngineProcess
 from cds.explain import Explaining
 from cds.fhir import views as fhir
 from cds.fhir.admission import Admission
@@ -46,12 +40,12 @@ from cds.hooks.order_sign import OrderSign
 from cds.hooks.patient_view import PatientView
 from cds.hooks.telling import Telling
 from cds.hooks.work_ahead import WorkAhead
-from cds.notes.deidentification import Deidentifier, TokenClassifier
+from cds.inference.engine import Engine, Models
+from cds.inference.socket import socket_of
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting import models
-from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, report_due
 from cds.reporting.sign_off import SignOffs
 from cds.reporting.worklist import Worklist
@@ -85,32 +79,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
     pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
 
-    engine = LocalEngine(
-        in_use(settings, "image"),
-        in_use(settings, "note"),
-        device=settings.device,
-        threads=settings.torch_threads,
-    )
+    running = Models.in_use(settings)
+    engine_process = EngineProcess(socket_of(settings), running.digests)
+    engine = Engine(running, engine_process)
     fused = in_use(settings, "fusion")
     fusion = LateFusion.from_bundle(fused)
     threads = settings.web_threads
-    classifier = TokenClassifier(Bundle.load(settings.models_dir / settings.deid_bundle))
-    deidentifier = Deidentifier(keys.pseudonym, classifier)
-    cores = threading.Semaphore(max(1, (os.cpu_count() or 1) // settings.web_workers))
     once = Once(valkey)
     prescreen = Prescreening(
         engine,
         fusion,
-        deidentifier,
         record,
         once=once,
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
-        cores=cores,
-        ct=CtReaders(SliceReader(bundle, torch_device(settings.device)) for bundle in ct_in_use(settings)),
     )
-    engine.warm_up()
-    loaded = [(bundle.version, bundle.directory) for bundle in (*prescreen.bundles, fused)]
+    loaded = [(bundle.version, bundle.directory) for bundle in (*running.bundles, fused)]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)
@@ -119,8 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
     look = Look(prescreen, charts, record, afterwards)
     # A report is made when an order is signed; until then nobody has asked for one.
-    results = (report_due, ResultsForPacs(registrations))
-    look_and_report = Look(prescreen, charts, record, afterwards, results)
+    look_and_report = Look(prescreen, charts, record, afterwards, results=(report_due,))
     ahead = WorkAhead(look, record)
     telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
     duplicates = timedelta(hours=settings.duplicate_window_hours)
@@ -136,7 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # No redirect to a tidier path: the aud of a JWT is the very address that was called.
     app.url_map.merge_slashes = False
-    app.register_blueprint(health.blueprint(database, valkey))
+    app.register_blueprint(health.blueprint(database, valkey, engine_process))
     door = Door(
         us,
         ClientAuthentication(registrations, issuer_keys, valkey),
@@ -156,9 +139,9 @@ def create_app(settings: Settings | None = None) -> Flask:
             record=record,
         )
     )
-    assessing = Assessing(engine, fusion, deidentifier, cores)
+    assessing = Assessing(engine, fusion)
     app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
-    explaining = Explaining(engine, database, once=once, cores=cores)
+    explaining = Explaining(engine, database, once=once)
     app.register_blueprint(
         smart.blueprint(
             SmartServices(
@@ -170,7 +153,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 issuer_keys=issuer_keys,
                 valkey=valkey,
                 prescreens=record,
-                open_pacs=pacs.of_study,
+                open_pacs=pacs.opener,
                 explain=explaining,
                 on_event=record.event,
                 sign_offs=SignOffs(database),

@@ -6,23 +6,17 @@ Nothing is kept of what is said, and no model sees a name.
 from __future__ import annotations
 
 import uuid
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
-from cds.findings import Evidence, Finding, ModelVersion, PartScore
+from cds.deadline import Deadline
+from cds.findings import Evidence, Finding, ModelVersion
 from cds.fusion.late import LateFusion
+from cds.inference.engine import Engine
 from cds.notes.context import PatientContext
-from cds.notes.deidentification import Deidentified, Deidentifier, KnownIdentifiers
-from cds.notes.evidence import Source, evidence, placed
-from cds.notes.reading import prepare, worth_reading
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.recommendations import Recommendation, recommended
 
-
-class NoteEngine(Protocol):
-    """Where the note model runs (:mod:`cds.engine`)."""
-
-    def score_note(self, text: str, /) -> PartScore: ...
+LIMIT_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +34,19 @@ class Assessed:
 class Assessing:
     """Everything that an assessment needs, and the assessment itself."""
 
-    def __init__(
-        self,
-        engine: NoteEngine,
-        fusion: LateFusion,
-        deidentifier: Deidentifier,
-        cores: AbstractContextManager[object],
-    ) -> None:
-        """Only under ``cores`` is anything computed, as in a prescreen."""
+    def __init__(self, engine: Engine, fusion: LateFusion) -> None:
         self._engine = engine
         self._fusion = fusion
-        self._deidentifier = deidentifier
-        self._cores = cores
 
     def __call__(self, context: PatientContext, note: str = "") -> Assessed:
-        """Raise :class:`~cds.errors.NoteError` for words that cannot be de-identified."""
+        """Raise :class:`~cds.errors.NoteError` for words that cannot be de-identified, and
+        :class:`~cds.errors.EngineError` where there is too much else to do.
+        """
         # A subject of this one call: no two answers can be joined by their surrogates.
-        nobody = KnownIdentifiers(subject=str(uuid.uuid4()))
-
-        def deidentify(text: str) -> Deidentified:
-            return self._deidentifier.deidentify(text, nobody)
-
-        with self._cores:
-            [read] = worth_reading([note])
-            source = Source("", note, read, deidentify(read))
-            known = context.deidentified(lambda words: deidentify(words).text).text()
-            text = prepare([source.deidentified.text], known)
-            score = self._engine.score_note(text)
+        nobody, deadline = KnownIdentifiers(subject=str(uuid.uuid4())), Deadline.after(LIMIT_MS)
+        read = self._engine.read_account(context, note, nobody, deadline)
+        score = self._engine.score_notes(read, deadline)
         findings = self._fusion.fuse(None, score)
-        shown = placed(evidence(text, score), [source])
-        return Assessed(findings, recommended(findings), (score.model,), shown)
+        shown = self._engine.evidence(read, score, deadline)
+        models = (score.model, self._engine.models.identifiers.version, self._fusion.version)
+        return Assessed(findings, recommended(findings), models, shown)

@@ -94,6 +94,17 @@ def serve(settings: Settings) -> None:
 
 @main.command()
 @click.pass_obj
+def engine(settings: Settings) -> None:
+    """Run the models for the services of this machine; the web server starts it by itself."""
+    from cds.inference.process import run  # noqa: PLC0415
+    from cds.logs import configure  # noqa: PLC0415
+
+    configure(settings.log_level)
+    run(settings)
+
+
+@main.command()
+@click.pass_obj
 def worker(settings: Settings) -> None:
     """Deliver what is in the outbox, until told to stop."""
     from cds.databases import reached  # noqa: PLC0415

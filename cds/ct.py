@@ -8,42 +8,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
+from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.datatypes import Resource
 from cds.ehr.imaging_procedure import ct_of
 from cds.ehr.imaging_studies import Selection
 from cds.engine.bundles import Bundle
-from cds.engine.slices import Logits, Pictures, SeriesScore, score_series
+from cds.engine.network import Logits
+from cds.engine.slices import Pictures, SeriesScore, score_series
 from cds.errors import ImagingError
 from cds.findings import ImageReading, KeySlice, StudySeen
 from cds.imaging.ct.series import SeriesChoice, choose_series, retrieve_series
-from cds.imaging.ct.slice import Slice, read_slice
+from cds.imaging.ct.slice import Slice
 from cds.imaging.ct.volume import Volume, stacked
-from cds.imaging.ct.windows import pictured
 from cds.imaging.dicomweb import DICOMweb
+from cds.inference.engine import Engine
 from cds.stopwatch import Stopwatch
 
-
-class Network(Protocol):
-    """The network of a CT bundle (:class:`cds.engine.slices.SliceReader`)."""
-
-    bundle: Bundle
-
-    def __call__(self, pictures: Pictures, /) -> Logits: ...
+LIMIT_MS = 120_000
+"""Of one series. No hook waits for it: what a hook asks of the engine comes first."""
 
 
 class CtReader:
     """Looks at CTs of one part of the body; only under ``turn``, for a series takes up to 320 MB."""
 
-    def __init__(self, network: Network, turn: AbstractContextManager[Any]) -> None:
-        self._network = network
+    def __init__(self, engine: Engine, bundle: Bundle, turn: AbstractContextManager[Any]) -> None:
+        self._engine = engine
         self._turn = turn
         self._core = threading.Lock()
-        self.bundle = network.bundle
-        self.region: str = network.bundle.input["body_part"]
+        self.bundle = bundle
+        self.region: str = bundle.input["body_part"]
         self._wanted = ct_of(self.region)
 
     def finds_one_in(self, studies: Iterable[Resource]) -> bool:
@@ -58,38 +56,42 @@ class CtReader:
         """Score the newest of ``selection``, which has one.
 
         Raises a leaf of :class:`~cds.errors.UpstreamError`, :class:`ImagingError` with the reason where the series
-        cannot be scored, and :class:`~cds.errors.ModelError` where its scores are none.
+        cannot be scored, :class:`~cds.errors.ModelError` where its scores are none, and
+        :class:`~cds.errors.EngineError` where there is too much else to do.
         """
         study = selection.candidates[0]
         with watch("find image"):
             choice = choose_series(pacs.series(study.study_uid), self.region)
         with self._turn:
+            deadline = Deadline.after(LIMIT_MS)
+            decode = partial(self._decode, deadline)
             with watch("fetch and decode image"):
-                slices = retrieve_series(pacs, study.study_uid, choice.series_uid, self.region, self._decode)
+                slices = retrieve_series(pacs, study.study_uid, choice.series_uid, self.region, decode)
             with watch("score image"):
                 volume = stacked(slices)
-                asked = self.bundle.input
-                pictures = (pictured(one.hounsfield, asked) for one in volume.slices)
-                scored = score_series(self.bundle, self._network, pictures)
+                scored = self._score(volume, deadline)
             return _reading(self.bundle, scored, volume, choice, selection)
 
-    def _decode(self, file: bytes) -> Slice:
-        # Fetched several at once, decoded one by one: no hook waits for a CT, and others need the cores.
+    def _decode(self, deadline: Deadline, file: bytes) -> Slice:
+        # Fetched several at once, decoded one by one: others need the cores.
         with self._core:
-            return read_slice(file, contrast_agent=self.bundle.input.get("contrast_agent"))
+            return self._engine.read_slice(file, self.bundle, deadline)
+
+    def _score(self, volume: Volume, deadline: Deadline) -> SeriesScore:
+        def network(pictures: Pictures) -> Logits:
+            return self._engine.score_slices(pictures, self.bundle, deadline)
+
+        pictures = (self._engine.picture_slice(s.hounsfield, self.bundle, deadline) for s in volume.slices)
+        return score_series(self.bundle, network, pictures)
 
 
 class CtReaders:
     """Those of all CT bundles in use; one series at a time."""
 
-    def __init__(self, networks: Iterable[Network] = ()) -> None:
+    def __init__(self, engine: Engine) -> None:
         turn = threading.Lock()
-        readers = [CtReader(network, turn) for network in networks]
+        readers = [CtReader(engine, bundle, turn) for bundle in engine.models.ct]
         self._by_region = {reader.region: reader for reader in readers}
-
-    @property
-    def bundles(self) -> list[Bundle]:
-        return [reader.bundle for reader in self._by_region.values()]
 
     def asked_for(self, regions: Iterable[str]) -> list[CtReader]:
         """Those for ``regions``, parts of the body, always in the same order."""

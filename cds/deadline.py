@@ -26,3 +26,7 @@ class Deadline:
     @property
     def passed(self) -> bool:
         return self.remaining == 0.0
+
+
+NEVER = Deadline(float("inf"))
+"""Of work that may take as long as it takes."""

@@ -10,8 +10,11 @@ from typing import Any, TextIO
 from cds.engine.bundles import Bundle
 from cds.errors import NoteError
 from cds.keys import Keys
-from cds.notes.deidentification import Deidentified, Deidentifier, KnownIdentifiers, TokenClassifier
+from cds.notes.deidentification.classifier import TokenClassifier
+from cds.notes.deidentification.deidentified import Deidentified
+from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.evaluation import Evaluation, Recall, evaluate, read
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.settings import Settings
 
 

@@ -21,6 +21,9 @@ SightlineError
 ├── NoteError                   a document that cannot be read, with the reason
 ├── ModelError                  a bundle that cannot be loaded or run
 │   └── NoSaliency              the model cannot show which places of a picture it goes by
+├── EngineError                 what runs the models gives no answer
+│   ├── Busy                    not by the deadline: there is more to do than that
+│   └── Away                    it is not there, or broke off
 └── IntegrityError              the record is not what it was when written
 """
 
@@ -142,6 +145,18 @@ class ModelError(SightlineError):
 
 class NoSaliency(ModelError):
     """The model cannot show which places of a picture it goes by; the message says why."""
+
+
+class EngineError(SightlineError):
+    """What runs the models gives no answer; asked again later, it may."""
+
+
+class Busy(EngineError):
+    """There is more to do than can be done by the deadline; nothing was computed."""
+
+
+class Away(EngineError):
+    """The engine is not there, or broke off."""
 
 
 class IntegrityError(SightlineError):

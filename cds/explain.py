@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from cds.engine.bundles import Bundle
+from cds.deadline import Deadline
 from cds.errors import NoSaliency, Unknown
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed
+from cds.imaging.film import Film
 from cds.imaging.overlay import overlay_png
-from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import retrieve
+from cds.inference.engine import Engine
 from cds.store import scores
 from cds.store.database import Database
 from cds.store.once import Once
@@ -27,32 +23,24 @@ KIND = "overlay/1"
 """Of a kept score; the number changes whenever the same map would look otherwise."""
 LONGER_SIDE = 512
 """Pixels. A map has 7 x 7 places or so: a browser may enlarge it."""
-
-
-class ImageEngine(Protocol):
-    """Where the image model runs (:mod:`cds.engine`)."""
-
-    image_bundle: Bundle
-
-    def explain_image(self, pixels: NDArray[np.float32], finding: str, /) -> NDArray[np.float32]: ...
+LIMIT_MS = 10_000
+"""A person waits for it."""
 
 
 class Explaining:
-    """Everything that an overlay needs, and the overlay itself. Only under ``cores`` is anything computed."""
+    """Everything that an overlay needs, and the overlay itself."""
 
-    def __init__(
-        self, engine: ImageEngine, database: Database, *, once: Once, cores: AbstractContextManager[Any]
-    ) -> None:
+    def __init__(self, engine: Engine, database: Database, *, once: Once) -> None:
         self._engine = engine
         self._database = database
         self._once = once
-        self._cores = cores
 
     def __call__(self, prescreen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
         """A PNG to lay over the whole film of ``prescreen``, at any size (:mod:`cds.imaging.overlay`).
 
         Raises :class:`Unknown` where the image was not scored for ``finding``, :class:`NoSaliency` where the model
-        that scored it is not in use any more or cannot be looked into, and what :func:`retrieve` raises.
+        that scored it is not in use any more or cannot be looked into, :class:`~cds.errors.EngineError` where
+        there is too much else to do, and what :func:`retrieve` raises.
         """
         study = prescreen.study
         scored = next((f for f in prescreen.findings if f.key == finding and f.image is not None), None)
@@ -60,9 +48,9 @@ class Explaining:
             raise Unknown("the image was not scored for such a finding")
         if scored.key_slice:
             raise NoSaliency("not available: of a CT the key slice is shown")
-        if self._engine.image_bundle.version not in prescreen.models:
+        if self._engine.models.image.version not in prescreen.models:
             raise NoSaliency("not available: the model that scored this image is not in use any more")
-        model = self._engine.image_bundle.version.digest
+        model = self._engine.models.image.version.digest
         key = hashlib.sha256(orjson.dumps([study.root, study.instance_uid, model, finding])).hexdigest()
         return self._once(
             f"{KIND}:{prescreen.tenant}:{key}",
@@ -71,16 +59,14 @@ class Explaining:
         )
 
     def _made(self, study: StudySeen, finding: str, pacs: DICOMweb) -> bytes:
-        asked = self._engine.image_bundle.input
+        deadline = Deadline.after(LIMIT_MS)
 
-        def decode(file: bytes) -> Radiograph:
-            with self._cores:
-                return read_radiograph(file, at_least=OVERSAMPLING * asked["height"])
+        def decode(file: bytes) -> Film:
+            return self._engine.read_film(file, deadline)
 
         film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
-        with self._cores:
-            saliency = self._engine.explain_image(framed(film.pixels, asked), finding)
-            return overlay_png(saliency, film.pixels, asked, LONGER_SIDE)
+        saliency = self._engine.explain_film(film, finding, deadline)
+        return overlay_png(saliency, film.place, film.shape, LONGER_SIDE)
 
     def _kept(self, tenant: str, key: str) -> bytes | None:
         with self._database.transaction(tenant) as connection:

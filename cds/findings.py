@@ -74,7 +74,7 @@ Part = Literal["image", "note"]
 class ModelVersion:
     """One exact model: the same digest means the same weights and calibration."""
 
-    kind: Literal["image", "note", "fusion", "identifiers"]
+    kind: Literal["image", "note", "fusion", "identifiers", "quality"]
     name: str
     version: str
     digest: str
@@ -171,6 +171,9 @@ class StudySeen:
     """What else there was, each in a few words."""
     burned_in: bool = False
     """Whether there is writing in the picture, which may name a person."""
+    quality: tuple[str, ...] = ()
+    """Why it may be no film that the image model can read, each in a few words; empty where nothing speaks for
+    it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,8 @@ class NoteReading:
     """The kinds of note that could not be asked for, and why."""
     evidence: tuple[Evidence, ...] = ()
     """As :func:`cds.notes.evidence.evidence` orders it."""
+    deidentifier: ModelVersion | None = None
+    """What took the identifiers out before; ``None`` where that was patterns alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,9 @@ class Finding:
     level: Level
     image: float | None = None
     note: float | None = None
+    interval: tuple[float, float] | None = None
+    """Within which the probability lies, as :mod:`cds.fusion.confidence` has it; ``None`` where nothing is
+    known."""
     key_slice: KeySlice | None = None
     """Where in a series the image speaks most for it."""
 
@@ -264,6 +272,7 @@ class Prescreen:
     findings: tuple[Finding, ...]
     """Worst first."""
     models: tuple[ModelVersion, ...]
+    """All that had a part in it: it stands until one of them is withdrawn."""
     study: StudySeen | None = None
     notes: tuple[NoteSeen, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
+from cds.engine.process.client import EngineProcess
 from cds.errors import UpstreamError
 from cds.store.database import Database
 from cds.store.valkey import Valkey
 
 
-def blueprint(database: Database, valkey: Valkey) -> Blueprint:
-    """``/healthz``: the process answers. ``/readyz``: so do PostgreSQL and Valkey, else 503."""
+def blueprint(database: Database, valkey: Valkey, engine: EngineProcess) -> Blueprint:
+    """``/healthz``: the process answers. ``/readyz``: so do PostgreSQL, Valkey and the engine, else 503."""
     bp = Blueprint("health", __name__)
 
     @bp.get("/healthz")
@@ -21,7 +22,7 @@ def blueprint(database: Database, valkey: Valkey) -> Blueprint:
 
     @bp.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        checked = {"database": _answers(database.ping), "valkey": _answers(valkey.ping)}
+        checked = {"database": _answers(database.ping), "valkey": _answers(valkey.ping), "engine": engine.ready()}
         return jsonify(checked), 200 if all(checked.values()) else 503
 
     return bp

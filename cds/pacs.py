@@ -37,14 +37,8 @@ class PacsAccess:
 
         return open_pacs
 
-    def of_study(self, registration: Registration, prescreen: Prescreen) -> DICOMweb:
-        """The PACS that holds the study of a prescreen, which must have one."""
-        if prescreen.study is None:
-            raise Missing("there is no image")
-        return self.opener(registration, prescreen.fhir_server)(prescreen.study.root)
-
     def to_store(self, registration: Registration, prescreen: Prescreen) -> DICOMweb:
-        """The same, to store what was found in its study; the PACS must ask for that."""
+        """The PACS that holds the study of a prescreen, to store what was found; it must ask for that."""
         if prescreen.study is None:
             raise Missing("there is no image")
         pacs = registration.pacs_for(prescreen.study.root)

@@ -11,18 +11,15 @@ import logging
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
-from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from cds.ct import CtReader, CtReaders, nowhere
 from cds.deadline import Deadline
@@ -30,53 +27,36 @@ from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection
-from cds.engine.bundles import Bundle
-from cds.errors import NoteError, SightlineError
+from cds.errors import Busy, NoteError, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
     Missing,
     ModelVersion,
     NoteReading,
-    NoteSeen,
     Part,
-    PartScore,
     Prescreen,
     StudySeen,
 )
 from cds.fusion.alone import with_alone
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed
-from cds.imaging.pixels import Radiograph, read_radiograph
+from cds.imaging.film import Film
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
-from cds.notes.evidence import Source, evidence, placed
-from cds.notes.extraction import extract
-from cds.notes.reading import prepare, worth_reading
+from cds.inference.engine import Engine
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 
-WITH_EVIDENCE = 2
-"""Readings of notes that were kept before they had their evidence are made anew."""
+NOTE_READING = 3
+"""Readings of notes from before they had their evidence, and named what de-identified them, are made anew."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
 
 _log = logging.getLogger(__name__)
-
-
-class Engine(Protocol):
-    """Where the models run (:mod:`cds.engine`)."""
-
-    image_bundle: Bundle
-    note_bundle: Bundle
-
-    def score_image(self, pixels: NDArray[np.float32], /) -> PartScore: ...
-
-    def score_note(self, text: str, /) -> PartScore: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +83,26 @@ class NothingThere(SightlineError):
 class Prescreening:
     """Everything that a prescreen needs, and the prescreen itself.
 
-    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in. Only
-    under ``cores``, which lets in as many as there are, is anything computed: more at once would delay them all.
+    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in.
     """
 
     def __init__(
         self,
         engine: Engine,
         fusion: LateFusion,
-        deidentifier: Deidentifier,
         record: Record,
         *,
         once: Once,
         images: Executor,
         notes: Executor,
-        cores: AbstractContextManager[Any],
-        ct: CtReaders | None = None,
     ) -> None:
         self._engine = engine
-        self._ct = ct or CtReaders()
+        self._ct = CtReaders(engine)
         self._fusion = fusion
-        self._deidentifier = deidentifier
         self._record = record
         self._once = once
         self._images = images
         self._notes = notes
-        self._cores = cores
-
-    @property
-    def bundles(self) -> list[Bundle]:
-        """Of all models that look at something."""
-        return [self._engine.image_bundle, self._engine.note_bundle, *self._ct.bundles]
 
     def __call__(self, subject: Subject, chart: Chart, deadline: Deadline) -> Prescreen:
         """Score image and notes side by side, and fuse; the same inputs and models give the same prescreen.
@@ -159,39 +128,43 @@ class Prescreening:
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
         ct = self._ct_for(subject, chart)
-        bundle = ct.bundle if ct else self._engine.image_bundle
-        self._check_standing(subject, bundle)
+        of_films = (self._engine.models.image.version, self._engine.models.quality.version)
+        models = (ct.bundle.version,) if ct else of_films
+        self._check_standing(subject, *models)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), bundle.version.digest)
+        key = _digest(subject.fhir_server, chart.studies(), [model.digest for model in models])
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
         selection = ct.select(chart) if ct else imaging_studies.select(chart.studies(), chart.endpoints())
 
         def answer() -> ImageReading:
-            score = partial(self._score_ct, ct) if ct else self._score_image
-            reading = score(subject, selection, watch)
+            if ct:
+                reading = self._score_ct(ct, subject, selection, watch)
+            else:
+                reading = self._score_image(subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
 
-    def _score_image(self, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
+    def _score_image(
+        self, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
         if not selection.candidates:
             raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
-        size = self._engine.image_bundle.input["height"]
 
-        def decode(file: bytes) -> Radiograph:
-            with self._cores, watch("decode image"):
-                return read_radiograph(file, at_least=OVERSAMPLING * size)
+        def decode(file: bytes) -> Film:
+            with watch("decode image"):
+                return self._engine.read_film(file, deadline)
 
         with watch("find image"):
             pacs = subject.pacs(study.root)
             choice = choose(pacs.instances(study.study_uid))
         with watch("fetch and decode image"):
             film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
-        with self._cores, watch("score image"):
-            score = self._engine.score_image(framed(film.pixels, self._engine.image_bundle.input))
+        with watch("score image"):
+            score = self._engine.score_film(film, deadline)
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -203,6 +176,7 @@ class Prescreening:
             root=study.root,
             passed_over=(*choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
+            quality=film.quality,
         )
         return ImageReading(seen, score)
 
@@ -220,13 +194,14 @@ class Prescreening:
 
     def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
         _still_awaited(deadline)
-        self._check_standing(subject, self._engine.note_bundle)
+        models = (self._engine.models.identifiers.version, self._engine.models.note.version)
+        self._check_standing(subject, *models)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
-        models = (self._deidentifier.classifier_digest, self._engine.note_bundle.version.digest)
-        key = _digest(subject.fhir_server, references, lacking, models, WITH_EVIDENCE)
+        digests = [model.digest for model in models]
+        key = _digest(subject.fhir_server, references, lacking, digests, NOTE_READING)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -235,42 +210,44 @@ class Prescreening:
             known = _known(subject, chart)
 
         def answer() -> NoteReading:
-            reading = replace(self._score_notes(contents, known, watch), lacking=lacking)
+            reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
             return self._record.keep_note_reading(subject.tenant, key, reading)
 
         return self._once(f"note:{subject.tenant}:{key}", kept, answer)
 
     def _score_notes(
-        self, contents: Sequence[Document | SightlineError], known: KnownIdentifiers, watch: Stopwatch
+        self,
+        contents: Sequence[Document | SightlineError],
+        known: KnownIdentifiers,
+        deadline: Deadline,
+        watch: Stopwatch,
     ) -> NoteReading:
-        with self._cores, watch("de-identify"):
-            readable = list(_readable(contents))
-            if not readable:
-                raise NoteError("none of the notes could be read")
-            seen = tuple(_seen(document) for document, _ in readable)
-            written = [text for _, text in readable]
-            sources = [
-                Source(note.digest, text, read, self._deidentifier.deidentify(read, known))
-                for note, text, read in zip(seen, written, worth_reading(written), strict=True)
-            ]
-        with self._cores, watch("score notes"):
-            text = prepare([source.deidentified.text for source in sources])
-            score = self._engine.score_note(text)
-            shown = placed(evidence(text, score), sources)
-        return NoteReading(seen, score, unread=len(contents) - len(readable), evidence=shown)
+        documents = [document for document in contents if isinstance(document, Document)]
+        if not documents:
+            raise NoteError("none of the notes could be read")
+        with watch("de-identify"):
+            read = self._engine.read_notes(documents, known, deadline)
+        with watch("score notes"):
+            score = self._engine.score_notes(read, deadline)
+            shown = self._engine.evidence(read, score, deadline)
+        unread = len(contents) - len(read.notes)
+        deidentifier = self._engine.models.identifiers.version
+        return NoteReading(read.notes, score, unread, evidence=shown, deidentifier=deidentifier)
 
     # Both together.
 
-    def _check_standing(self, subject: Subject, bundle: Bundle) -> None:
+    def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""
-        self._record.stands.check(subject.tenant, bundle.version, self._fusion.version)
+        self._record.stands.check(subject.tenant, *models, self._fusion.version)
 
     def _made(self, subject: Subject, image: ImageReading | Missing, notes: NoteReading | Missing) -> Prescreen:
         image_score = image.score if isinstance(image, ImageReading) else None
         note_score = notes.score if isinstance(notes, NoteReading) else None
-        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score)
+        doubts = image.study.quality if isinstance(image, ImageReading) else ()
+        findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score, doubts)
         if isinstance(image, ImageReading):
             findings = self._with_the_images_own(findings, image)
+        models = tuple(_models(image, notes, self._fusion.version))
         key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
             id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
@@ -279,7 +256,7 @@ class Prescreening:
             patient=subject.patient,
             fhir_server=subject.fhir_server,
             findings=findings,
-            models=_models(image_score, note_score, self._fusion.version),
+            models=(self._engine.models.quality.version, *models) if doubts else models,
             study=image.study if isinstance(image, ImageReading) else None,
             notes=notes.notes if isinstance(notes, NoteReading) else (),
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),
@@ -289,10 +266,11 @@ class Prescreening:
 
     def _with_the_images_own(self, findings: tuple[Finding, ...], image: ImageReading) -> tuple[Finding, ...]:
         """What only the image was scored for beside them, and of a CT the key slices."""
-        thresholds = next(bundle.thresholds for bundle in self.bundles if bundle.version == image.score.model)
+        bundles = (self._engine.models.image, *self._engine.models.ct)
+        thresholds = next(bundle.thresholds for bundle in bundles if bundle.version == image.score.model)
         return tuple(
             replace(finding, key_slice=image.key_slices.get(finding.key))
-            for finding in with_alone(findings, image.score, thresholds)
+            for finding in with_alone(findings, image.score, thresholds, image.study.quality)
         )
 
 
@@ -306,7 +284,7 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
-    except NotInTime:
+    except (NotInTime, Busy):
         return _late(part)
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.", fault=False)
@@ -338,9 +316,18 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
     return missing
 
 
-def _models(image: PartScore | None, note: PartScore | None, fusion: ModelVersion) -> tuple[ModelVersion, ...]:
-    parts = [score.model for score in (image, note) if score]
-    return (*parts, fusion) if len(parts) == 2 else tuple(parts)
+def _models(
+    image: ImageReading | Missing, notes: NoteReading | Missing, fusion: ModelVersion
+) -> Iterator[ModelVersion]:
+    """All that had a part in it: by the fusion's thresholds even a single part has its levels."""
+    if isinstance(image, ImageReading):
+        yield image.score.model
+    if isinstance(notes, NoteReading):
+        yield notes.score.model
+        if notes.deidentifier:
+            yield notes.deidentifier
+    if isinstance(image, ImageReading) or isinstance(notes, NoteReading):
+        yield fusion
 
 
 def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
@@ -355,20 +342,6 @@ def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
         by_type["Organization"],
         subject=f"{subject.fhir_server}/{subject.patient}",
     )
-
-
-def _readable(contents: Iterable[Document | SightlineError]) -> Iterator[tuple[Document, str]]:
-    """The documents that can be had and read, with their words; the card says how many could not."""
-    for document in contents:
-        if isinstance(document, Document):
-            with suppress(NoteError):
-                text = extract(document.content, document.content_type, conclusion=document.conclusion)
-                yield document, text
-
-
-def _seen(document: Document) -> NoteSeen:
-    digest = hashlib.sha256(document.content).hexdigest()
-    return NoteSeen(document.reference, document.title, document.written, digest)
 
 
 def _digest(*parts: Any) -> str:

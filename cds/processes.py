@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from cds.errors import ConfigurationError, SightlineError
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_S = 10.0
+_AGAIN_S = 1.0
 _LETTING_GO_S = 5.0
 """So long what was killed a moment ago may need to let go of its port."""
 
@@ -100,6 +102,38 @@ class Processes:
         status = process.popen.poll()
         if status is not None:
             raise ProcessFailed(f"{process.name} ended with status {status}; {_last_line(process.log)}")
+
+
+class KeptAlive:
+    """One process beside ours, on our own output, started again whenever it ends, until we stop it or end."""
+
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._argv = argv
+        self._environ = environ
+        self._running: subprocess.Popen[bytes] | None = None
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._keep, name="kept alive", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._running:
+            self._running.terminate()
+            _wait_for_end(self._running)
+
+    def _keep(self) -> None:
+        while not self._stopped.is_set():
+            # Of a session of its own, as all that we start; and it dies with this thread, which ends with us.
+            self._running = subprocess.Popen(  # noqa: S603 (our own commands only)
+                self._argv,
+                env=dict(self._environ),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+            self._running.wait()
+            self._stopped.wait(_AGAIN_S)
 
 
 def free_port(host: str, port: int, setting: str) -> None:

@@ -20,6 +20,10 @@ One JSON file (``CDS_REGISTRATIONS_FILE``), a list of registrations::
         "issuer": "https://auth.ehr.example",          the tokens' ``iss``
         "jwks": {"keys": [...]}                        or "jwksUrl", or "introspectionUrl" (RFC 7662)
       },
+      "auditRepository": {                             its tenant's own, in the place of the operator's
+        "url": "https://arr.ehr.example/fhir",
+        "tokenVariable": "GENERAL_ARR_TOKEN"           the environment variable with our bearer token there, if any
+      },
       "roles": {                                       who has which, by claims of the id_token; see :class:`Role`
         "radiologist": {"groups": ["radiology"]},
         "auditor": {"fhirUser": ["Practitioner/7"]}
@@ -125,6 +129,25 @@ class AccessTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRepositoryOf:
+    """A tenant's own audit record repository (IHE ITI-20)."""
+
+    url: str
+    token_variable: str = ""
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        return cls(entry["url"].rstrip("/"), entry.get("tokenVariable", ""))
+
+    def token(self) -> str:
+        """Our bearer token there, if it wants one; :class:`ConfigurationError` where its variable is empty."""
+        token = os.environ.get(self.token_variable, "") if self.token_variable else ""
+        if self.token_variable and not token:
+            raise ConfigurationError(f"{self.token_variable} must hold the token for an audit repository")
+        return token
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """One EHR, and all that we may do with it."""
 
@@ -144,6 +167,7 @@ class Registration:
     origins: tuple[str, ...] = ()
     pacs: tuple[Pacs, ...] = ()
     access_tokens: AccessTokens | None = None
+    audit_repository: AuditRepositoryOf | None = None
     roles: Mapping[Role, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """By role, and by claim: the values of which one gives the role."""
 
@@ -166,6 +190,9 @@ class Registration:
                 origins=tuple(entry.get("origins", ())),
                 pacs=tuple(Pacs.from_json(pacs) for pacs in entry.get("pacs", ())),
                 access_tokens=AccessTokens.from_json(entry["accessTokens"]) if "accessTokens" in entry else None,
+                audit_repository=(
+                    AuditRepositoryOf.from_json(entry["auditRepository"]) if "auditRepository" in entry else None
+                ),
                 roles=_roles(entry.get("roles", {})),
             )
         except KeyError as lacking:
@@ -190,6 +217,8 @@ class Registration:
             raise ConfigurationError(f"registration {self.issuer}: {fault}")
         if strange := [result for pacs in self.pacs for result in pacs.results if result not in RESULTS]:
             raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {strange}")
+        if self.audit_repository and not self.audit_repository.url.startswith("https://"):
+            raise ConfigurationError(f"registration {self.issuer}: auditRepository.url must be an https URL")
         for url in self.urls:
             origin(url)
 
@@ -207,7 +236,8 @@ class Registration:
         """Every address of the registration that we might call."""
         keys = (self.jwks_url,) if self.jwks_url else ()
         tokens = self.access_tokens.urls if self.access_tokens else ()
-        return (*self.fhir_servers, *self.oauth_hosts, *(p.root for p in self.pacs), *keys, *tokens)
+        audit = (self.audit_repository.url,) if self.audit_repository else ()
+        return (*self.fhir_servers, *self.oauth_hosts, *(p.root for p in self.pacs), *keys, *tokens, *audit)
 
     def fhir_server(self, url: str) -> str:
         """The registered FHIR base that ``url`` names exactly, else :class:`NotAllowed`."""
@@ -272,6 +302,11 @@ class Registrations:
         self._by_token_issuer = {r.access_tokens.issuer: r for r in giving if r.access_tokens}
         if len(self._by_token_issuer) < len(giving):
             raise ConfigurationError("two registrations name one issuer of access tokens")
+        named = {(r.tenant, r.audit_repository) for r in self._by_issuer.values() if r.audit_repository}
+        self.audit_repositories: Mapping[str, AuditRepositoryOf] = dict(named)
+        """By tenant: its own, where it has one."""
+        if len(self.audit_repositories) < len(named):
+            raise ConfigurationError("two registrations of one tenant name different audit repositories")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -299,3 +334,10 @@ class Registrations:
 
     def by_tenant(self, tenant: str) -> tuple[Registration, ...]:
         return tuple(r for r in self._by_issuer.values() if r.tenant == tenant)
+
+    def of_tenant(self, tenant: str, fhir_server: str) -> Registration:
+        """The registration that serves this FHIR base; :class:`NotAllowed` where it is not that tenant's."""
+        found = self.by_fhir_server(fhir_server)
+        if found is None or found.tenant != tenant:
+            raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
+        return found

@@ -54,6 +54,7 @@ class Settings:
     image_bundle: str = "chest-radiograph"
     note_bundle: str = "clinical-note"
     fusion_bundle: str = "late-fusion"
+    quality_bundle: str = "film-quality"
     deid_bundle: str = "deidentifier"
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""

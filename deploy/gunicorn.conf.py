@@ -1,7 +1,12 @@
 """gunicorn for one server: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``. Every figure is a setting."""
 
+import gc
 import sys
+from typing import Any
 
+import cds.app  # noqa: F401 (what the workers import, they share)
+from cds.processes import KeptAlive
+from cds.serving import environment, python
 from cds.settings import Settings
 
 # A thread that answers waits for one that computes each time it comes back from the database: not 5 ms each time.
@@ -27,6 +32,23 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
+
+# The models run in a process of their own, which all workers share; it is there as long as the web server is.
+_engine = KeptAlive(python("-m", "cds.cli", "engine"), environment(_settings))
+
+
+def on_starting(server: Any) -> None:
+    _engine.start()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    # A collection in a worker would touch, and so copy, every page that it shares.
+    gc.freeze()
+
+
+def on_exit(server: Any) -> None:
+    _engine.stop()
+
 
 # gunicorn 27 opens a control socket in the working directory unless told not to.
 control_socket_disable = True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import ResNetConfig, ResNetForImageClassification
 
+from cds.engine.active import FILE, with_choice
 from cds.engine.bundles import Bundle
 from cds.models.adding import Wishes, add
-from cds.settings import Settings
+from cds.settings import PACKAGE_ROOT, Settings
 
 HEAD = {
     "modality": "CT",
@@ -29,6 +32,15 @@ HEAD = {
     "top_slices": 2,
 }
 """Brain, subdural and bone."""
+
+
+def with_shipped_models(settings: Settings, home: Path) -> Settings:
+    """A models directory of its own under ``home``."""
+    models = home / "models"
+    models.mkdir()
+    for shipped in (PACKAGE_ROOT / "models").iterdir():
+        (models / shipped.name).symlink_to(shipped)
+    return replace(settings, models_dir=models, device="cpu")
 
 
 def untrained_bundle(settings: Settings, home: Path, **input: Any) -> Bundle:
@@ -55,3 +67,12 @@ def untrained_bundle(settings: Settings, home: Path, **input: Any) -> Bundle:
         untrained=True,
     )
     return add(settings, home / "resnet", wishes, lambda line: None)
+
+
+def in_use_as_if_trained(settings: Settings, home: Path) -> Bundle:
+    """The same, activated by somebody who claims that it says something."""
+    made = untrained_bundle(settings, home)
+    (made.directory / "bundle.json").write_text(json.dumps({**made.manifest, "untrained": False}))
+    bundle = Bundle.load(made.directory)
+    (settings.models_dir / FILE).write_text(with_choice(settings.models_dir, bundle))
+    return bundle

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from cds.sandbox.app import create_app as create_sandbox
 from cds.sandbox.ehr import EXTENSION, Ehr
 from cds.sandbox.ehr.ordering import HookExchange
 from cds.sandbox.ehr.registration import registration
+from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
 from cds.sandbox.parts import Sandbox
 from cds.sandbox.patients import Films, SamplePatient, sample_patients
 from cds.sandbox.patients.loader import load
@@ -27,6 +29,7 @@ from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.worker.service import deliverer
+from tests.engines import engine_of
 from tests.master import MASTER_KEY
 from tests.serving import listening
 
@@ -63,6 +66,26 @@ class Hospital:
                 for id in due:
                     delivering.deliver(TENANT, id)
 
+    def launch_url(
+        self, who: str | SamplePatient, user: str, *, card: bool = True, references: tuple[str, ...] = ()
+    ) -> str:
+        """Where the EHR sends a browser to open the app, by ``card`` from that of an order that is signed now."""
+        patient = self.patient(who) if isinstance(who, str) else who
+        cards = self.sign(patient).cards if card else []
+        self.work()
+        links = [link for one in cards for link in one.get("links", ())]
+        context = LaunchContext(
+            user=user,
+            patient=patient.id,
+            references=references,
+            app_context=links[0]["appContext"] if links else "",
+        )
+        authorization = self.desk.authorization
+        client = authorization.clients.get("sightline")
+        assert client is not None
+        handle = authorization.launches.issue(Launch(client.id, context))
+        return launch_url(client, authorization.issuer, handle)
+
     def _due(self) -> list[int]:
         with self.database.transaction(TENANT) as connection:
             return outbox.due(connection, TENANT)
@@ -90,7 +113,7 @@ def hospital(
     valkey_url: str,
 ) -> Iterator[Hospital]:
     home = tmp_path_factory.mktemp("hospital")
-    with listening() as ehr, listening() as service:
+    with listening() as ehr, listening() as service, ExitStack() as running:
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
         registrations = home / "registrations.json"
@@ -107,6 +130,7 @@ def hospital(
             master_key=MASTER_KEY,
         )
         service.app = create_app(settings)
+        running.enter_context(engine_of(settings))
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
         load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]

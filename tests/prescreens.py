@@ -10,11 +10,14 @@ from cds.findings import Finding, Level, Missing, ModelVersion, NoteSeen, Prescr
 
 IMAGE_MODEL = ModelVersion("image", "chest-radiograph", "1.0.0", "a" * 64)
 NOTE_MODEL = ModelVersion("note", "clinical-note", "1.0.0", "b" * 64)
+DEIDENTIFIER = ModelVersion("identifiers", "deidentifier", "1.0.0", "d" * 64)
+FUSION = ModelVersion("fusion", "late-fusion", "1.0.0", "e" * 64)
 
-PNEUMOTHORAX = Finding("pneumothorax", 0.93, Level.HIGH, image=0.95, note=0.81)
+PNEUMOTHORAX = Finding("pneumothorax", 0.93, Level.HIGH, image=0.95, note=0.81, interval=(0.62, 0.97))
 EFFUSION = Finding("effusion", 0.5, Level.REVIEW, image=0.5, note=0.5)
 MASS = Finding("mass", 0.02, Level.LOW, image=0.02, note=0.01)
 
+DOUBT = "the film seems to be turned; what it shows needs manual review."
 PACS_DOWN = Missing("image", "the PACS did not answer (503).")
 
 
@@ -41,3 +44,10 @@ def prescreen(**changes: Any) -> Prescreen:
         issued=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
     )
     return replace(given, **changes)
+
+
+def in_doubt(**changes: Any) -> Prescreen:
+    """The same, of a film that :data:`DOUBT` is said of."""
+    given = prescreen(**changes)
+    assert given.study
+    return replace(given, study=replace(given.study, quality=("seems to be turned",)))

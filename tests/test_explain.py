@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -13,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cds.engine.active import in_use
 from cds.engine.local import LocalEngine
 from cds.errors import Missing, NoSaliency, Unknown
 from cds.explain import Explaining
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
+from cds.inference.engine import Engine, Models
+from cds.inference.reading import Reading, here
 from cds.sandbox.radiograph import render
 from cds.settings import Settings
 from cds.store.database import Database
@@ -59,20 +59,21 @@ def pacs(film: bytes) -> Pacs:
 
 
 @pytest.fixture(scope="module")
-def engine() -> LocalEngine:
-    return LocalEngine(in_use(Settings(), "image"), in_use(Settings(), "note"), device="cpu")
+def engine() -> Engine:
+    models = Models.in_use(Settings())
+    return here(models, Reading.of(models, b"k" * 32), LocalEngine.load(models.image, models.note, device="cpu"))
 
 
 @pytest.fixture
-def explaining(engine: LocalEngine, database: Database, valkey: Valkey) -> Explaining:
-    return Explaining(engine, database, once=Once(valkey), cores=threading.Semaphore(1))
+def explaining(engine: Engine, database: Database, valkey: Valkey) -> Explaining:
+    return Explaining(engine, database, once=Once(valkey))
 
 
 @pytest.fixture
-def seen(engine: LocalEngine, tenant: str) -> Prescreen:
+def seen(engine: Engine, tenant: str) -> Prescreen:
     study: Any = prescreen().study
     there = replace(study, study_uid=STUDY, series_uid=SERIES, instance_uid=INSTANCE)
-    return prescreen(tenant=tenant, study=there, models=(engine.image_bundle.version,))
+    return prescreen(tenant=tenant, study=there, models=(engine.models.image.version,))
 
 
 def test_it_lies_over_the_lesion(explaining: Explaining, pacs: Pacs, seen: Prescreen) -> None:

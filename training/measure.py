@@ -45,3 +45,30 @@ def expected_calibration_error(probabilities: Scores, labels: Labels, *, bins: i
         if (place == b).any()
     )
     return float(sum(gaps))
+
+
+def auprc(scores: Scores, labels: Labels) -> float:
+    """Average precision: precision at each score that occurs, weighted by the recall it adds; ``nan`` as above."""
+    positives = int((labels > 0).sum())
+    if not positives:
+        return float("nan")
+    cuts = np.unique(scores)[::-1]
+    every, positive = np.sort(scores), np.sort(scores[labels > 0])
+    taken = len(every) - np.searchsorted(every, cuts, "left")
+    hits = positives - np.searchsorted(positive, cuts, "left")
+    return float(np.sum(hits / taken * np.diff(hits, prepend=0)) / positives)
+
+
+def sensitivity_at(specificity: float, scores: Scores, labels: Labels) -> float:
+    """The share of positives above the score that so large a share of the negatives does not exceed."""
+    positives, negatives = scores[labels > 0], scores[labels <= 0]
+    if not len(positives) or not len(negatives):
+        return float("nan")
+    return float((positives > np.quantile(negatives, specificity, method="higher")).mean())
+
+
+def net_benefit(threshold: float, probabilities: Scores, labels: Labels) -> float:
+    """True positives less false ones at the odds of ``threshold``, per case (Vickers & Elkin 2006)."""
+    called = probabilities >= threshold
+    true, false = (called & (labels > 0)).mean(), (called & (labels <= 0)).mean()
+    return float(true - false * threshold / (1 - threshold))

@@ -175,6 +175,13 @@ def signed_off(exchange: Exchange, patient: str, report: str) -> Event:
     }
 
 
+def judged(exchange: Exchange, patient: str, report: str) -> Event:
+    """The user said what they think of ``report`` of ``patient``, and did not sign it."""
+    event = _operation(exchange, "judgement", "judgement", (_patient(patient), _data(report, "3")))
+    # Of no profile: BALP has none for it, and it is said by a person and not by a model.
+    return {name: value for name, value in event.items() if name != "meta"}
+
+
 def token_obtained(exchange: Exchange, parameters: Mapping[str, str]) -> Event:
     """ITI-71: the client got an access token. Of the request's parameters the secret ones are left out."""
     request = urlencode({name: value for name, value in parameters.items() if name not in SECRET_PARAMETERS})

@@ -29,8 +29,8 @@ from cds.store.search.subject import entry
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
-BATCH = 5000
-"""Rows fetched at a time."""
+BATCH = 500
+"""Rows fetched at a time: what the processor's caches hold."""
 
 
 class Row(NamedTuple):
@@ -77,7 +77,7 @@ def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[st
 
 
 def rows(connection: Connection, tenant: str, after: int = 0, limit: int | None = None) -> Iterator[Row]:
-    """The events after a place in the chain, in their order, a few thousand in memory at a time."""
+    """The events after a place in the chain, in their order, a few hundred in memory at a time."""
     with connection.cursor(name="audit_trail", binary=True) as cursor:
         cursor.itersize = BATCH
         cursor.execute(

@@ -47,10 +47,6 @@ class Procedure:
     def by_ct(self) -> bool:
         return self.modality in (CT, CT_ANGIOGRAPHY)
 
-    @property
-    def of_the_chest(self) -> bool:
-        return "chest" in self.regions
-
     def is_repeated_by(self, other: Procedure) -> bool:
         """Whether both say how and of what, and say the same."""
         return bool(self.modality and self.regions) and self == other

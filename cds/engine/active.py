@@ -17,7 +17,7 @@ from cds.settings import Settings
 
 FILE = "active.json"
 
-Kind = Literal["image", "note", "fusion"]
+Kind = Literal["image", "note", "fusion", "quality"]
 CT = "image/CT/"
 """So begin the roles of CT bundles (:attr:`~cds.engine.bundles.Bundle.role`)."""
 
@@ -84,4 +84,9 @@ def _name(name: str) -> str:
 
 
 def _of_the_settings(settings: Settings, kind: Kind) -> str:
-    return {"image": settings.image_bundle, "note": settings.note_bundle, "fusion": settings.fusion_bundle}[kind]
+    return {
+        "image": settings.image_bundle,
+        "note": settings.note_bundle,
+        "fusion": settings.fusion_bundle,
+        "quality": settings.quality_bundle,
+    }[kind]

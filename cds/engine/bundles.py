@@ -132,7 +132,7 @@ class Bundle:
         """What it is used for: its kind, and of a CT bundle the part of the body; there is one bundle for each."""
         return f"image/CT/{self.input['body_part']}" if self.of_ct else self.version.kind
 
-    def expect(self, kind: Literal["image", "note", "fusion", "identifiers"]) -> Self:
+    def expect(self, kind: Literal["image", "note", "fusion", "identifiers", "quality"]) -> Self:
         """This bundle, or :class:`ModelError` where it is of another kind."""
         if self.version.kind != kind:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")

@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
-from cds.errors import ModelError
+from cds.engine.network import Network, TorchNetwork
+from cds.errors import ModelError, NoSaliency
 from cds.findings import PartScore
 
-if TYPE_CHECKING:
-    import torch
+Picture = NDArray[np.float32]
+"""(height, width) as a bundle's ``input`` asks, 0..1, dense tissue bright."""
+
+
+class Explainer(Protocol):
+    """Shows which places of a picture a network goes by (:class:`~cds.engine.saliency.GradCam`)."""
+
+    def __call__(self, pixel_values: NDArray[np.float32], output: int, /) -> Picture: ...
+
+
+def unexplained(pixel_values: NDArray[np.float32], output: int) -> Picture:
+    """Of a network that runs elsewhere."""
+    raise NoSaliency("not available: this model runs where it cannot be looked into")
 
 
 class ImageReader:
-    """One image bundle on one device.
+    """One image bundle, its network and what explains it."""
 
-    Importing torch and transformers takes seconds, so it happens on construction, not on import.
-    """
+    def __init__(self, bundle: Bundle, network: Network, explain: Explainer = unexplained) -> None:
+        self.bundle = bundle.expect("image")
+        self._network = network
+        self._explain = explain
 
-    def __init__(self, bundle: Bundle, device: torch.device) -> None:
-        import torch  # noqa: PLC0415 (seconds; only who scores pays)
-
+    @classmethod
+    def load(cls, bundle: Bundle, device: str = "auto") -> Self:
+        """In this process. Importing torch and transformers takes seconds, so it happens here, not on import."""
+        from cds.engine.device import torch_device  # noqa: PLC0415
         from cds.engine.networks import image_network  # noqa: PLC0415
         from cds.engine.saliency import GradCam  # noqa: PLC0415
 
-        self._torch = torch
-        self.bundle = bundle.expect("image")
-        self._device = device
-        # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
-        network = image_network(bundle).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: torch.nn.Module = network
-        self._grad_cam = GradCam(network, self._input(self._black()))
+        network = TorchNetwork(image_network(bundle.expect("image")), torch_device(device))
+        return cls(bundle, network, GradCam(network.module, input_of(bundle, black(bundle))))
 
-    def score(self, pixels: NDArray[np.float32]) -> PartScore:
-        """``pixels``: (height, width) as the bundle's ``input`` asks, 0..1, dense tissue bright."""
-        with self._torch.inference_mode():
-            logits = self._network(pixel_values=self._input(pixels)).logits[0]
-        return self.bundle.score(logits.float().tolist())
+    def score(self, pixels: Picture, deadline: Deadline = NEVER) -> PartScore:
+        """Raises what the network raises."""
+        logits = self._network({"pixel_values": input_of(self.bundle, pixels)}, deadline)
+        return self.bundle.score(logits[0].tolist())
 
-    def explain(self, pixels: NDArray[np.float32], finding: str) -> NDArray[np.float32]:
+    def explain(self, pixels: Picture, finding: str) -> Picture:
         """How much each of ``pixels`` speaks for ``finding``: of the same shape, 0..1, by Grad-CAM.
 
         Raises :class:`~cds.errors.NoSaliency` for a network that has no last convolutional map, such as one in an
@@ -49,19 +59,22 @@ class ImageReader:
         """
         if finding not in self.bundle.findings:
             raise ModelError(f"model bundle {self.bundle.version.name} does not look for {finding}")
-        return self._grad_cam(self._input(pixels), self.bundle.findings.index(finding))
+        return self._explain(input_of(self.bundle, pixels), self.bundle.findings.index(finding))
 
     def warm_up(self) -> None:
-        self.score(self._black())
+        self.score(black(self.bundle))
 
-    def _black(self) -> NDArray[np.float32]:
-        return np.zeros((self.bundle.input["height"], self.bundle.input["width"]), np.float32)
 
-    def _input(self, pixels: NDArray[np.float32]) -> torch.Tensor:
-        spec = self.bundle.input
-        if pixels.shape != (spec["height"], spec["width"]):
-            raise ModelError(f"the image model reads {spec['height']} x {spec['width']} pixels")
-        x = self._torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(self._device)
-        x = x.expand(1, spec["channels"], *pixels.shape)
-        mean, std = (self._torch.tensor(spec[k], device=self._device).view(1, -1, 1, 1) for k in ("mean", "std"))
-        return (x - mean) / std
+def black(bundle: Bundle) -> Picture:
+    """A picture with nothing on it, of the size that ``bundle`` asks for."""
+    return np.zeros((bundle.input["height"], bundle.input["width"]), np.float32)
+
+
+def input_of(bundle: Bundle, pixels: Picture) -> NDArray[np.float32]:
+    """(1, channels, height, width), normalised as the bundle's network was trained."""
+    spec = bundle.input
+    if pixels.shape != (spec["height"], spec["width"]):
+        raise ModelError(f"the image model reads {spec['height']} x {spec['width']} pixels")
+    mean, std = (np.reshape(np.float32(spec[name]), (-1, 1, 1)) for name in ("mean", "std"))
+    channels = np.broadcast_to(pixels.astype(np.float32, copy=False), (spec["channels"], *pixels.shape))
+    return np.ascontiguousarray((channels - mean) / std)[np.newaxis]

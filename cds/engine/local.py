@@ -4,52 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
-from cds.engine.image import ImageReader
+from cds.engine.image import ImageReader, Picture
 from cds.engine.note import NoteReader, Read, pooled
 from cds.engine.sentences import sentences
 from cds.findings import PartScore, Passage
 
 
 class LocalEngine:
-    """Loads two bundles once and scores from any thread.
+    """Scores from any thread. Where the two networks run is the readers' affair."""
 
-    Importing torch and transformers takes seconds, so it happens on construction, not on import.
-    """
+    def __init__(self, image: ImageReader, note_bundle: Bundle, note: NoteReader) -> None:
+        self.image_bundle = image.bundle
+        self.note_bundle = note_bundle
+        self._image_reader = image
+        self._note_reader = note
 
-    def __init__(self, image: Bundle, note: Bundle, *, device: str = "auto", threads: int = 0) -> None:
+    @classmethod
+    def load(cls, image: Bundle, note: Bundle, *, device: str = "auto", threads: int = 0) -> Self:
+        """Both in this process. Importing torch and transformers takes seconds, so it happens here."""
         import torch  # noqa: PLC0415 (seconds; only who scores pays)
-        from transformers.utils import logging  # noqa: PLC0415
 
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         if threads:
             torch.set_num_threads(threads)
-        self._device = torch_device(device)
-        self.image_bundle = image.expect("image")
-        self.note_bundle = note.expect("note")
-        self._image_reader = ImageReader(image, self._device)
-        self._note_reader = self._load_note()
+        return cls(ImageReader.load(image, device), note, NoteReader.load(note, device))
 
-    def score_image(self, pixels: NDArray[np.float32]) -> PartScore:
-        """``pixels``: (height, width) as the bundle's ``input`` asks, 0..1, dense tissue bright."""
-        return self._image_reader.score(pixels)
+    def score_image(self, pixels: Picture, deadline: Deadline = NEVER) -> PartScore:
+        """``pixels``: (height, width) as the bundle's ``input`` asks, 0..1, dense tissue bright.
 
-    def explain_image(self, pixels: NDArray[np.float32], finding: str) -> NDArray[np.float32]:
+        Raises :class:`~cds.errors.EngineError` where no answer can be had by ``deadline``; so do all of these.
+        """
+        return self._image_reader.score(pixels, deadline)
+
+    def explain_image(self, pixels: Picture, finding: str, deadline: Deadline = NEVER) -> Picture:
         """Which of ``pixels`` speak for ``finding`` (:meth:`~cds.engine.image.ImageReader.explain`)."""
         return self._image_reader.explain(pixels, finding)
 
-    def score_note(self, text: str) -> PartScore:
+    def score_note(self, text: str, deadline: Deadline = NEVER) -> PartScore:
         """De-identified text of any length, with the passages that carried a finding."""
-        read = self._note_reader.read(text)
+        read = self._note_reader.read(text, deadline)
         score = self.note_bundle.score(pooled(read))
-        return replace(score, passages=self._carried(text, read, score))
+        return replace(score, passages=self._carried(text, read, score, deadline))
 
-    def _carried(self, text: str, read: Sequence[Read], score: PartScore) -> tuple[Passage, ...]:
+    def _carried(
+        self, text: str, read: Sequence[Read], score: PartScore, deadline: Deadline
+    ) -> tuple[Passage, ...]:
         """The sentences that, by themselves, are scored as far up as a person must look at.
 
         Where the model reads windows, the sentences of those that carried the score are looked at one by one.
@@ -60,7 +62,7 @@ class LocalEngine:
         if not self._note_reader.by_sentence:
             strong = [r for r in read if self._above(r, low)]
             within = [s for s in sentences(text) if any(r.start < s.end and s.start < r.end for r in strong)]
-            read = self._note_reader.read_sentences(within)
+            read = self._note_reader.read_sentences(within, deadline)
         return tuple(Passage(r.start, r.end, held) for r in read if (held := self._above(r, low)))
 
     def _above(self, read: Read, low: Mapping[str, float]) -> dict[str, float]:
@@ -71,14 +73,3 @@ class LocalEngine:
         """Run each model once, so that the first request does not pay for lazy initialisation."""
         self._image_reader.warm_up()
         self.score_note("warm up")
-
-    def _load_note(self) -> NoteReader:
-        from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
-
-        from cds.engine.networks import note_network  # noqa: PLC0415
-
-        directory = self.note_bundle.directory
-        model = note_network(self.note_bundle).to(self._device)
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        positions = AutoConfig.from_pretrained(directory, local_files_only=True).max_position_embeddings
-        return NoteReader(model, tokenizer, self.note_bundle.input, positions)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
+from transformers.utils import logging
 
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
@@ -24,7 +26,9 @@ def image_network(bundle: Bundle) -> nn.Module:
     """Called with ``pixel_values``; raises :class:`ModelError` where it does not load or fit the bundle."""
     if (bundle.directory / ONNX_FILE).is_file():
         return _fitted(OnnxNetwork(bundle), bundle, outputs=None)
-    return _transformer(AutoModelForImageClassification, bundle)
+    # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
+    network = _transformer(AutoModelForImageClassification, bundle)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def note_network(bundle: Bundle) -> nn.Module:
@@ -63,10 +67,6 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
-        try:
-            import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra)
-        except ImportError:
-            raise ModelError("ONNX models need onnxruntime: pip install 'sightline[onnx]'") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4
@@ -87,6 +87,7 @@ class OnnxNetwork(nn.Module):
 
 
 def _transformer(auto: Any, bundle: Bundle) -> nn.Module:
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         network = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as wrong:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
+from cds.deadline import NEVER, Deadline
+from cds.engine.bundles import Bundle
+from cds.engine.network import Inputs, Network, TorchNetwork
 from cds.engine.relevance import most_relevant
 from cds.engine.sentences import Sentence, sentences
 from cds.errors import ModelError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 BATCH = 16
 """Sentences of like length that go through the model at once."""
@@ -28,56 +28,73 @@ class Read:
 
 
 class NoteReader:
-    """Cuts a note as the bundle's ``input`` asks and pools what the model says of the pieces by the maximum."""
+    """Cuts a note as the bundle's ``input`` asks; :func:`pooled` makes one of what is said of the pieces."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, spec: Mapping[str, Any], positions: int) -> None:
-        """``positions``: as many tokens the model can read at once.
+    def __init__(self, network: Network, tokenizer: Any, spec: Mapping[str, Any], positions: int) -> None:
+        """``positions``: as many tokens the network can read at once.
 
-        Raises :class:`ModelError` for a ``spec`` that the model cannot be read with.
+        Raises :class:`ModelError` for a ``spec`` that it cannot be read with.
         """
-        import torch  # noqa: PLC0415 (seconds; only who scores pays)
-
         if wrong := _wrong(spec, positions):
             raise ModelError(f"the note model's input cannot be used: {wrong}")
-        self._torch = torch
-        self._model = model
+        self._network = network
         self._tokenizer = tokenizer
         self._spec = spec
-        self._device = next(model.parameters()).device
+
+    @classmethod
+    def of(cls, bundle: Bundle, network: Network) -> Self:
+        """The words and limits of ``bundle``; ``network`` may run anywhere."""
+        from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 (seconds; only who scores pays)
+
+        directory = bundle.expect("note").directory
+        positions = AutoConfig.from_pretrained(directory, local_files_only=True).max_position_embeddings
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        return cls(network, tokenizer, bundle.input, positions)
+
+    @classmethod
+    def load(cls, bundle: Bundle, device: str = "auto") -> Self:
+        """In this process. Importing torch takes seconds, so it happens here, not on import."""
+        from cds.engine.device import torch_device  # noqa: PLC0415
+        from cds.engine.networks import note_network  # noqa: PLC0415
+
+        return cls.of(bundle, TorchNetwork(note_network(bundle.expect("note")), torch_device(device)))
 
     @property
     def by_sentence(self) -> bool:
         return self._spec.get("unit") == "sentence"
 
-    def read(self, text: str) -> list[Read]:
+    def read(self, text: str, deadline: Deadline = NEVER) -> list[Read]:
         """De-identified text of any length; at least one piece, if only of nothing."""
         if self.by_sentence:
             chosen = most_relevant(sentences(text), self._spec["most_sentences"])
-            return self.read_sentences(chosen or [Sentence(0, 0, "", "")])
-        return self._windows(text)
+            return self.read_sentences(chosen or [Sentence(0, 0, "", "")], deadline)
+        return self._windows(text, deadline)
 
-    def read_sentences(self, found: Sequence[Sentence]) -> list[Read]:
+    def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
         """Each by itself, in the order given."""
         logits: dict[int, list[float]] = {}
         order = sorted(range(len(found)), key=lambda i: len(found[i].heading) + len(found[i].text))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
-            logits |= dict(zip(batch, self._logits(self._encoded([found[i] for i in batch])), strict=True))
+            rows = self._network(self._encoded([found[i] for i in batch]), deadline).tolist()
+            logits |= dict(zip(batch, rows, strict=True))
         return [Read(s.start, s.end, tuple(logits[i])) for i, s in enumerate(found)]
 
-    def _encoded(self, batch: Sequence[Sentence]) -> Any:
+    def _encoded(self, batch: Sequence[Sentence]) -> Inputs:
         """With its heading as the first segment, where the model has learnt to read it so."""
         headings = [[s.heading for s in batch]] if self.by_sentence else []
-        return self._tokenizer(
-            *headings,
-            [american(s.text) for s in batch],
-            truncation="only_second" if headings else True,
-            max_length=self._spec["max_tokens"],
-            padding=True,
-            return_tensors="pt",
+        return dict(
+            self._tokenizer(
+                *headings,
+                [american(s.text) for s in batch],
+                truncation="only_second" if headings else True,
+                max_length=self._spec["max_tokens"],
+                padding=True,
+                return_tensors="np",
+            )
         )
 
-    def _windows(self, text: str) -> list[Read]:
+    def _windows(self, text: str, deadline: Deadline) -> list[Read]:
         inputs = self._tokenizer(
             text,
             truncation=True,
@@ -86,7 +103,7 @@ class NoteReader:
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
             padding=True,
-            return_tensors="pt",
+            return_tensors="np",
         )
         inputs.pop("overflow_to_sample_mapping", None)
         offsets = inputs.pop("offset_mapping")
@@ -94,15 +111,9 @@ class NoteReader:
         found: list[Read] = []
         for first in range(0, len(spans), BATCH):
             part = {name: values[first : first + BATCH] for name, values in inputs.items()}
-            logits = self._logits(part)
-            found += [Read(*span, tuple(row)) for span, row in zip(spans[first:], logits, strict=False)]
+            rows = self._network(part, deadline).tolist()
+            found += [Read(*span, tuple(row)) for span, row in zip(spans[first:], rows, strict=False)]
         return found
-
-    def _logits(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        with self._torch.inference_mode():
-            moved = {name: values.to(self._device) for name, values in inputs.items()}
-            rows: list[list[float]] = self._model(**moved).logits.float().tolist()
-        return rows
 
 
 _BRITISH = re.compile(r"\bo(?=edema|esoph)|(?<=h)a(?=em[aop])|(?<=umo)u(?=r)", re.IGNORECASE)

@@ -21,17 +21,18 @@ from cds.errors import NoSaliency
 class GradCam:
     """Explains one network, from any thread, while other threads score with it."""
 
-    def __init__(self, network: nn.Module, example: Tensor) -> None:
+    def __init__(self, network: nn.Module, example: NDArray[np.float32]) -> None:
         """``example``: (1, channels, height, width), as the network reads it."""
         self._network = network.requires_grad_(False)
+        self._device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
         self._of_thread = threading.local()
-        last = last_map(network, example)
+        last = last_map(network, self._moved(example))
         if last is not None:
             last.register_forward_hook(self._held)
         self.available = last is not None
         """Whether the network has a last map."""
 
-    def __call__(self, pixel_values: Tensor, output: int) -> NDArray[np.float32]:
+    def __call__(self, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
         """(height, width) of ``pixel_values``, 1 where most speaks for that output; all 0 where nothing does.
 
         Raises :class:`NoSaliency` where the network is not convolutional, or does not show its last map.
@@ -41,12 +42,15 @@ class GradCam:
         self._of_thread.watching = True
         try:
             with torch.enable_grad():
-                logit = self._network(pixel_values=pixel_values).logits[0, output]
+                logit = self._network(pixel_values=self._moved(pixel_values)).logits[0, output]
                 maps = self._of_thread.maps
                 (slopes,) = torch.autograd.grad(logit, maps)
         finally:
             self._of_thread.watching, self._of_thread.maps = False, None
         return _scaled(maps.detach(), slopes, pixel_values.shape[2:])
+
+    def _moved(self, pixel_values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(pixel_values).to(self._device)
 
     def _held(self, module: nn.Module, _: Any, maps: Tensor) -> Tensor | None:
         """Only from here on is a gradient kept, so that explaining costs little more than scoring."""
@@ -82,8 +86,8 @@ def last_map(network: nn.Module, example: Tensor) -> nn.Module | None:
     return next(maps, None)
 
 
-def _scaled(maps: Tensor, slopes: Tensor, size: torch.Size) -> NDArray[np.float32]:
+def _scaled(maps: Tensor, slopes: Tensor, size: tuple[int, ...]) -> NDArray[np.float32]:
     spoken = functional.relu((slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True))
     spoken = spoken / spoken.max().clamp(min=torch.finfo(spoken.dtype).tiny)
-    fine = functional.interpolate(spoken, tuple(size), mode="bilinear", align_corners=False)
+    fine = functional.interpolate(spoken, size, mode="bilinear", align_corners=False)
     return np.asarray(fine[0, 0].float().cpu().numpy(), np.float32)

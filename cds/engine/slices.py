@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
+from cds.engine.network import Logits, Network, TorchNetwork
 from cds.errors import ModelError
 from cds.findings import PartScore
 
-if TYPE_CHECKING:
-    import torch
-
 Pictures = NDArray[np.float32]
 """(slices, channels, height, width) as the bundle's ``input`` asks, 0..1."""
-Logits = NDArray[np.float32]
-"""(slices, findings), in the bundle's order."""
 SliceNetwork = Callable[[Pictures], Logits]
 """Looks at a batch of slices, each by itself."""
 
@@ -38,28 +35,28 @@ class SeriesScore:
 
 
 class SliceReader:
-    """The network of one CT bundle on one device. Importing torch and transformers takes seconds."""
+    """One CT bundle and its network."""
 
-    def __init__(self, bundle: Bundle, device: torch.device) -> None:
-        import torch  # noqa: PLC0415 (seconds; only who scores pays)
+    def __init__(self, bundle: Bundle, network: Network) -> None:
+        self.bundle = bundle.expect("image")
+        self._network = network
 
+    @classmethod
+    def load(cls, bundle: Bundle, device: str = "auto") -> Self:
+        """In this process. Importing torch and transformers takes seconds, so it happens here, not on import."""
+        from cds.engine.device import torch_device  # noqa: PLC0415
         from cds.engine.networks import image_network  # noqa: PLC0415
 
-        self._torch = torch
-        self._device = device
-        self.bundle = bundle.expect("image")
-        self._network = image_network(bundle).to(device)
-        shape = (1, -1, 1, 1)
-        self._mean, self._std = (torch.tensor(bundle.input[k], device=device).view(shape) for k in ("mean", "std"))
+        return cls(bundle, TorchNetwork(image_network(bundle.expect("image")), torch_device(device)))
 
-    def __call__(self, pictures: Pictures) -> Logits:
+    def __call__(self, pictures: Pictures, deadline: Deadline = NEVER) -> Logits:
+        """Raises what the network raises."""
         spec = self.bundle.input
         if pictures.shape[1:] != (spec["channels"], spec["height"], spec["width"]):
             raise ModelError(f"the CT model reads slices of {spec['height']} x {spec['width']} pixels")
-        x = self._torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32)).to(self._device)
-        with self._torch.inference_mode():
-            logits = self._network(pixel_values=(x - self._mean) / self._std).logits
-        return np.asarray(logits.float().cpu().numpy(), np.float32)
+        mean, std = (np.reshape(np.float32(spec[name]), (-1, 1, 1)) for name in ("mean", "std"))
+        normalised = np.ascontiguousarray((pictures - mean) / std, dtype=np.float32)
+        return self._network({"pixel_values": normalised}, deadline)
 
 
 def score_series(bundle: Bundle, network: SliceNetwork, slices: Iterable[Pictures]) -> SeriesScore:

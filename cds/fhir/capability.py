@@ -56,15 +56,20 @@ def capability_statement(base: str) -> Resource:
 
 
 def smart_configuration(registrations: Iterable[Registration]) -> Resource:
-    """Tokens are given by the EHRs' authorization servers: they are named, and have metadata of their own."""
-    issuers = sorted({r.access_tokens.issuer for r in registrations if r.access_tokens})
+    """Tokens are given by the EHRs' authorization servers, which have metadata of their own.
+
+    Of one tenant they are named (RFC 9728 §2). Of several not: a client knows its own, and whom else we serve is
+    nobody's business.
+    """
+    giving = [registration for registration in registrations if registration.access_tokens]
+    issuers = sorted({r.access_tokens.issuer for r in giving if r.access_tokens})
+    alone = len({registration.tenant for registration in giving}) == 1
     return {
         "capabilities": list(SMART_CAPABILITIES),
         "scopes_supported": list(SCOPES),
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "code_challenge_methods_supported": ["S256"],
-        # RFC 9728 §2: one server cannot be named as ours, for each EHR has its own.
-        "authorization_servers": issuers,
+        **({"authorization_servers": issuers} if alone else {}),
     }
 
 

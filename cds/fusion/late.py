@@ -1,19 +1,20 @@
 """Late fusion: the image's and the note's calibrated probabilities made into one per finding.
 
-Log-odds pooling (Genest & Zidek 1986): a weighted sum of the parts' log-odds plus an intercept, per finding.
-The weights live in a bundle of kind ``fusion`` and stay small enough to read.
+Stacking (Wolpert 1992): a weighted sum of the parts' log-odds plus an intercept, per finding. The weights live in
+a bundle of kind ``fusion``, fitted by ``training/fusion``, and stay small enough to read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from cds.engine.bundles import Bundle, Thresholds, sigmoid
 from cds.errors import ModelError
 from cds.findings import Finding, Level, ModelVersion, PartScore
+from cds.fusion.confidence import Confidence, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What each part says of one finding; at least one speaks of it."""
+
+    key: str
+    image: float | None
+    note: float | None
+    film_in_doubt: bool
+
+    @property
+    def doubted(self) -> bool:
+        return self.film_in_doubt and self.image is not None
+
+    @property
+    def difference(self) -> float:
+        return 0.0 if self.image is None or self.note is None else abs(self.image - self.note)
+
+    @property
+    def rest_on(self) -> Literal["both", "image", "note"]:
+        if self.image is None:
+            return "note"
+        return "image" if self.note is None else "both"
+
+
+@dataclass(frozen=True, slots=True)
 class LateFusion:
     """The fusion of one bundle."""
 
@@ -52,6 +77,8 @@ class LateFusion:
     note_limits: Limits
     disagreement: float
     """From this difference between the parts on, a person must look."""
+    confidence: Confidence | None = None
+    """``None`` in a bundle of before 2.0.0."""
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Self:
@@ -61,28 +88,49 @@ class LateFusion:
             weights = {key: Weights(**w) for key, w in manifest["weights"].items()}
             image_limits, note_limits = (Limits(*manifest["limits"][part]) for part in ("image", "note"))
             disagreement = float(manifest["disagreement"])
+            stated = manifest.get("intervals")
+            confidence = Confidence.from_manifest(stated, bundle.findings) if stated else None
         except (KeyError, TypeError, ValueError) as wrong:
             raise ModelError(f"fusion bundle {bundle.directory.name} lacks or misspells {wrong}") from None
         if set(weights) != set(bundle.findings) or any(min(w.image, w.note) < 0 for w in weights.values()):
             raise ModelError(f"fusion bundle {bundle.directory.name}: weights missing or below zero")
         if not all(0 < limits.lowest < limits.highest < 1 for limits in (image_limits, note_limits)):
             raise ModelError(f"fusion bundle {bundle.directory.name}: limits must lie between 0 and 1")
-        return cls(bundle.version, weights, bundle.thresholds, image_limits, note_limits, disagreement)
+        return cls(bundle.version, weights, bundle.thresholds, image_limits, note_limits, disagreement, confidence)
 
-    def fuse(self, image: PartScore | None, note: PartScore | None) -> tuple[Finding, ...]:
-        """Every finding that a part speaks of, worst first; empty where both parts are missing."""
+    def fuse(
+        self, image: PartScore | None, note: PartScore | None, doubts: Sequence[str] = ()
+    ) -> tuple[Finding, ...]:
+        """Every finding that a part speaks of, worst first; empty where both parts are missing.
+
+        ``doubts`` are the reasons why the film may not be what the image model knows: what it had a part in is
+        then for a person to look at, and never HIGH.
+        """
         image_p = image.probabilities if image else {}
         note_p = note.probabilities if note else {}
+        # A CT that says nothing of what is fused leaves what the notes say as certain as it was.
+        spoken = [part for part in (image, note) if part and part.probabilities.keys() & self.weights.keys()]
+        confidence = self.confidence if self.confidence and self.confidence.holds_for(*spoken) else None
         findings = [
-            self._finding(key, image_p.get(key), note_p.get(key))
+            self._finding(Parts(key, image_p.get(key), note_p.get(key), bool(doubts)), confidence)
             for key in self.weights
             if key in image_p or key in note_p
         ]
         return tuple(sorted(findings, key=rank, reverse=True))
 
-    def _finding(self, key: str, image: float | None, note: float | None) -> Finding:
-        probability = self.probability(key, image, note)
-        return Finding(key, probability, self._level(key, probability, image, note), image, note)
+    def _finding(self, parts: Parts, confidence: Confidence | None) -> Finding:
+        probability = self.probability(parts.key, parts.image, parts.note)
+        interval = self._interval(parts, confidence) if confidence else None
+        return Finding(parts.key, probability, self._level(parts, probability), parts.image, parts.note, interval)
+
+    def _interval(self, parts: Parts, confidence: Confidence) -> Interval:
+        """Of a film in doubt: whatever the image could have said."""
+        possible = (0.0, 1.0) if parts.doubted else (parts.image,)
+        ends = [
+            confidence.interval(parts.key, self.probability(parts.key, image, parts.note), parts.rest_on)
+            for image in possible
+        ]
+        return min(low for low, _ in ends), max(high for _, high in ends)
 
     def probability(self, key: str, image: float | None, note: float | None) -> float:
         """The fused probability; a missing part leaves the other's own calibrated score."""
@@ -96,12 +144,12 @@ class LateFusion:
         # A reassuring note can never hide what the image shows clearly on its own.
         return max(fused, image) if image >= self.thresholds[key].high else fused
 
-    def _level(self, key: str, probability: float, image: float | None, note: float | None) -> Level:
-        thresholds = self.thresholds[key]
+    def _level(self, parts: Parts, probability: float) -> Level:
+        thresholds = self.thresholds[parts.key]
         if probability >= thresholds.high:
-            return Level.HIGH
+            return Level.REVIEW if parts.doubted else Level.HIGH
         low, high = thresholds.review
-        disagree = image is not None and note is not None and abs(image - note) >= self.disagreement
+        disagree = parts.difference >= self.disagreement
         return Level.REVIEW if low <= probability < high or disagree else Level.LOW
 
 

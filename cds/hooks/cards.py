@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds.findings import Finding, Level, Prescreen
+from cds.findings import Finding, Level, Prescreen, StudySeen
 from cds.reporting import codes, words
 
 Card = dict[str, Any]
@@ -71,6 +71,7 @@ OVERRIDE_REASONS = coded_reasons(
 """Of a card about a finding."""
 
 NOT_AVAILABLE = Topic("not-available", "Prescreen not available")
+FILM_IN_DOUBT = Topic("film-in-doubt", "Film in doubt")
 
 
 def with_suggestions(card: Card, suggestions: Sequence[Suggestion]) -> Card:
@@ -115,6 +116,21 @@ def of_nothing_seen(prescreen: Prescreen) -> Statement:
     return Statement(about=NOT_AVAILABLE.code, topic=NOT_AVAILABLE, says={NOT_AVAILABLE.code: "info"}, card=card)
 
 
+def of_film_in_doubt(
+    prescreen: Prescreen, film: StudySeen, *, now: datetime, link: Mapping[str, str]
+) -> Statement:
+    """That nothing was found, on a film that may be none to find anything on."""
+    card = {
+        "summary": "AI prescreen: " + words.in_doubt(prescreen),
+        "indicator": "info",
+        "detail": _detail(prescreen, (), now),
+        "overrideReasons": coded_reasons(("will-review-images", "I will look at the images myself")),
+        "links": [dict(link)],
+    }
+    says = {f"{FILM_IN_DOUBT.code}/{film.instance_uid}": "info"}
+    return Statement(about=FILM_IN_DOUBT.code, topic=FILM_IN_DOUBT, says=says, card=card)
+
+
 def indicator(worst: Finding) -> str:
     """``critical`` for what is HIGH and cannot wait, ``warning`` for what is HIGH, else ``info``."""
     if worst.level is not Level.HIGH:
@@ -134,20 +150,27 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 def _detail(prescreen: Prescreen, findings: Sequence[Finding], now: datetime) -> str:
     rows = [
-        f"| {f.type.display} | {words.LEVEL_IN_WORDS[f.level]} | {words.percent(f.probability)} "
+        f"| {f.type.display} | {words.LEVEL_IN_WORDS[f.level]} | {words.together(f)} "
         f"| {words.image_part(f)} | {words.part(f.note)} |"
         for f in findings
     ]
     models = ", ".join(words.model(model) for model in prescreen.models)
+    table = ["| Finding | Confidence | Together | Image | Note |", "|---|---|---|---|---|", *rows]
     return "\n\n".join(
         [
-            "\n".join(["| Finding | Confidence | Together | Image | Note |", "|---|---|---|---|---|", *rows]),
+            *(["\n".join(table)] if rows else []),
             f"**Seen:** {words.markdown(words.seen_by(now, prescreen))}",
+            *_in_doubt(prescreen),
             *(_not_seen(missing.reason) for missing in prescreen.missing),
             f"**Models:** {words.markdown(models)}",
             f"*{words.DISCLAIMER}*",
         ]
     )
+
+
+def _in_doubt(prescreen: Prescreen) -> list[str]:
+    doubt = words.in_doubt(prescreen)
+    return [f"**In doubt:** {words.markdown(doubt)}"] if doubt else []
 
 
 def _not_seen(reason: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from cds.reporting.record import Record, kept
 
 LIMIT_MS = 30_000
 """By when work that nobody waits for takes what it has."""
+AGAIN_S = 0.2
 
 Result = Callable[[Prescreen, Trail], Write]
 """What is written of a prescreen beside itself, such as :func:`cds.reporting.record.report_due`."""
@@ -97,7 +99,12 @@ class Look:
         trail, deadline = call.trail.beside(), Deadline.after(LIMIT_MS)
         try:
             subject, chart = self.charts.reopen(call, deadline, trail)
-            prescreen = self.prescreen(replace(subject, ct_of=ct_of), chart, deadline)
+            subject = replace(subject, ct_of=ct_of)
+            prescreen = self.prescreen(subject, chart, deadline)
+            while prescreen.late and not deadline.passed:
+                # It joined what was given up at the call's own deadline, or there was too much to do.
+                time.sleep(AGAIN_S)
+                prescreen = self.prescreen(subject, chart, deadline)
             results = [result(prescreen, trail) for result in self.results]
             self.record.write(subject.tenant, trail, kept(prescreen, trail), *results)
         finally:

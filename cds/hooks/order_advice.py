@@ -2,8 +2,8 @@
 
 What an order gets goes by what it is for (:mod:`cds.ehr.imaging_procedure`):
 
-- imaging: every finding above LOW in what it may show, or why nothing of that could be looked at; the findings of
-  the shipped models are all in the chest;
+- imaging: every finding above LOW in what it may show, or why nothing of that could be looked at, or why the film
+  that nothing was found on is in doubt; the findings of the shipped models are all in the chest;
 - a CT of what a CT bundle in use reads: a CT on record is looked at, in the place of a radiograph;
 - any other service request, be it a knee film, a blood test or a referral: only what is HIGH and time-critical;
 - a draft for imaging that can wait: beside a HIGH time-critical finding in what it shows, the offer of STAT;
@@ -17,7 +17,7 @@ among the orders, selected or not, or was done since the film.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -68,7 +68,11 @@ class OrderAdvice:
             looked.prescreen,
             at_hand.findings(),
             suggestions=at_hand.suggestions,
-            besides=[*at_hand.nothing_seen(), *at_hand.duplicates(self.duplicate_window)],
+            besides=[
+                *at_hand.nothing_seen(),
+                *at_hand.film_in_doubt(self.telling.link),
+                *at_hand.duplicates(self.duplicate_window),
+            ],
             also=looked.results,
         )
         return Answer(given, looked.prescreen.timings)
@@ -95,6 +99,12 @@ class OrdersAtHand:
         lacking = {missing.region for missing in self.prescreen.missing if missing.fault} - seen
         if any(map(self._may_show, lacking)):
             yield cards.of_nothing_seen(self.prescreen)
+
+    def film_in_doubt(self, link: Callable[[Prescreen], Mapping[str, str]]) -> Iterator[Statement]:
+        """That the film is in doubt, where no finding is worth a card that would say so."""
+        film = self.prescreen.study
+        if film and film.quality and not self.findings() and self._may_show("chest"):
+            yield cards.of_film_in_doubt(self.prescreen, film, now=datetime.now(UTC), link=link(self.prescreen))
 
     def duplicates(self, window: timedelta) -> Iterator[Statement]:
         drafts = [order for order in self._all_orders() if _is_draft(order)]

@@ -74,13 +74,17 @@ class Telling:
     def _of_findings(
         self, prescreen: Prescreen, findings: Sequence[Finding], suggestions: Sequence[Suggestion]
     ) -> Statement:
-        link = {
+        now, link = datetime.now(UTC), self.link(prescreen)
+        return cards.of_findings(prescreen, findings, now=now, link=link, suggestions=suggestions)
+
+    def link(self, prescreen: Prescreen) -> dict[str, str]:
+        """Opens the app on the prescreen."""
+        return {
             "label": "See the image, the notes and the reasons",
             "url": f"{self.base_url}/smart/launch",
             "type": "smart",
             "appContext": app_context.issue(self.handle_key, prescreen.id),
         }
-        return cards.of_findings(prescreen, findings, now=datetime.now(UTC), link=link, suggestions=suggestions)
 
     def _given(self, call: Call, prescreen: Prescreen, statement: Statement) -> Given:
         # A prescreen is one tenant's, one patient's and one result: its id makes these part of the card's uuid.

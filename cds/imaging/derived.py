@@ -108,28 +108,45 @@ def image_model(prescreen: Prescreen) -> ModelVersion:
 def filed(dataset: Dataset, source: Source, prescreen: Prescreen) -> Dataset:
     """``dataset`` in the film's study: with its patient, our equipment, and the prescreen's time for its own."""
     model = image_model(prescreen)
-    dataset.update(source.patient)
-    dataset.Manufacturer = MANUFACTURER
+    if prescreen.issued is None:
+        raise ImagingError("the prescreen has no time")
     dataset.ManufacturerModelName, dataset.SoftwareVersions = model.name, model.version
     dataset.DeviceSerialNumber = model.digest
     dataset.SeriesDescription = WARNING
-    issued = _local(prescreen, source)
+    return joined(dataset, source, prescreen.issued)
+
+
+def joined(dataset: Dataset, source: Source, made: datetime) -> Dataset:
+    """``dataset`` in the film's study, as of ``made``."""
+    dataset.update(source.patient)
+    dataset.Manufacturer = MANUFACTURER
+    local = _local(made, source)
     for of in ("InstanceCreation", "Content", "Series"):
-        setattr(dataset, f"{of}Date", f"{issued:%Y%m%d}")
-        setattr(dataset, f"{of}Time", f"{issued:%H%M%S}")
+        setattr(dataset, f"{of}Date", f"{local:%Y%m%d}")
+        setattr(dataset, f"{of}Time", f"{local:%H%M%S}")
     return dataset
 
 
-def _local(prescreen: Prescreen, source: Source) -> datetime:
-    """When the prescreen was made, on the clock that the study's times are of (PS3.3 C.12.1.1.8)."""
-    if prescreen.issued is None:
-        raise ImagingError("the prescreen has no time")
+def _local(moment: datetime, source: Source) -> datetime:
+    """On the clock that the study's times are of (PS3.3 C.12.1.1.8)."""
     try:
-        return prescreen.issued.astimezone(
-            datetime.strptime(str(source.patient.TimezoneOffsetFromUTC), "%z").tzinfo
-        )
+        return moment.astimezone(datetime.strptime(str(source.patient.TimezoneOffsetFromUTC), "%z").tzinfo)
     except (AttributeError, ValueError):
-        return prescreen.issued.astimezone()
+        return moment.astimezone()
+
+
+def blank(source: Source, sop_class_uid: str, instance_uid: str, series_uid: str) -> Dataset:
+    """An instance of the film's study as a library refers to it, without who it is of.
+
+    What is made of it gets the patient as he stands, not by way of the library's checks.
+    """
+    instance = Dataset()
+    instance.SOPClassUID, instance.SOPInstanceUID = sop_class_uid, instance_uid
+    instance.SeriesInstanceUID, instance.StudyInstanceUID = series_uid, source.study_uid
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"):
+        setattr(instance, keyword, None)
+    instance.StudyID = instance.StudyDate = instance.StudyTime = None
+    return instance
 
 
 def written(dataset: Dataset) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cds.imaging.framing import Pixels, placement
+from cds.imaging.framing import Pixels, Placement
 
 RAMP = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], np.float32)
 """Blue over red to yellow, ever brighter: told apart with any colour vision, and never grey as a film is.
@@ -21,16 +19,15 @@ OPACITY = 0.6
 """Of the strongest place; the film shows through."""
 
 
-def on_film(saliency: Pixels, film: Pixels, asked: Mapping[str, Any]) -> Pixels:
-    """The map of :func:`~cds.imaging.framing.framed` ``(film, asked)`` in the coordinates of ``film``.
+def on_film(saliency: Pixels, place: Placement, shape: tuple[int, ...]) -> Pixels:
+    """The map of a picture that was framed from ``place``, in the coordinates of the film of that ``shape``.
 
-    ``saliency``: (``height``, ``width``) of the frame, 0..1. Returns the shape of ``film``, 0..1; what the model
-    did not see, such as a collimation border, is 0.
+    ``saliency``: (``height``, ``width``) of the frame, 0..1. Returns ``shape``, 0..1; what the model did not see,
+    such as a collimation border, is 0.
     """
-    place = placement(film, asked)
     top, bottom, left, right = (round(edge) for edge in (place.top, place.bottom, place.left, place.right))
     part = Image.fromarray(np.ascontiguousarray(saliency[place.inside], np.float32))
-    placed = np.zeros(film.shape, np.float32)
+    placed = np.zeros(shape, np.float32)
     enlarged = part.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
     placed[top:bottom, left:right] = np.asarray(enlarged)
     return np.clip(placed, 0, 1, out=placed)
@@ -44,9 +41,9 @@ def coloured(saliency: Pixels) -> NDArray[np.uint8]:
     return np.stack([*colours, 255 * OPACITY * strength], axis=-1).round().astype(np.uint8)
 
 
-def overlay_png(saliency: Pixels, film: Pixels, asked: Mapping[str, Any], longer_side: int) -> bytes:
-    """A PNG to lay over the whole of ``film``, at any size: of its proportions, ``longer_side`` pixels at most."""
-    placed = Image.fromarray(on_film(saliency, film, asked))
+def overlay_png(saliency: Pixels, place: Placement, shape: tuple[int, ...], longer_side: int) -> bytes:
+    """A PNG to lay over the whole film, at any size: of its proportions, ``longer_side`` pixels at most."""
+    placed = Image.fromarray(on_film(saliency, place, shape))
     placed.thumbnail((longer_side, longer_side), Image.Resampling.BOX)
     written = BytesIO()
     Image.fromarray(coloured(np.asarray(placed))).save(written, "PNG")

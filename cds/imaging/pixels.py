@@ -78,11 +78,10 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for the Y of YBR_FULL."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Radiograph:
-    """One film: ``pixels`` (rows, columns) float32 in 0..1, bright being dense, and what may be said about it."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Described:
+    """What may be said about a film."""
 
-    pixels: Grey
     study_uid: str
     series_uid: str
     instance_uid: str
@@ -91,14 +90,21 @@ class Radiograph:
     """``PA``, ``AP``, ``LL`` … as in View Position (0018,5101); empty when not stated, or not a code."""
     body_part: str
     photometric: str
-    """As stored; ``pixels`` are already turned the MONOCHROME2 way."""
+    """As stored; the pixels are already turned the MONOCHROME2 way."""
     burned_in: bool | None
     """Whether a name may be in the picture itself: as Burned In Annotation (0028,0301) says, and true whatever it
     says where writing is seen; ``None``: not stated and not seen.
     """
     rows: int
     columns: int
-    """As stored; ``pixels`` may have fewer, see :func:`read_radiograph`."""
+    """As stored; of pixels there may be fewer, see :func:`read_radiograph`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Radiograph(Described):
+    """One film: ``pixels`` (rows, columns) float32 in 0..1, bright being dense."""
+
+    pixels: Grey
     window: Window = WHOLE
     """What of ``pixels`` is shown black and what white before anyone changes it."""
 
@@ -117,12 +123,12 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     return _film(dataset, pixels, WHOLE)
 
 
-def read_whole_range(data: bytes) -> Radiograph:
-    """The same file for a viewer: at full resolution, all that was measured, and the window to begin with."""
+def read_whole_range(data: bytes, *, at_least: int | None = None) -> Radiograph:
+    """The same file for a viewer: all that was measured, and the window to begin with."""
     dataset = parsed(data, [*DESCRIBING, *DECODING])
     check_size(dataset)
     with readable("the pixels cannot be decoded"):
-        decoded = first_frame(dataset, None)
+        decoded = first_frame(dataset, at_least)
         plain = decoded.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
         pixels, window = whole_range(decoded, dataset) if plain else (_grey(decoded, dataset), WHOLE)
     return _film(dataset, pixels, window)

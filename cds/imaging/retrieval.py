@@ -9,12 +9,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from cds.errors import ImagingError, UnsupportedSyntax, UpstreamError
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.pixels import Radiograph
+from cds.imaging.pixels import Described
 from cds.imaging.selection import Candidate
 
 
 class Instance(Protocol):
-    """A decoded image, such as :class:`Radiograph` or a slice of a CT."""
+    """A decoded image, such as a film or a slice of a CT."""
 
     @property
     def study_uid(self) -> str: ...
@@ -24,10 +24,13 @@ class Instance(Protocol):
     def instance_uid(self) -> str: ...
 
 
-I = TypeVar("I", bound=Instance)  # noqa: E741
+Image = TypeVar("Image", bound=Instance)
+Film = TypeVar("Film", bound=Described)
 
 
-def fetch(pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], I]) -> I:
+def fetch(
+    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Image]
+) -> Image:
     """The image that was asked for and no other, whatever it shows.
 
     Raises a leaf of :class:`UpstreamError`, or :class:`ImagingError` where ``decode`` does or it is another.
@@ -46,8 +49,8 @@ def fetch(pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode:
 
 
 def retrieve(
-    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Radiograph]
-) -> Radiograph:
+    pacs: DICOMweb, study_uid: str, series_uid: str, sop_uid: str, decode: Callable[[bytes], Film]
+) -> Film:
     """The radiograph, read by ``decode``, which is :func:`~cds.imaging.pixels.read_radiograph` or calls it.
 
     Raises what :func:`fetch` does, and :class:`ImagingError` where the film is not what the search said: the file

@@ -22,11 +22,10 @@ from highdicom.sr import (
     SourceImageForMeasurementGroup,
     TrackingIdentifier,
 )
-from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from cds.findings import Finding, ModelVersion, Prescreen
-from cds.imaging.derived import MANUFACTURER, WARNING, Source, derived_uid, filed, image_model, written
+from cds.imaging.derived import MANUFACTURER, WARNING, Source, blank, derived_uid, filed, image_model, written
 
 SERIES_NUMBER = 9_101
 """Of no acquisition: a scanner counts from 1."""
@@ -52,7 +51,10 @@ def structured_report(prescreen: Prescreen, source: Source) -> bytes:
         title=codes.DCM.ImagingMeasurementReport,
     )
     report = EnhancedSR(
-        evidence=[_evidence(source, instance) for instance in _instances(scored, source)],
+        evidence=[
+            blank(source, source.sop_class_uid, instance, source.series_uid)
+            for instance in _instances(scored, source)
+        ],
         content=content[0],
         series_instance_uid=derived_uid(prescreen, "SR/series"),
         series_number=SERIES_NUMBER,
@@ -109,14 +111,3 @@ def _observer(model: ModelVersion) -> ObserverContext:
             uid=uid, name=WARNING, manufacturer_name=MANUFACTURER, model_name=f"{model.name} {model.version}"
         ),
     )
-
-
-def _evidence(source: Source, instance_uid: str) -> Dataset:
-    """An image of the series, without who it is of: that the report gets as it stands, past a library's checks."""
-    film = Dataset()
-    film.SOPClassUID, film.SOPInstanceUID = source.sop_class_uid, instance_uid
-    film.SeriesInstanceUID, film.StudyInstanceUID = source.series_uid, source.study_uid
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"):
-        setattr(film, keyword, None)
-    film.StudyID = film.StudyDate = film.StudyTime = None
-    return film

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
 import click
@@ -16,6 +17,7 @@ from cds.maintenance import patient as of_patient
 from cds.maintenance import purge as purging
 from cds.maintenance.patient import Whose
 from cds.maintenance.purge import Policy
+from cds.registration import Registrations
 from cds.settings import Settings
 from cds.store import outbox as deliveries
 from cds.store.database import Database
@@ -67,13 +69,12 @@ def outbox_retry(settings: Settings, tenant: str, ids: tuple[int, ...], everythi
 @click.pass_obj
 def purge(settings: Settings, dry_run: bool) -> None:
     """Remove what is kept longer than the CDS_KEEP_… settings say."""
-    policy = Policy.from_settings(settings)
+    policy, forwarded = Policy.from_settings(settings), Registrations.from_settings(settings).audit_repositories
     with reached(settings) as running, owned(running) as owner:
         keys, us = Keys.load(settings).signing.all, party(settings.base_url)
         for tenant in owner.tenants():
-            counts = (
-                purging.over(owner, tenant, policy) if dry_run else purging.purge(owner, tenant, policy, keys, us)
-            )
+            its = replace(policy, forwarded_to=forwarded[tenant].url) if tenant in forwarded else policy
+            counts = purging.over(owner, tenant, its) if dry_run else purging.purge(owner, tenant, its, keys, us)
             click.echo(f"{tenant}\t{_said(counts)}")
 
 

@@ -87,7 +87,8 @@ def delete(connection: Connection, whose: Whose, us: Party) -> dict[str, int]:
 def _held(connection: Connection, whose: Whose) -> Iterator[tuple[str, dict[str, Any]]]:
     for body in _prescreens(connection, whose):
         yield "prescreen", body
-        yield from (("review", said) for said in reviews.of_prescreen(connection, whose.tenant, UUID(body["id"])))
+        acts = reviews.of_prescreen(connection, whose.tenant, UUID(body["id"]))
+        yield from (("review", said.body) for said in acts)
         for uuid in _cards(connection, whose.tenant, UUID(body["id"])):
             yield "card", cards.get(connection, whose.tenant, uuid) or {}
             yield from (("feedback", told) for told in cards.feedback_of(connection, whose.tenant, uuid))

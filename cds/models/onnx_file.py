@@ -56,10 +56,8 @@ def _copy(file: Path, directory: Path) -> None:
 
 
 def _session(file: Path) -> Any:
-    try:
-        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra)
-    except ImportError:
-        raise ModelError("ONNX models need onnxruntime: pip install 'sightline[onnx]'") from None
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (half a second)
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -9,7 +9,6 @@ import numpy as np
 
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
 from cds.engine.local import LocalEngine
 from cds.engine.slices import SliceReader, score_series
 from cds.errors import ModelError
@@ -25,7 +24,7 @@ def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
     """The engine of the service with ``bundle`` in its place."""
     image = bundle if bundle.role == "image" else in_use(settings, "image")
     note = bundle if bundle.role == "note" else in_use(settings, "note")
-    return LocalEngine(image, note, device=settings.device, threads=settings.torch_threads)
+    return LocalEngine.load(image, note, device=settings.device, threads=settings.torch_threads)
 
 
 def self_test(settings: Settings, bundle: Bundle) -> list[str]:
@@ -59,7 +58,7 @@ def _scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ..
 
 
 def _slice_scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
-    network = SliceReader(bundle, torch_device(settings.device))
+    network = SliceReader.load(bundle, settings.device)
     grain = np.random.default_rng(0).random([bundle.input[k] for k in ("channels", "height", "width")], np.float32)
     black = np.zeros_like(grain)
     return tuple(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from cds.engine.sentences import Sentence, sentences
 from cds.findings import Assertion, Evidence, PartScore, Place
-from cds.notes.deidentification import Deidentified
+from cds.notes.deidentification.deidentified import Deidentified
 from cds.notes.mentions import Mention, mentions
 from cds.notes.negation import assertion
 

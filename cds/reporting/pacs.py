@@ -1,9 +1,11 @@
-"""What was found in an image, on its way to the PACS that holds it, where that PACS asks for results."""
+"""What was found in an image, on its way to the PACS that holds it, and what is taken back of it there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from cds.audit.balp import Event
 from cds.audit.journal import Write
@@ -24,7 +26,7 @@ class ResultsForPacs:
     def __call__(self, prescreen: Prescreen, trail: Trail) -> Write:
         def write(connection: Connection) -> Iterable[Event]:
             study = prescreen.study
-            if study and any(finding.image is not None for finding in prescreen.findings):
+            if study and _shows_anything(prescreen):
                 pacs = self._pacs(prescreen, study)
                 if pacs and pacs.results:
                     _enqueue(connection, prescreen, study, pacs)
@@ -41,12 +43,41 @@ class ResultsForPacs:
 
 
 def _enqueue(connection: Connection, prescreen: Prescreen, study: StudySeen, pacs: Pacs) -> None:
-    """Made when it is delivered, from the film itself: what is kept here names the prescreen and no more."""
     outbox.enqueue(
         connection,
         prescreen.tenant,
         kind=outbox.DICOM_RESULTS,
         destination=pacs.root,
-        payload={"prescreen": prescreen.id, "patient": prescreen.patient, "study": study.reference},
+        payload=_payload(prescreen, study),
         idempotency_key=f"{prescreen.id}/pacs",
     )
+
+
+def take_back(connection: Connection, prescreen: Prescreen, reason: str) -> None:
+    """Enqueue the rejection of what the PACS was given of a prescreen; whether it was, the PACS itself says.
+
+    For the PACS may not ask any more, and what was delivered is not kept for ever.
+    """
+    study = prescreen.study
+    if study and _shows_anything(prescreen):
+        outbox.enqueue(
+            connection,
+            prescreen.tenant,
+            kind=outbox.DICOM_REJECTION,
+            destination=study.root,
+            payload={
+                **_payload(prescreen, study),
+                "reason": reason,
+                "withdrawn": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            },
+            idempotency_key=f"{prescreen.id}/pacs/rejection",
+        )
+
+
+def _shows_anything(prescreen: Prescreen) -> bool:
+    return any(finding.image is not None for finding in prescreen.findings)
+
+
+def _payload(prescreen: Prescreen, study: StudySeen) -> dict[str, Any]:
+    """What is delivered is made then, from what the PACS holds: what is kept here names the prescreen, no more."""
+    return {"prescreen": prescreen.id, "patient": prescreen.patient, "study": study.reference}

@@ -20,6 +20,7 @@ INTERPRETATION = {
     Level.REVIEW: ("IND", "Indeterminate"),
     Level.LOW: ("NEG", "Negative"),
 }
+INTERVAL = "Interval of the probability"
 _LABEL = {"url": codes.INLINE_LABEL_EXTENSION, "valueCoding": codes.AIAST}
 _MODELS = uuid.UUID("6f0b8a34-8f3e-5d8e-9d0a-4f6f6d1f7c55")
 
@@ -34,7 +35,7 @@ def resources(prescreen: Prescreen) -> list[Resource]:
     devices = [device(model) for model in prescreen.models]
     observations = [observation(prescreen, finding) for finding in prescreen.findings]
     report = diagnostic_report(prescreen, observations)
-    return [*devices, *observations, report, provenance(prescreen, devices, observations, report)]
+    return [*devices, *observations, report, provenance(prescreen, observations, report)]
 
 
 def report_id(prescreen: Prescreen) -> str | None:
@@ -75,12 +76,16 @@ def device(model: ModelVersion) -> Resource:
 
 
 def observation(prescreen: Prescreen, finding: Finding) -> Resource:
-    """One finding: its fused probability as the value, image's and note's as components."""
+    """One finding: its fused probability as the value; the parts' own and how far it can be off as components.
+
+    What rests on a film in doubt says so.
+    """
     code, display = INTERPRETATION[finding.level]
     sources = [_reference(note.reference) for note in prescreen.notes]
     if prescreen.study:
         sources.insert(0, _reference(prescreen.study.reference))
     parts = {"Image score": finding.image, "Note score": finding.note}
+    doubt = words.in_doubt(prescreen) if finding.image is not None else ""
     return _without_empty(
         {
             "resourceType": "Observation",
@@ -104,8 +109,9 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
                 {"code": {"text": name}, "valueQuantity": _probability(value)}
                 for name, value in parts.items()
                 if value is not None
-            ],
-            "note": [{"text": _where(finding)}] if finding.key_slice else [],
+            ]
+            + _interval(finding),
+            "note": [{"text": text} for text in (_where(finding), f"In doubt: {doubt}" if doubt else "") if text],
         }
     )
 
@@ -137,9 +143,7 @@ def diagnostic_report(prescreen: Prescreen, observations: list[Resource]) -> Res
     )
 
 
-def provenance(
-    prescreen: Prescreen, devices: list[Resource], observations: list[Resource], report: Resource
-) -> Resource:
+def provenance(prescreen: Prescreen, observations: list[Resource], report: Resource) -> Resource:
     """Who made the report, the exact model versions, and of what."""
     study = [prescreen.study.reference] if prescreen.study else []
     inputs = [*study, *(note.reference for note in prescreen.notes)]
@@ -151,21 +155,20 @@ def provenance(
             "target": [_reference(f"{r['resourceType']}/{r['id']}") for r in (report, *observations)],
             "recorded": _instant(prescreen),
             "reason": [{"coding": [codes.AIAST]}],
-            "agent": [
-                {
-                    "type": codes.concept(
-                        "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
-                        "author",
-                        "Author",
-                    ),
-                    "role": [codes.ARTIFICIAL_INTELLIGENCE],
-                    "who": _reference(f"Device/{d['id']}"),
-                }
-                for d in devices
-            ],
+            "agent": [_agent(model) for model in prescreen.models],
             "entity": [{"role": "source", "what": _reference(reference)} for reference in inputs],
         }
     )
+
+
+def _agent(model: ModelVersion) -> Resource:
+    """A model that says something is an author; what de-identified the notes only prepared them."""
+    code, display = ("assembler", "Assembler") if model.kind == "identifiers" else ("author", "Author")
+    return {
+        "type": codes.concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", code, display),
+        "role": [codes.ARTIFICIAL_INTELLIGENCE],
+        "who": _reference(f"Device/{device_id(model)}"),
+    }
 
 
 def located(resource: Resource, written: list[Resource], fhir_server: str) -> Resource:
@@ -255,6 +258,14 @@ def _reference(reference: str) -> Resource:
 
 def _probability(value: float) -> Resource:
     return {"value": round(value, 4), "unit": "probability", "system": codes.UCUM, "code": "1"}
+
+
+def _interval(finding: Finding) -> list[Resource]:
+    """Within which the probability lies, where that is known."""
+    if finding.interval is None:
+        return []
+    low, high = map(_probability, finding.interval)
+    return [{"code": {"text": INTERVAL}, "valueRange": {"low": low, "high": high}}]
 
 
 def _instant(prescreen: Prescreen) -> str | None:

@@ -1,7 +1,8 @@
 """Sign-off: a clinician reads a prescreen's report, and takes it for theirs (FHIR R4, "DiagnosticReport.status").
 
 Report and observations get a next version, ``final`` or, where it was signed before, ``amended``; what they said
-stays in their history. The Provenance gains the clinician as verifier (AI Transparency on FHIR). The task in the
+stays in their history. Before that, what a clinician thinks of it can be kept unsigned, which changes no report.
+The Provenance gains the clinician as verifier (AI Transparency on FHIR). The task in the
 queue is done. All of it, with the audit event and the delivery to the EHR, is one transaction.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -17,7 +19,7 @@ from pydantic import TypeAdapter
 from cds.audit.balp import Event
 from cds.audit.journal import Journal
 from cds.errors import PreconditionFailed, RequestError
-from cds.findings import Prescreen, Review, Verdict
+from cds.findings import Judgement, Prescreen, Review, Verdict
 from cds.reporting.resources import (
     Resource,
     collection,
@@ -37,9 +39,29 @@ SIGNABLE = {PRELIMINARY: "final", "final": "amended", "amended": "amended"}
 """What a report becomes by a signature."""
 
 Said = Callable[[str], Event]
-"""The audit event of a signature under the report ``DiagnosticReport/{id}``."""
+"""The audit event of an act on the report ``DiagnosticReport/{id}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a clinician thinks of a prescreen's findings, and has not signed."""
+
+    id: str
+    """UUID of the act: the same sent twice is one."""
+    prescreen: str
+    clinician: str
+    """``Practitioner/{id}`` on the EHR's FHIR server."""
+    judgements: tuple[Judgement, ...]
+    """Of some of the findings, in the order of the prescreen's."""
+    comment: str
+    said: datetime
+
+    def of(self, finding: str) -> Judgement | None:
+        return next((judgement for judgement in self.judgements if judgement.finding == finding), None)
+
 
 _REVIEW = TypeAdapter(Review)
+_OPINION = TypeAdapter(Opinion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,10 @@ class ReportState:
     status: str
     reviews: tuple[Review, ...]
     """The oldest first."""
+    opinions: tuple[Opinion, ...] = ()
+    """The last of each clinician, the oldest first; what they have signed since is none any more."""
+    acts: int = 0
+    """How often anybody said anything."""
 
     @property
     def signable(self) -> bool:
@@ -70,9 +96,11 @@ class SignOffs:
             report = resources.get(connection, prescreen.tenant, "DiagnosticReport", id) if id else None
             if report is None:
                 return None
-            said = reviews.of_prescreen(connection, prescreen.tenant, UUID(prescreen.id))
-        version = int(report["meta"]["versionId"])
-        return ReportState(version, report["status"], tuple(map(_REVIEW.validate_python, said)))
+            acts = reviews.of_prescreen(connection, prescreen.tenant, UUID(prescreen.id))
+        signed = tuple(_REVIEW.validate_python(act.body) for act in acts if act.signed)
+        return ReportState(
+            int(report["meta"]["versionId"]), report["status"], signed, _unsigned(acts, signed), len(acts)
+        )
 
     def sign(self, prescreen: Prescreen, review: Review, version: int, said: Said) -> None:
         """Sign ``version`` of the prescreen's report; an act that was done before does nothing.
@@ -82,6 +110,28 @@ class SignOffs:
         """
         check(prescreen, review)
         self._journal.write(prescreen.tenant, _Signing(prescreen, review, version, said))
+
+    def keep(self, prescreen: Prescreen, opinion: Opinion, said: Said) -> None:
+        """Keep an opinion on a prescreen that was reported; an act that was done before does nothing."""
+
+        def write(connection: Connection) -> Iterable[Event]:
+            new = reviews.put(
+                connection,
+                prescreen.tenant,
+                id=UUID(opinion.id),
+                prescreen=UUID(prescreen.id),
+                body=orjson.loads(orjson.dumps(opinion)),
+                signed=False,
+            )
+            return [said(f"DiagnosticReport/{report_id(prescreen)}")] if new else []
+
+        self._journal.write(prescreen.tenant, write)
+
+
+def _unsigned(acts: Iterable[reviews.Said], signed: Iterable[Review]) -> tuple[Opinion, ...]:
+    last = {one.clinician: one for one in (_OPINION.validate_python(act.body) for act in acts if not act.signed)}
+    over = {review.clinician: review.signed for review in signed}
+    return tuple(one for one in last.values() if one.clinician not in over or one.said > over[one.clinician])
 
 
 def check(prescreen: Prescreen, review: Review) -> None:

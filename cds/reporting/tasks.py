@@ -19,11 +19,17 @@ def review_id(prescreen: Prescreen) -> str:
 
 
 def review(prescreen: Prescreen) -> Resource | None:
-    """The Task for a prescreen with a finding of high probability; at once where one is time-critical."""
-    high = [finding for finding in prescreen.findings if finding.level is Level.HIGH]
-    if not high or prescreen.issued is None:
+    """The Task for a prescreen with a finding to look at; at once where one is HIGH and time-critical."""
+    asked = [finding for finding in prescreen.findings if _is_to_be_looked_at(prescreen, finding)]
+    if not asked or prescreen.issued is None:
         return None
-    return _requested(prescreen, review_id(prescreen), "review", prescreen.issued, high[0])
+    return _requested(prescreen, review_id(prescreen), "review", prescreen.issued, asked[0])
+
+
+def _is_to_be_looked_at(prescreen: Prescreen, finding: Finding) -> bool:
+    """What is HIGH; on a film in doubt, where nothing is, also what is uncertain."""
+    in_doubt = bool(prescreen.study and prescreen.study.quality)
+    return finding.level is Level.HIGH or (in_doubt and finding.level is Level.REVIEW)
 
 
 def second_look(prescreen: Prescreen, reason: str) -> Resource:

@@ -1,7 +1,7 @@
 """A prescreen taken back: its report and observations are entered in error, here and in the EHR.
 
 Nothing is removed: each resource gets a next version, a Provenance says why, and a Task asks a radiologist to look
-at the patient's imaging again.
+at the patient's imaging again. In the PACS a note rejects what was stored there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from uuid import UUID
 from cds.audit.balp import Event
 from cds.audit.trail import Trail
 from cds.findings import Prescreen
-from cds.reporting import codes
+from cds.reporting import codes, pacs
 from cds.reporting.record import Record
 from cds.reporting.resources import Resource, collection, device, located, relative, report_id
 from cds.reporting.tasks import review_id, second_look
-from cds.store import outbox, prescreens, resources
+from cds.store import outbox, prescreens, resources, withdrawn_models
 from cds.store.database import Connection
 
 WITHDRAWN = "entered-in-error"
@@ -63,6 +63,8 @@ class _Withdrawing:
                 connection, tenant, resource, patient=prescreen.patient, fhir_server=prescreen.fhir_server
             )
         _tell_the_ehr(connection, prescreen, [*taken_back, said])
+        _tell_of_models(connection, prescreen)
+        pacs.take_back(connection, prescreen, self._reason)
         self.done = True
         return [self._trail.report_updated(prescreen.patient, id)]
 
@@ -117,3 +119,18 @@ def _tell_the_ehr(connection: Connection, prescreen: Prescreen, taken_back: list
         destination=prescreen.fhir_server,
         payload=payload,
     )
+
+
+def _tell_of_models(connection: Connection, prescreen: Prescreen) -> None:
+    """The EHR's Devices of what is withdrawn are inactive: each told to each EHR once, not with every report."""
+    withdrawn = withdrawn_models.digests_of(connection, prescreen.tenant)
+    for model in (one for one in prescreen.models if one.digest in withdrawn):
+        out_of_use = device(model) | {"status": "inactive"}
+        outbox.enqueue(
+            connection,
+            prescreen.tenant,
+            kind=outbox.FHIR_AMENDMENT,
+            destination=prescreen.fhir_server,
+            payload=collection([out_of_use]),
+            idempotency_key=f"{out_of_use['id']}/withdrawal/{prescreen.fhir_server}",
+        )

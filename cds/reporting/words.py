@@ -44,6 +44,26 @@ def image_part(finding: Finding) -> str:
     return ", ".join(filter(None, (part(finding.image), key_slice(finding))))
 
 
+def within(finding: Finding) -> str:
+    """``85 to 97 %``: how far the probability can be off; empty where nothing is known of that."""
+    if finding.interval is None:
+        return ""
+    low, high = map(percent, finding.interval)
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def together(finding: Finding) -> str:
+    """``93 % (85 to 97 %)``."""
+    reach = within(finding)
+    return percent(finding.probability) + (f" ({reach})" if reach else "")
+
+
+def in_doubt(prescreen: Prescreen) -> str:
+    """Why the film may be none that the image model can read; empty where nothing speaks for it."""
+    doubts = prescreen.study.quality if prescreen.study else ()
+    return f"the film {' and '.join(doubts)}; what it shows needs manual review." if doubts else ""
+
+
 def worth_saying(prescreen: Prescreen) -> tuple[Finding, ...]:
     """The findings above LOW, worst first."""
     return tuple(f for f in prescreen.findings if f.level is not Level.LOW)
@@ -118,6 +138,7 @@ def conclusion(prescreen: Prescreen) -> str:
     findings = worth_saying(prescreen)
     lines = [sentence(f) + "." for f in findings] or ["No finding above its threshold."]
     lines.append(f"Seen: {seen(prescreen)}.")
+    lines += [f"In doubt: {doubt}"] if (doubt := in_doubt(prescreen)) else []
     lines += [f"Not seen: {missing.reason}" for missing in prescreen.missing]
     return " ".join([*lines, DISCLAIMER])
 

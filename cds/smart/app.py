@@ -13,11 +13,13 @@ from cds.smart.cookies import Cookies
 from cds.smart.events import Streams
 from cds.smart.films import Films
 from cds.smart.headers import Headers
-from cds.smart.image import Overlay, SmallFilm, WholeFilm
+from cds.smart.image import SHORTER_SIDE, Overlay, SmallFilm, ViewerFilm
+from cds.smart.judging import Judging
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import EhrLaunch, StandaloneLaunch
 from cds.smart.logout import Logout
 from cds.smart.model_card import ModelCardPage
+from cds.smart.notes import NotePage
 from cds.smart.pages import PatientEvents, PatientPage
 from cds.smart.people import People
 from cds.smart.refusals import Refusal, SystemAway
@@ -26,6 +28,7 @@ from cds.smart.services import SmartServices
 from cds.smart.session import Sessions
 from cds.smart.sign_off import SignOff
 from cds.smart.signed_in import SignedIn
+from cds.smart.studies import OtherStudies, Studies
 from cds.smart.worklist import WorklistEvents, WorklistPage, WorklistStep
 
 
@@ -41,17 +44,22 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/launch", "launch", EhrLaunch(services, requests))
     app.add_url_rule("/smart/standalone", "standalone", StandaloneLaunch(services, requests))
     app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
-    films, people = Films(services, signed_in), People(services, signed_in)
+    studies, people = Studies(services, signed_in), People(services, signed_in)
+    films = Films(services, signed_in, studies)
     page = PatientPage(services, signed_in, people)
     streams = Streams(room=max(1, services.settings.web_threads // 4))
     app.add_url_rule("/smart/", "patient", page)
     app.add_url_rule("/smart/logout", "logout", Logout(services, cookies, sessions, signed_in), methods=["POST"])
     app.add_url_rule("/smart/events", "events", PatientEvents(services, signed_in, streams))
-    app.add_url_rule("/smart/film", "film", WholeFilm(films))
+    app.add_url_rule("/smart/film", "film", ViewerFilm(films))
+    app.add_url_rule("/smart/film/reduced", "reduced_film", ViewerFilm(films, SHORTER_SIDE))
     app.add_url_rule("/smart/image", "image", SmallFilm(films))
     app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", Overlay(films, services.explain))
+    app.add_url_rule("/smart/studies", "studies", OtherStudies(services, signed_in, studies))
+    app.add_url_rule("/smart/note", "note", NotePage(services, signed_in))
     app.add_url_rule("/smart/model", "model", ModelCardPage(services, signed_in))
     app.add_url_rule("/smart/sign-off", "sign_off", SignOff(services, signed_in, page), methods=["POST"])
+    app.add_url_rule("/smart/judgement", "judgement", Judging(services, signed_in, page), methods=["POST"])
     app.add_url_rule("/smart/worklist", "worklist", WorklistPage(services, signed_in, people))
     app.add_url_rule("/smart/worklist", "worklist_step", WorklistStep(services, signed_in), methods=["POST"])
     app.add_url_rule("/smart/worklist/events", "worklist_events", WorklistEvents(services, signed_in, streams))

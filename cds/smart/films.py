@@ -1,22 +1,46 @@
-"""The film of a prescreen, fetched from the PACS when it is looked at; that it was is told."""
+"""The film of a prescreen, or one beside it, fetched from the PACS when it is looked at; that it was is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cds.audit import balp
-from cds.errors import NoSaliency, SightlineError, Unknown
-from cds.findings import Prescreen
+from cds.ehr.imaging_studies import StudyCandidate
+from cds.errors import NoSaliency, SightlineError, Unknown, UpstreamError
+from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.selection import choose
+from cds.registration import Registration
 from cds.smart import audit
 from cds.smart.query import parameter
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
+from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
+from cds.smart.studies import Studies
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """Which instance of which study."""
+
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and beside which prescreen."""
+
+    session: Session
+    registration: Registration
+    prescreen: Prescreen
 
 
 class FilmRefused(SightlineError):
@@ -28,30 +52,68 @@ class FilmRefused(SightlineError):
 
 
 class Films:
-    """Makes something of the film that a request names by its prescreen."""
+    """Makes something of the film that a request names."""
 
-    def __init__(self, services: SmartServices, signed_in: SignedIn) -> None:
+    def __init__(self, services: SmartServices, signed_in: SignedIn, studies: Studies) -> None:
         self._services = services
         self._signed_in = signed_in
+        self._studies = studies
 
-    def __call__(self, make: Callable[[Prescreen, DICOMweb], T]) -> T:
-        """What ``make`` makes of the prescreen and the PACS that has its study.
+    def scored(self, make: Callable[[Prescreen, DICOMweb], T]) -> T:
+        """What ``make`` makes of the prescreen that the request names, and the PACS that has its study.
 
         Raises :class:`FilmRefused`, or a refusal.
         """
+        asked = self._asked()
+        return self._made(asked, _scored(asked.prescreen), lambda pacs: make(asked.prescreen, pacs))
+
+    def __call__(self, make: Callable[[Film, DICOMweb], T]) -> T:
+        """The same of one film: the prescreen's, or that of the ``study`` that the request names beside it."""
+        asked = self._asked()
+        named = parameter("study")
+        study = self._beside(asked, named) if named else _scored(asked.prescreen)
+        return self._made(asked, study, lambda pacs: make(film_of(study, pacs), pacs))
+
+    def _asked(self) -> Asked:
         session, registration = self._signed_in()
         prescreen = chosen(self._services.prescreens, registration, session, parameter("prescreen"))
-        if prescreen.study is None:
-            raise FilmRefused("there is no such image", 404)
         if not may_read(session.scope, "ImagingStudy"):
             raise FilmRefused("the EHR did not grant reading images", 403)
+        return Asked(session, registration, prescreen)
+
+    def _beside(self, asked: Asked, named: str) -> StudyCandidate:
         try:
-            made = make(prescreen, self._services.open_pacs(registration, prescreen))
+            studies = self._studies.beside(asked.session, asked.registration, asked.prescreen)
+        except UpstreamError:
+            raise FilmRefused("the EHR does not say just now which studies there are", 502) from None
+        study = next((one for one in studies if self._studies.name(one) == named), None)
+        if study is None:
+            raise FilmRefused("the patient has no such chest radiograph", 404)
+        return study
+
+    def _made(self, asked: Asked, study: StudySeen | StudyCandidate, make: Callable[[DICOMweb], T]) -> T:
+        open_pacs = self._services.open_pacs(asked.registration, asked.prescreen.fhir_server)
+        try:
+            made = make(open_pacs(study.root))
         except (Unknown, NoSaliency) as lacking:
             raise FilmRefused(str(lacking), 404) from None
         except SightlineError:
             raise FilmRefused("the image cannot be had from the PACS just now", 502) from None
-        exchange = audit.with_browser(self._services, session)
-        read = balp.patient_read(exchange, prescreen.patient, prescreen.study.reference)
-        self._services.on_event(registration.tenant, read)
+        exchange = audit.with_browser(self._services, asked.session)
+        read = balp.patient_read(exchange, asked.prescreen.patient, study.reference)
+        self._services.on_event(asked.registration.tenant, read)
         return made
+
+
+def _scored(prescreen: Prescreen) -> StudySeen:
+    if prescreen.study is None:
+        raise FilmRefused("there is no such image", 404)
+    return prescreen.study
+
+
+def film_of(study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
+    """The image of a study that was scored, or would be."""
+    if isinstance(study, StudySeen):
+        return Film(study.study_uid, study.series_uid, study.instance_uid)
+    choice = choose(pacs.instances(study.study_uid))
+    return Film(study.study_uid, choice.series_uid, choice.instance_uid)

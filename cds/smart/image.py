@@ -9,34 +9,43 @@ import numpy as np
 from flask import Response
 from PIL import Image
 
-from cds.errors import Missing
-from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Radiograph, read_radiograph, read_whole_range
 from cds.imaging.retrieval import fetch
-from cds.smart.films import FilmRefused, Films
+from cds.smart.films import Film, FilmRefused, Films
 from cds.smart.services import Explain
 
 LONGER_SIDE = 1024
 """Pixels; enough to see what is meant, not to read the film by."""
+SHORTER_SIDE = 1024
+"""Pixels of what a viewer shows first: most panes have no more, and a JPEG 2000 film comes four times as fast."""
 WHITE = 65535
 
 
-class WholeFilm:
-    """``GET /smart/film``: every pixel, in 16 bits, as PGM; ``Sightline-Window`` is the window to begin with."""
+class ViewerFilm:
+    """``GET /smart/film``: 16 bits to a pixel, as PGM, with at least ``shorter_side`` pixels, or all there are.
 
-    def __init__(self, films: Films) -> None:
+    ``Sightline-Window`` is the window to begin with, ``Sightline-Size`` the columns and rows of the film itself.
+    """
+
+    def __init__(self, films: Films, shorter_side: int | None = None) -> None:
         self._films = films
+        self._shorter_side = shorter_side
 
     def __call__(self) -> Response:
         try:
-            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, read_whole_range))
+            film = self._films(lambda film, pacs: _fetched(film, pacs, self._decoded))
         except FilmRefused as refused:
             return _said(refused)
         low, high = (round(edge * WHITE) for edge in film.window)
-        headers = {"Sightline-Window": f"{low} {high}"}
-        return Response(pgm(film.pixels), mimetype="image/x-portable-graymap", headers=headers)
+        headers = {"Sightline-Window": f"{low} {high}", "Sightline-Size": f"{film.columns} {film.rows}"}
+        return Response(
+            pgm(_reduced(film.pixels, self._shorter_side)), mimetype="image/x-portable-graymap", headers=headers
+        )
+
+    def _decoded(self, file: bytes) -> Radiograph:
+        return read_whole_range(file, at_least=self._shorter_side)
 
 
 class SmallFilm:
@@ -47,7 +56,7 @@ class SmallFilm:
 
     def __call__(self) -> Response:
         try:
-            film = self._films(lambda prescreen, pacs: _film(prescreen, pacs, _reduced))
+            film = self._films(lambda film, pacs: _fetched(film, pacs, _small))
         except FilmRefused as refused:
             return _said(refused)
         return Response(png(film.pixels), mimetype="image/png")
@@ -62,21 +71,24 @@ class Overlay:
 
     def __call__(self, finding: str) -> Response:
         try:
-            picture = self._films(lambda prescreen, pacs: self._explain(prescreen, finding, pacs))
+            picture = self._films.scored(lambda prescreen, pacs: self._explain(prescreen, finding, pacs))
         except FilmRefused as refused:
             return _said(refused)
         return Response(picture, mimetype="image/png")
 
 
-def _film(prescreen: Prescreen, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
-    study = prescreen.study
-    if study is None:
-        raise Missing("there is no image")
-    return fetch(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
+def _fetched(film: Film, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
+    return fetch(pacs, film.study_uid, film.series_uid, film.instance_uid, decode)
 
 
-def _reduced(file: bytes) -> Radiograph:
+def _small(file: bytes) -> Radiograph:
     return read_radiograph(file, at_least=LONGER_SIDE)
+
+
+def _reduced(pixels: Grey, shorter_side: int | None) -> Grey:
+    """Averages of squares, as few as leave so many pixels: what is not JPEG 2000 was decoded whole."""
+    factor = min(pixels.shape) // shorter_side if shorter_side else 1
+    return np.asarray(Image.fromarray(pixels).reduce(factor)) if factor > 1 else pixels
 
 
 def pgm(pixels: Grey) -> bytes:

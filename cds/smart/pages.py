@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -9,32 +10,25 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
-from cds.findings import Assertion, Evidence, Finding, Judgement, Level, Prescreen
+from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.reporting.sign_off import ReportState
+from cds.reporting.sign_off import Opinion, ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
+from cds.smart.notes import ASSERTION_IN_WORDS
 from cds.smart.people import People
 from cds.smart.query import parameter
-from cds.smart.review_form import ReviewForm, may_sign
+from cds.smart.review_form import ReviewForm, may_judge, may_sign
 from cds.smart.scopes import may_read
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
-from cds.smart.shown import chosen, in_context
+from cds.smart.shown import chosen, in_context, not_scored
 from cds.smart.signed_in import SignedIn
 
 NONE = "none"
 """The version of a page without a prescreen."""
-ASSERTION_IN_WORDS = {
-    Assertion.PRESENT: "says it is there",
-    Assertion.POSSIBLE: "says it may be there",
-    Assertion.NEGATED: "denies it: not counted",
-    Assertion.PAST: "of the past: not counted",
-    Assertion.OTHER_PERSON: "of another person: not counted",
-    Assertion.ASKED: "only asks about it: not counted",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,11 @@ class PatientPage:
         if prescreen is None:
             banner = self._people.banner(session, registration, session.patient)
             return render_template(
-                "smart/no_prescreen.html", banner=banner, session=session, rooms=rooms.of(session)
+                "smart/no_prescreen.html",
+                banner=banner,
+                session=session,
+                rooms=rooms.of(session),
+                not_scored=not_scored(self._services.prescreens, registration, session, None),
             )
         return self.shown(session, registration, prescreen)
 
@@ -102,7 +100,9 @@ class PatientPage:
         banner = self._people.banner(session, registration, prescreen.patient)
         self._seen(session, registration, prescreen)
         standing = self._services.sign_offs.standing(prescreen)
-        rows = _rows(prescreen, standing, form)
+        opinions = standing.opinions if standing else ()
+        own = next((one for one in opinions if one.clinician == session.fhir_user), None)
+        rows = _rows(prescreen, standing, own, form)
         return render_template(
             "smart/patient.html",
             banner=banner,
@@ -116,16 +116,22 @@ class PatientPage:
             standing=standing,
             reviewed=bool(standing and standing.reviews),
             version=version(prescreen, standing),
+            not_scored=not_scored(self._services.prescreens, registration, session, prescreen),
+            judging=bool(standing and standing.signable and may_judge(session)),
             signing=bool(standing and standing.signable and may_sign(session)),
+            own=own,
+            others=[one for one in opinions if one is not own],
             form=form,
             form_token=self._signed_in.form_token(),
             act=uuid4(),
             words=words,
+            findings=FINDINGS,
+            advice=_advice(prescreen),
             image_age=_age(prescreen),
             assertions=ASSERTION_IN_WORDS,
             image_allowed=may_read(session.scope, "ImagingStudy"),
+            marked=Counter(one.place.note for one in prescreen.evidence if one.place),
             notes_allowed=may_read(session.scope, "DocumentReference"),
-            explaining=self._services.explain is not None,
         )
 
     def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:
@@ -162,7 +168,7 @@ def find(services: SmartServices, registration: Registration, session: Session) 
 
 def version(prescreen: Prescreen, standing: ReportState | None) -> str:
     """Changes whenever the page would."""
-    return f"{prescreen.id}.{standing.version if standing else 0}"
+    return f"{prescreen.id}.{standing.version}.{standing.acts}" if standing else f"{prescreen.id}.0"
 
 
 def _age(prescreen: Prescreen) -> str:
@@ -171,15 +177,27 @@ def _age(prescreen: Prescreen) -> str:
     return words.age(study.started, datetime.now(UTC)) if study and study.started else ""
 
 
+def _advice(prescreen: Prescreen) -> str:
+    """What to do about what is missing."""
+    if prescreen.late:
+        return "wait a moment. It appears here by itself."
+    if any(missing.fault for missing in prescreen.missing):
+        return "look at it yourself, in your EHR or PACS. Signing an imaging order again has Sightline try again."
+    return "nothing. What is here rests on the rest alone."
+
+
 def _basis(finding: Finding) -> str:
     """What a finding rests on: ``the image (95 %) and the notes (81 %)``."""
     parts = (("the image", finding.image), ("the notes", finding.note))
     return " and ".join(f"{name} ({words.percent(p)})" for name, p in parts if p is not None)
 
 
-def _rows(prescreen: Prescreen, standing: ReportState | None, form: ReviewForm | None) -> list[Row]:
+def _rows(
+    prescreen: Prescreen, standing: ReportState | None, own: Opinion | None, form: ReviewForm | None
+) -> list[Row]:
     last = standing.reviews[-1].judgements if standing and standing.reviews else ()
-    said = {judgement.finding: judgement for judgement in (form.chosen if form else last)}
+    amended = own.judgements if own else ()
+    said = {judgement.finding: judgement for judgement in (form.chosen if form else (*last, *amended))}
     faults = form.faults if form else {}
     return [
         Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))

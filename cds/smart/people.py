@@ -6,7 +6,6 @@ from datetime import date
 
 from cds.audit import balp
 from cds.ehr.datatypes import string
-from cds.ehr.fhir_client import FhirClient
 from cds.errors import Refused, UpstreamError
 from cds.registration import Registration
 from cds.smart import audit
@@ -33,7 +32,7 @@ class People:
         if not may_read(session.scope, "Patient"):
             return None
         try:
-            found = self.client(session, registration).read("Patient", patient.partition("/")[2])
+            found = self._signed_in.fhir(session, registration).read("Patient", patient.partition("/")[2])
         except Refused as refused:
             if refused.status == 401:
                 raise SessionExpired("the EHR no longer takes the access token") from None
@@ -50,7 +49,7 @@ class People:
             return {}
         ids = sorted(patient.partition("/")[2] for patient in patients)[:MOST_NAMES]
         try:
-            found = self.client(session, registration).search("Patient", {"_id": ",".join(ids)}, len(ids))
+            found = self._signed_in.fhir(session, registration).search("Patient", {"_id": ",".join(ids)}, len(ids))
         except UpstreamError:
             return {}
         exchange = audit.with_ehr(self._services, registration, session)
@@ -59,8 +58,3 @@ class People:
             event = balp.patient_query(exchange, patient, "GET Patient?_id")
             self._services.on_event(registration.tenant, event)
         return {patient: ", ".join(filter(None, (who.name, who.mrn))) for patient, who in people.items()}
-
-    def client(self, session: Session, registration: Registration) -> FhirClient:
-        services, base = self._services, session.fhir_server
-        auth = self._signed_in.bearer(session, registration)
-        return FhirClient(services.http, registration, base, auth, timeout_s=services.timeout_s)

@@ -94,9 +94,11 @@ class PatientChanged(Refusal):
 
 class OtherPatient(Refusal):
     status = 403
-    title = "This card is about another patient"
-    what = "The card was made for another patient than the one whose chart is open, so nothing of it is shown."
-    advice = "Go back to the EHR, check which patient is open, and open Sightline from that patient's own card."
+    title = "Another patient's chart is open"
+    what = (
+        "What you asked for is about another patient than the one whose chart is open, so nothing of it is shown."
+    )
+    advice = "Go back to the EHR, check which patient is open, and open Sightline from that patient's chart."
 
 
 class PrescreenWithdrawn(Refusal):

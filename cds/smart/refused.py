@@ -11,7 +11,7 @@ from cds.audit.trail import UNKNOWN_CALLER
 from cds.errors import SightlineError
 from cds.registration import Registration
 from cds.smart import audit
-from cds.smart.refusals import Refusal, SessionExpired
+from cds.smart.refusals import PatientChanged, Refusal, SessionExpired
 from cds.smart.services import SmartServices
 from cds.store.rate_limit import Exceeded, failures_limit, network
 
@@ -32,6 +32,8 @@ class Refused:
             self._record(registration.tenant, str(refusal))
         elif not isinstance(refusal, SessionExpired):  # who comes without a session was refused nothing
             self._record_of_nobody(str(refusal))
+        if isinstance(refusal, SessionExpired | PatientChanged):
+            g.pop("session", None)  # there is nothing to log out of
         return render_template("smart/refused.html", refusal=refusal), refusal.status
 
     def _record_of_nobody(self, reason: str) -> None:

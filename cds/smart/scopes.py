@@ -10,6 +10,7 @@ READ = (
     "patient/Patient.r",
     "patient/ImagingStudy.rs",
     "patient/DocumentReference.rs",
+    "patient/Binary.r",
     "patient/DiagnosticReport.rs",
 )
 OF_THE_USER = ("user/Patient.rs", "user/DiagnosticReport.u")

@@ -21,8 +21,8 @@ from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.store.valkey import Valkey
 
-OpenPacs = Callable[[Registration, Prescreen], DICOMweb]
-"""Opens the PACS that holds the prescreen's study, else raises :class:`~cds.errors.UpstreamError`."""
+OpenPacs = Callable[[Registration, str], Callable[[str], DICOMweb]]
+"""Opens, for an EHR's FHIR server, the PACS at a DICOMweb root, else raises :class:`~cds.errors.UpstreamError`."""
 
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
@@ -39,6 +39,10 @@ class Prescreens(Protocol):
 
     def latest(self, tenant: str, fhir_server: str, patient: str, /) -> Prescreen | None:
         """The last one of ``Patient/{id}`` on that FHIR server that stands."""
+        ...
+
+    def recent(self, tenant: str, fhir_server: str, patient: str, limit: int, /) -> list[Prescreen]:
+        """Those that stand, the latest first; ``limit`` are looked through."""
         ...
 
     def stands(self, prescreen: Prescreen, /) -> bool:

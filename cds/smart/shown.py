@@ -14,23 +14,43 @@ from cds.smart.scopes import may_read_of_anyone
 from cds.smart.services import Prescreens
 from cds.smart.session import Session
 
+LOOKED_THROUGH = 20
+"""Prescreens of a patient, for the one of a study."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def in_context(prescreens: Prescreens, registration: Registration, session: Session) -> Prescreen | None:
-    """That of the card that we were opened from, else the patient's latest.
+    """That of the card that we were opened from, or of the study, else the patient's latest.
 
     Raises :class:`OtherPatient` where the card is not about the patient in context, and
     :class:`PrescreenWithdrawn` where what it says does not stand any more.
     """
     if not session.prescreen_id:
-        return prescreens.latest(registration.tenant, session.fhir_server, session.patient)
+        latest = prescreens.latest(registration.tenant, session.fhir_server, session.patient)
+        return of_study(prescreens, registration, session) or latest
     prescreen = prescreens.by_id(registration.tenant, session.prescreen_id)
     if prescreen is None:
         return None
     if (prescreen.patient, prescreen.fhir_server) != (session.patient, session.fhir_server):
         raise OtherPatient("the card's prescreen is of another patient than the launch")
     return _standing(prescreens, prescreen)
+
+
+def of_study(prescreens: Prescreens, registration: Registration, session: Session) -> Prescreen | None:
+    """The last one of the study that the EHR opened us on; None where it opened us on none, or on another."""
+    if not session.study:
+        return None
+    found = prescreens.recent(registration.tenant, session.fhir_server, session.patient, LOOKED_THROUGH)
+    return next((one for one in found if one.study and one.study.reference == session.study), None)
+
+
+def not_scored(
+    prescreens: Prescreens, registration: Registration, session: Session, shown: Prescreen | None
+) -> str:
+    """``ImagingStudy/{id}`` that the EHR opened us on, where what is shown of the patient is of another."""
+    if session.prescreen_id or (shown and shown.patient != session.patient):
+        return ""
+    return "" if of_study(prescreens, registration, session) else session.study
 
 
 def chosen(prescreens: Prescreens, registration: Registration, session: Session, id: str) -> Prescreen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 from flask import redirect, request
 from werkzeug import Response as BaseResponse
@@ -15,7 +14,7 @@ from cds.findings import Prescreen, Review
 from cds.smart import audit
 from cds.smart.pages import PatientPage
 from cds.smart.refusals import BadForm, Changed, NotYours
-from cds.smart.review_form import ReviewForm, may_sign
+from cds.smart.review_form import ReviewForm, act, may_sign
 from cds.smart.services import SmartServices
 from cds.smart.session import Session
 from cds.smart.shown import chosen
@@ -35,13 +34,11 @@ class SignOff:
         prescreen = chosen(self._services.prescreens, registration, session, request.form.get("prescreen", ""))
         if not may_sign(session):
             raise NotYours("the user may not sign reports")
-        act, version = _act(request.form)
+        id, version = act(request.form), _version(request.form)
         form = ReviewForm.read(prescreen, request.form)
         if form.faults:
             return self._page.shown(session, registration, prescreen, form), 422
-        review = Review(
-            str(act), prescreen.id, session.fhir_user, form.judgements, form.comment, datetime.now(UTC)
-        )
+        review = Review(str(id), prescreen.id, session.fhir_user, form.judgements, form.comment, datetime.now(UTC))
         self._sign(session, prescreen, review, version)
         return redirect(f"/smart/?prescreen={prescreen.id}#report", 303)
 
@@ -55,9 +52,9 @@ class SignOff:
             raise Changed(str(changed)) from None
 
 
-def _act(form: MultiDict[str, str]) -> tuple[UUID, int]:
-    """Which act it is, and of which version of the report."""
+def _version(form: MultiDict[str, str]) -> int:
+    """Of the report that was seen."""
     try:
-        return UUID(form.get("act", "")), int(form.get("version", ""))
+        return int(form.get("version", ""))
     except ValueError:
-        raise BadForm("the form does not say which report it signs") from None
+        raise BadForm("the form does not say which version it signs") from None

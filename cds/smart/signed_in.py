@@ -6,6 +6,7 @@ import httpx
 from flask import g
 
 from cds.ehr.bearer import RenewableBearer
+from cds.ehr.fhir_client import FhirClient
 from cds.registration import Registration
 from cds.smart import csrf
 from cds.smart.cookies import SESSION, Cookies
@@ -54,6 +55,11 @@ class SignedIn:
             return self._renewal.other_than(refused, secret, session, registration).access_token
 
         return RenewableBearer(token, session.fhir_server)
+
+    def fhir(self, session: Session, registration: Registration) -> FhirClient:
+        """The session's FHIR server, as it shows itself to the user who is signed in."""
+        services, auth = self._services, self.bearer(session, registration)
+        return FhirClient(services.http, registration, session.fhir_server, auth, timeout_s=services.timeout_s)
 
     @property
     def secret(self) -> str:

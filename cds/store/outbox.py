@@ -27,6 +27,11 @@ FHIR_AMENDMENT = "fhir-amendment"
 """The kind of a delivery whose payload is what a Bundle delivered before says now."""
 DICOM_RESULTS = "dicom-results"
 """The kind of a delivery whose payload names a prescreen, for the PACS at ``destination`` that holds its study."""
+DICOM_REJECTION = "dicom-rejection"
+"""The kind of a delivery that takes those back, and says why."""
+
+AMENDED = {FHIR_AMENDMENT: (FHIR_RESULTS, FHIR_AMENDMENT), DICOM_REJECTION: (DICOM_RESULTS,)}
+"""The kinds that an amendment goes after, by its own."""
 
 MAX_ATTEMPTS = 10
 LEASE = timedelta(minutes=2)
@@ -164,12 +169,15 @@ def amend(connection: Connection, tenant: str, *, amended: str, by: str, destina
     )
 
 
-def is_under_way(connection: Connection, tenant: str, amended: str, before: int) -> bool:
-    """Whether the delivery of that key, or an amendment to it from ``before`` this one, is still to be made."""
+def must_wait(connection: Connection, tenant: str, delivery: Delivery) -> bool:
+    """Whether something that the amendment ``delivery`` goes after is still to be made.
+
+    What is amended, and what amends it, have the same beginning of their keys up to the slash.
+    """
     found = connection.execute(
         "SELECT 1 FROM outbox WHERE tenant = %s AND next_attempt_at IS NOT NULL"
-        " AND split_part(idempotency_key, '/', 1) = %s AND id < %s",
-        (tenant, amended, before),
+        " AND split_part(idempotency_key, '/', 1) = split_part(%s, '/', 1) AND kind = ANY (%s) AND id < %s",
+        (tenant, delivery.idempotency_key, list(AMENDED[delivery.kind]), delivery.id),
     )
     return found.fetchone() is not None
 

@@ -1,4 +1,4 @@
-"""Forwards each tenant's audit trail to a repository elsewhere: in its order, at least once."""
+"""Forwards each tenant's audit trail to its repository elsewhere: in its order, at least once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ TURN_S = 50.0
 
 @dataclass(frozen=True, slots=True)
 class AuditFeed:
-    """Brings to the repository what it has not taken yet."""
+    """Brings to the repositories what they have not taken yet."""
 
     database: Database
-    repository: AuditRepository
+    repositories: Callable[[str], AuditRepository | None]
+    """The repository of a tenant (:class:`~cds.worker.audit_repository.AuditRepositories`)."""
 
     def __call__(self, given_up: Callable[[], bool] = lambda: False) -> None:
         """A batch of each tenant by turns, until there is no more, or nothing goes, or once ``given_up()``."""
@@ -35,13 +36,16 @@ class AuditFeed:
 
     def forward(self, tenant: str) -> bool:
         """Send the next batch; whether it went. How it went is written down."""
-        url = self.repository.url
+        repository = self.repositories(tenant)
+        if repository is None:
+            return False
+        url = repository.url
         with self.database.transaction(tenant) as connection:
             place = audit_feed.claim(connection, tenant, url)
         if place is None:
             return False
         try:
-            taken = self._send(tenant, place)
+            taken = self._send(tenant, place, repository)
         except SightlineError as error:
             log.warning("the audit trail of %s was not forwarded: %s", tenant, error)
             with self.database.transaction(tenant) as connection:
@@ -51,7 +55,7 @@ class AuditFeed:
             audit_feed.taken(connection, tenant, url, taken)
         return True
 
-    def _send(self, tenant: str, place: int) -> int:
+    def _send(self, tenant: str, place: int, repository: AuditRepository) -> int:
         """The place of the last event that the repository took."""
         with self.database.transaction(tenant) as connection:
             rows = list(chain.rows(connection, tenant, place, BATCH))
@@ -59,4 +63,4 @@ class AuditFeed:
             if row.line is None:
                 raise IntegrityError(f"event {row.seq} of {tenant} cannot be opened")
         events = [chain.event_of(row.line) for row in rows if row.line]
-        return rows[self.repository.send(events) - 1].seq
+        return rows[repository.send(events) - 1].seq

@@ -1,15 +1,15 @@
 """The audit record repository of others (IHE ITI-20, "Send Audit Bundle Request Message", ATX: FHIR Feed Option).
 
-AuditEvents go there as a FHIR batch, over TLS, to the one address of the settings. Each bears its own id as a tag
-and asks to be created only where that tag is not held yet (FHIR R4, "Conditional create"): what is sent twice is
-taken once, by a repository that knows conditional create, and is known again by the others.
+AuditEvents go there as a FHIR batch, over TLS, to the address of their tenant or of the settings. Each bears its
+own id as a tag and asks to be created only where that tag is not held yet (FHIR R4, "Conditional create"): what is
+sent twice is taken once, by a repository that knows conditional create, and is known again by the others.
 """
 
 from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from cds.ehr.datatypes import element, elements, string
 from cds.ehr.exchange import check, exchange, read_object
 from cds.errors import BadAnswer, ConfigurationError
 from cds.findings import CANONICAL
+from cds.registration import Registrations
 from cds.settings import Settings
 
 EVENT_IDENTIFIER = f"{CANONICAL}/identifier/audit-event"
@@ -53,14 +54,29 @@ class AuditRepository:
         return taken
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRepositories:
+    """Where a tenant's events go: its own repository, else the operator's, if there is one."""
+
+    operators: AuditRepository | None
+    own: Mapping[str, AuditRepository]
+
+    def __call__(self, tenant: str) -> AuditRepository | None:
+        return self.own.get(tenant, self.operators)
+
+
 @contextmanager
-def opened(settings: Settings) -> Iterator[AuditRepository]:
-    """The repository that the settings name; raises :class:`ConfigurationError` where they cannot be meant."""
+def opened(settings: Settings, registrations: Registrations) -> Iterator[AuditRepositories]:
+    """Those of settings and registrations; raises :class:`ConfigurationError` where they cannot be meant."""
     url = settings.audit_repository_url.rstrip("/")
-    if not url.startswith("https://"):
+    if url and not url.startswith("https://"):
         raise ConfigurationError("CDS_AUDIT_REPOSITORY_URL must be an https URL")
     with httpx.Client(verify=_tls(settings), trust_env=False) as http:
-        yield AuditRepository(http, url, settings.audit_repository_token)
+        operators = AuditRepository(http, url, settings.audit_repository_token) if url else None
+        own = registrations.audit_repositories.items()
+        yield AuditRepositories(
+            operators, {tenant: AuditRepository(http, one.url, one.token()) for tenant, one in own}
+        )
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

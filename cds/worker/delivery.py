@@ -16,8 +16,8 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.datatypes import Resource
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.write_back import Delivered
-from cds.errors import BadAnswer, NotAllowed, SightlineError
-from cds.registration import Registration, Registrations
+from cds.errors import BadAnswer, SightlineError
+from cds.registration import Registrations
 from cds.store import outbox
 from cds.store.database import Connection, Database
 from cds.store.outbox import Delivery
@@ -63,6 +63,7 @@ class Deliverer:
             return
         handle = self.handlers.get(delivery.kind, self._to_the_ehr)
         try:
+            self._check_turn(tenant, delivery)
             handle(tenant, delivery, given_up)
         except (SightlineError, ValueError) as error:
             with self.database.transaction(tenant) as connection:
@@ -76,23 +77,21 @@ class Deliverer:
                     outbox.defer(connection, tenant, id_)
 
     def _to_the_ehr(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> None:
-        self._check_turn(tenant, delivery)
         delivered = self._send(tenant, delivery, given_up)
         with self.database.transaction(tenant) as connection:
             outbox.delivered(connection, tenant, delivery.id)
             self.on_delivered(connection, tenant, delivery, delivered)
 
     def _check_turn(self, tenant: str, delivery: Delivery) -> None:
-        """An amendment goes after what it amends, whose key stands before the slash in its own, and in turn."""
-        amended, slash, _ = delivery.idempotency_key.partition("/")
-        if delivery.kind == outbox.FHIR_AMENDMENT and slash:
-            with self.database.transaction(tenant) as connection:
-                if outbox.is_under_way(connection, tenant, amended, before=delivery.id):
-                    raise BadAnswer("what this amends is still on its way")
+        if delivery.kind not in outbox.AMENDED:
+            return
+        with self.database.transaction(tenant) as connection:
+            if outbox.must_wait(connection, tenant, delivery):
+                raise BadAnswer("what this amends is still on its way")
 
     def _send(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> Delivered:
         send, scopes = _way(delivery.kind)
-        registration = self._registration(tenant, delivery.destination)
+        registration = self.registrations.of_tenant(tenant, delivery.destination)
         auth = self.tokens.auth(registration, delivery.destination, scopes)
         ends = time.monotonic() + DELIVERY_S
 
@@ -101,13 +100,6 @@ class Deliverer:
 
         client = FhirClient(self.http, registration, delivery.destination, auth, timeout_s=remaining)
         return send(client, delivery.payload)
-
-    def _registration(self, tenant: str, destination: str) -> Registration:
-        """The registration of that FHIR server, of this tenant: a tenant's results go to its own EHRs."""
-        for registration in self.registrations.by_tenant(tenant):
-            if destination.rstrip("/") in registration.fhir_servers:
-                return registration
-        raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
 
 
 def _way(kind: str) -> tuple[Callable[[FhirClient, Resource], Delivered], Sequence[str]]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,19 @@ from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
 from cds.engine.active import in_use
-from cds.engine.device import torch_device
 from cds.engine.image import ImageReader
-from cds.errors import Missing, NoSaliency, NotAllowed
+from cds.errors import Missing, NoSaliency
 from cds.findings import Finding, Level, Prescreen, StudySeen
 from cds.imaging.derived import Source, image_model
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed
+from cds.imaging.framing import OVERSAMPLING, framed, placement
 from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import fetch
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.structured_report import structured_report
 from cds.pacs import PacsAccess
-from cds.registration import Registration, Registrations
+from cds.registration import Registrations
 from cds.reporting import words
 from cds.reporting.record import Record
 from cds.settings import Settings
@@ -56,8 +56,7 @@ class ImageModel:
         """Raise :class:`~cds.errors.ModelError` where it does not load."""
         with self._lock:
             if self._reader is None:
-                bundle = in_use(self._settings, "image")
-                self._reader = ImageReader(bundle, torch_device(self._settings.device))
+                self._reader = ImageReader.load(in_use(self._settings, "image"), self._settings.device)
             return self._reader
 
 
@@ -67,20 +66,21 @@ class PacsDelivery:
 
     record: Record
     us: Party
-    store: Callable[[str, str], None]
-    """Stores what was found, by tenant and prescreen (:class:`ToPacs`)."""
+    store: Callable[[str, Mapping[str, Any]], bool]
+    """Stores what a payload names, of a tenant (:class:`ToPacs`); false where there is nothing to store."""
 
     def __call__(self, tenant: str, delivery: Delivery, given_up: GivenUp) -> None:
-        """A film was read, and its study has more in it than before: audited with the mark that it is done."""
-        self.store(tenant, delivery.payload["prescreen"])
+        """A study was read, and has more in it than before: audited with the mark that it is done."""
+        stored = self.store(tenant, delivery.payload)
         server = Party(delivery.destination, delivery.destination)
         exchange = Exchange(self.us, server, self.us)
         patient, study = delivery.payload["patient"], delivery.payload["study"]
 
         def done(connection: Connection) -> Iterator[Event]:
             outbox.delivered(connection, tenant, delivery.id)
-            yield balp.patient_read(exchange, patient, study)
-            yield balp.patient_update(exchange, patient, study)
+            if stored:
+                yield balp.patient_read(exchange, patient, study)
+                yield balp.patient_update(exchange, patient, study)
 
         self.record.write(tenant, Trail(self.us, OnBehalf()), done)
 
@@ -95,16 +95,18 @@ class ToPacs:
     access: PacsAccess
     model: Callable[[], ImageReader]
 
-    def __call__(self, tenant: str, prescreen_id: str) -> None:
-        """However often it is called, the PACS holds the same instances.
+    def __call__(self, tenant: str, payload: Mapping[str, Any]) -> bool:
+        """However often it is called, the PACS holds the same instances; none of what does not stand any more.
 
         Raises a leaf of :class:`~cds.errors.UpstreamError`, and :class:`~cds.errors.ImagingError` for a film that
         cannot be read any more.
         """
-        prescreen = self.prescreens(tenant, prescreen_id)
-        if prescreen is None or prescreen.study is None:
-            raise Missing("the prescreen does not stand any more, or has no image")
-        registration = self._registration(tenant, prescreen)
+        prescreen = self.prescreens(tenant, payload["prescreen"])
+        if prescreen is None:
+            return False
+        if prescreen.study is None:
+            raise Missing("the prescreen has no image")
+        registration = self.registrations.of_tenant(tenant, prescreen.fhir_server)
         pacs = self.access.to_store(registration, prescreen)
         asked = registration.pacs_for(prescreen.study.root).results
         if "SC" in asked:
@@ -116,13 +118,7 @@ class ToPacs:
             made.insert(0, structured_report(prescreen, source))
         if made:
             pacs.store(prescreen.study.study_uid, made)
-
-    def _registration(self, tenant: str, prescreen: Prescreen) -> Registration:
-        """Of this tenant: a tenant's results go to its own PACS."""
-        registration = self.registrations.by_fhir_server(prescreen.fhir_server)
-        if registration is None or registration.tenant != tenant:
-            raise NotAllowed("the FHIR server is registered for no EHR of this tenant")
-        return registration
+        return bool(made)
 
     def _saliency(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
         """The film with what speaks for each finding laid over it."""
@@ -162,7 +158,8 @@ class ToPacs:
                 f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
                 f"What speaks for it (Grad-CAM): {words.model(model.bundle.version)}",
             )
-            colours = picture(film.pixels, on_film(saliency, film.pixels, model.bundle.input), lines)
+            shown = on_film(saliency, placement(film.pixels, model.bundle.input), film.pixels.shape)
+            colours = picture(film.pixels, shown, lines)
             writing = film.burned_in is not False
             yield secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing)
 

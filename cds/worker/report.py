@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from cds.audit.balp import Event, Party
+from cds.audit.journal import Write
 from cds.audit.trail import OnBehalf, Trail
 from cds.errors import BadAnswer
+from cds.findings import Prescreen
 from cds.reporting.record import Record, reported
 from cds.store import outbox
 from cds.store.database import Connection
@@ -25,6 +27,8 @@ class Reporter:
 
     record: Record
     us: Party
+    for_pacs: Callable[[Prescreen, Trail], Write]
+    """What else is on its way with the report (:class:`~cds.reporting.pacs.ResultsForPacs`)."""
 
     def __call__(self, tenant: str, due: Delivery, given_up: GivenUp) -> None:
         """Report, audit and the mark that it is made are one transaction: it is made once, however often tried."""
@@ -35,6 +39,9 @@ class Reporter:
 
         def made(connection: Connection) -> Iterable[Event]:
             outbox.delivered(connection, tenant, due.id)
-            return ()
+            events = list(reported(prescreen, trail)(connection))
+            # A recall finds by the report what is in the PACS: without one, nothing goes there.
+            also = self.for_pacs(prescreen, trail)(connection) if events else ()
+            return [*events, *also]
 
-        self.record.write(tenant, trail, reported(prescreen, trail), made)
+        self.record.write(tenant, trail, made)

@@ -17,6 +17,7 @@ from cds.ehr.write_back import Delivered
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.production import checked
+from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.store import master_key, outbox
@@ -28,6 +29,7 @@ from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
 
@@ -37,9 +39,8 @@ def run(settings: Settings) -> None:
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
         signing = Checkpoints(delivering.database, Keys.load(settings).signing.all)
-        feed = None
-        if settings.audit_repository_url:
-            feed = AuditFeed(delivering.database, opened.enter_context(audit_repository.opened(settings)))
+        repositories = opened.enter_context(audit_repository.opened(settings, delivering.registrations))
+        feed = AuditFeed(delivering.database, repositories)
         app.run(app.create_app(settings.database_url, delivering, hourly=[signing], feed=feed))
 
 
@@ -59,8 +60,9 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
         to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
         handlers: dict[str, Handle] = {
-            outbox.REPORT: Reporter(record, us),
+            outbox.REPORT: Reporter(record, us, ResultsForPacs(registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),
+            outbox.DICOM_REJECTION: PacsDelivery(record, us, Rejecting(registrations, record.by_id, access)),
         }
         yield Deliverer(database, registrations, http, tokens, timeout_s, _Audited(us), handlers)
 

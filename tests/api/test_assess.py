@@ -78,7 +78,7 @@ def test_symptoms_and_values_alone_give_a_ranked_list_and_tests(assess: Caller) 
     radiograph = next(test for test in body["recommendedTests"] if test["coding"]["code"] == "36643-5")
     assert "pneumonia" in radiograph["findings"]
     assert all(test["reasons"] for test in body["recommendedTests"])
-    assert [model["kind"] for model in body["models"]] == ["note"]
+    assert [model["kind"] for model in body["models"]] == ["note", "identifiers", "fusion"]
     assert "not a diagnosis" in body["disclaimer"]
     assert answer.headers["Cache-Control"] == "no-store"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
+from cds.sandbox.patients import SamplePatient
 from cds.sandbox.patients.people import EMERGENCY, NURSE, RADIOLOGIST
 from tests.hospital import Hospital
 
@@ -32,28 +32,21 @@ class App:
         """A browser of one's own: no cookie of another's."""
         return self.browser.new_context(viewport={"width": width, "height": 800}, **options)
 
-    def open(self, patient: str, user: str, window: BrowserContext, *, card: bool = True) -> Page:
-        """A page on what the card of the patient's signed order speaks of."""
+    def open(self, who: str | SamplePatient, user: str, window: BrowserContext, **context: Any) -> Page:
+        """A page on what the card of the patient's signed order speaks of, or as ``context`` says."""
+        page = self.page(window)
+        self.enter(page, who, user, **context)
+        return page
+
+    def page(self, window: BrowserContext) -> Page:
+        """A page of which everything is heard that it complains of."""
         page = window.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(self.launch_url(patient, user, card=card))
         return page
 
-    def launch_url(self, patient: str, user: str, *, card: bool = True) -> str:
-        cards = self.hospital.sign(patient).cards if card else []
-        self.hospital.work()
-        links = [link for one in cards for link in one.get("links", ())]
-        context = LaunchContext(
-            user=user,
-            patient=self.hospital.patient(patient).id,
-            app_context=links[0]["appContext"] if links else "",
-        )
-        authorization = self.hospital.desk.authorization
-        client = authorization.clients.get("sightline")
-        assert client is not None
-        handle = authorization.launches.issue(Launch(client.id, context))
-        return launch_url(client, authorization.issuer, handle)
+    def enter(self, page: Page, who: str | SamplePatient, user: str, **context: Any) -> None:
+        page.goto(self.hospital.launch_url(who, user, **context))
 
     def go(self, page: Page, path: str) -> None:
         page.goto(f"{self.hospital.settings.base_url}{path}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from cds.sandbox.patients import SamplePatient
+from cds.sandbox.query import parse
 from tests.browser.conftest import ORDERING, App
 
 STATE = """viewer => ({scale: viewer.scale, x: viewer.x, y: viewer.y, inverted: viewer.inverted,
@@ -115,12 +117,56 @@ def test_two_fingers_zoom(app: App) -> None:
     assert state(page)["scale"] > 1.5 * before
 
 
+def away(route: Route) -> None:
+    route.fulfill(status=502, content_type="text/plain", body="the image cannot be had just now")
+
+
 def test_where_the_pacs_is_away_it_says_so_and_tries_again(app: App, window: BrowserContext) -> None:
     page = app.open("pneumothorax", ORDERING, window)
     page.wait_for_selector("film-viewer[data-shown]")
-    page.route("**/smart/film*", lambda route: route.fulfill(status=502, body="the image cannot be had just now"))
+    page.route("**/smart/film/**", away)
     page.reload()
     page.get_by_text("the image cannot be had just now").wait_for()
-    page.unroute("**/smart/film*")
+    page.unroute("**/smart/film/**")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("film-viewer[data-shown]")
+
+
+def test_looked_at_closely_it_has_every_pixel(app: App, window: BrowserContext) -> None:
+    """First as many as a screen shows; then all, through the same window and at the same place."""
+    page = app.open("effusion-j2k", ORDERING, window)
+    page.wait_for_selector("film-viewer[data-shown]")
+    assert page.locator("film-viewer").evaluate("v => [v.film.columns, v.film.detail]") == [2048, 0.5]
+    page.locator("canvas").press("i")
+    page.locator("canvas").press("1")
+    page.wait_for_selector("film-viewer[data-whole]")
+    assert state(page)["inverted"]
+    assert state(page)["scale"] == 1
+
+
+def test_another_study_beside_it_moves_along(app: App, window: BrowserContext) -> None:
+    page = app.open(with_two_studies(app), ORDERING, window)
+    page.wait_for_selector("film-viewer[data-shown]")
+    page.get_by_text("Other studies, to compare").click()
+    page.get_by_role("link", name="DX of 2026-05-02, Chest PA").click()
+    expect(page.locator("film-viewer[data-shown]")).to_have_count(2)
+    page.locator("canvas").first.press("+")
+    both = page.locator("film-viewer").evaluate_all("vs => vs.map(v => v.view.zoom.toFixed(3))")
+    assert both[0] == both[1] != "1.000"
+    page.get_by_label("move with the other").uncheck()
+    page.locator("canvas").first.press("0")
+    assert page.locator("film-viewer").evaluate_all("vs => vs.map(v => v.fitted)") == [True, False]
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("film-viewer")).to_have_count(1)
+
+
+def with_two_studies(app: App) -> SamplePatient:
+    """A patient of whom the EHR has a film of last May too."""
+    patient = app.hospital.newcomer("pneumothorax")
+    records = app.hospital.sandbox.records
+    other = app.hospital.patient("normal").id
+    (study,) = records.search(parse("ImagingStudy", f"patient=Patient/{other}")).resources
+    subject = {"reference": f"Patient/{patient.id}"}
+    earlier = {"subject": subject, "started": "2026-05-02T08:00:00Z", "description": "Chest PA"}
+    records.create({name: value for name, value in study.items() if name not in ("id", "meta")} | earlier)
+    return patient

@@ -39,6 +39,8 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     expect(frame.locator("film-viewer[data-shown]")).to_be_visible()
     expect(frame.get_by_role("heading", name="In the notes")).to_be_visible()
     expect(frame.locator(".evidence q").first).to_be_visible()
+    frame.locator(".evidence summary").first.click()
+    expect(frame.locator(".written mark.counts").first).to_be_visible()
 
     for group in frame.locator("tr.high fieldset, tr.review fieldset").all():
         group.locator("[value=agree]").check()
@@ -46,9 +48,9 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     pneumonia.get_by_label("Disagree: not present").check()
     pneumonia.get_by_label("Why you disagree").fill("Aspiration, known since May.")
     frame.get_by_label("Comment").fill("Compared with May.")
-    frame.get_by_role("button", name="Sign").click()
+    frame.get_by_role("button", name="Sign", exact=True).click()
     expect(frame.get_by_text("Final", exact=True)).to_be_visible()
-    expect(frame.get_by_text("Disagreed: Aspiration, known since May.")).to_have_count(0)
+    expect(frame.get_by_text("Disagreed: Aspiration, known since May.")).to_be_hidden()
     expect(frame.get_by_text("Compared with May.")).to_be_visible()
 
     hospital.work()
@@ -118,16 +120,21 @@ def test_a_colleagues_signature_appears_by_itself(app: App) -> None:
     looking.get_by_role("button", name="Invert").click()
     for group in signing.locator("tr.high fieldset, tr.review fieldset").all():
         group.locator("[value=agree]").check()
-    signing.get_by_role("button", name="Sign").click()
+    signing.get_by_role("button", name="Sign", exact=True).click()
     expect(looking.get_by_text("Signed by Practitioner/")).to_be_visible()
     assert looking.locator("film-viewer").evaluate("viewer => viewer.inverted")
 
 
-def test_it_prints_without_controls(app: App) -> None:
-    page = app.open("effusion", ORDERING, app.window())
+def test_it_prints_without_controls_what_was_said_and_nothing_else(app: App) -> None:
+    page = app.open(app.hospital.newcomer("pneumothorax"), ORDERING, app.window())
+    said, chosen = page.locator("[name=verdict-pneumothorax]").all()
+    said.check()
+    page.get_by_role("button", name="Save without signing").click()
     page.wait_for_selector("film-viewer[data-shown]")
+    chosen.check()
     page.emulate_media(media="print")
     expect(page.locator(".tools")).to_be_hidden()
     expect(page.locator(".signing")).to_be_hidden()
+    expect(page.locator("#finding-pneumothorax .view")).to_have_text("Agreed", use_inner_text=True)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.pdf().startswith(b"%PDF")

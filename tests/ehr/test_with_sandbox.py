@@ -320,3 +320,13 @@ def test_an_amendment_updates_what_is_there_and_adds_who_made_it(patient: Ehr) -
 def test_an_amendment_of_what_never_arrived_creates_nothing(patient: Ehr) -> None:
     assert amend(patient.client(" ".join(AMENDING)), withdrawn()) == Delivered()
     assert {type_: len(resources) for type_, resources in held(patient).items()} == dict.fromkeys(held(patient), 0)
+
+
+def test_a_device_alone_is_amended(patient: Ehr) -> None:
+    deliver(patient.client(WRITING), results())
+    (entry,) = [entry for entry in results()["entry"] if entry["resource"]["resourceType"] == "Device"]
+    out_of_use = {**entry, "resource": {**entry["resource"], "status": "inactive"}}
+    amend(
+        patient.client(" ".join(AMENDING)), {"resourceType": "Bundle", "type": "collection", "entry": [out_of_use]}
+    )
+    assert [device["status"] for device in held(patient)["Device"]] == ["inactive"]

@@ -76,7 +76,7 @@ def image() -> Bundle:
 
 
 def test_a_long_note_is_read_in_windows_that_overlap(directory: Path, image: Bundle) -> None:
-    engine = LocalEngine(image, seal(directory, max_tokens=32, stride=8, pooling="max"))
+    engine = LocalEngine.load(image, seal(directory, max_tokens=32, stride=8, pooling="max"))
     text = "No large effusion. " * 40
     read = engine._note_reader.read(text)
     assert read[0].start == 0
@@ -85,14 +85,14 @@ def test_a_long_note_is_read_in_windows_that_overlap(directory: Path, image: Bun
 
 
 def test_an_empty_note_is_scored_too(directory: Path, image: Bundle) -> None:
-    engine = LocalEngine(image, seal(directory, max_tokens=32, stride=8, pooling="max"))
+    engine = LocalEngine.load(image, seal(directory, max_tokens=32, stride=8, pooling="max"))
     assert set(engine.score_note("").probabilities) == set(FINDINGS)
 
 
 def test_sentences_within_windows_are_its_passages(directory: Path, image: Bundle) -> None:
     bundle = seal(directory, max_tokens=32, stride=8, pooling="max")
     text = "No large effusion. A bad day."
-    passages = LocalEngine(image, bundle).score_note(text).passages
+    passages = LocalEngine.load(image, bundle).score_note(text).passages
     assert {text[p.start : p.end] for p in passages} <= {"No large effusion.", "A bad day."}
     assert passages
 
@@ -113,19 +113,19 @@ def test_an_input_that_cannot_be_is_refused(
     directory: Path, image: Bundle, input: dict[str, object], wrong: str
 ) -> None:
     with pytest.raises(ModelError, match=wrong):
-        LocalEngine(image, seal(directory, **input))
+        LocalEngine.load(image, seal(directory, **input))
 
 
 def test_a_bert_of_the_shape_of_bio_clinicalbert_drops_in(tmp_path: Path, image: Bundle) -> None:
     classifier(tmp_path, CLINICAL_BERT)
-    engine = LocalEngine(image, seal(tmp_path, max_tokens=512, stride=128, pooling="max"))
+    engine = LocalEngine.load(image, seal(tmp_path, max_tokens=512, stride=128, pooling="max"))
     score = engine.score_note("Large effusion. No pneumothorax.")
-    assert engine._note_reader._model.num_parameters() > 108_000_000
+    assert engine._note_reader._network.module.num_parameters() > 108_000_000
     assert all(0 < p < 1 for p in score.probabilities.values())
 
 
 def test_a_score_comes_with_the_sentences_that_carried_it(image: Bundle) -> None:
-    engine = LocalEngine(image, Bundle.load(MODELS / "clinical-note"))
+    engine = LocalEngine.load(image, Bundle.load(MODELS / "clinical-note"))
     text = "FINDINGS: No pleural effusion. Heart size normal. Large right pneumothorax."
     score = engine.score_note(text)
     carried = {text[p.start : p.end] for p in score.passages if "pneumothorax" in p.probabilities}
@@ -135,7 +135,7 @@ def test_a_score_comes_with_the_sentences_that_carried_it(image: Bundle) -> None
 
 
 def test_padding_and_company_change_no_score(image: Bundle) -> None:
-    reader = LocalEngine(image, Bundle.load(MODELS / "clinical-note"))._note_reader
+    reader = LocalEngine.load(image, Bundle.load(MODELS / "clinical-note"))._note_reader
     alone = reader.read("Small effusion.")[0].logits
     beside = reader.read("Small effusion. " + "The lungs were heard from apex to base and found clear. " * 3)[
         0

@@ -41,9 +41,9 @@ class Corners(nn.Module):
         return ImageClassifierOutputWithNoAttention(logits=self.features(pixel_values).relu_().mean((2, 3)))
 
 
-def picture() -> Tensor:
+def picture() -> NDArray[np.float32]:
     """Grey, with a bright corner above left and a dark one below right."""
-    pixels = torch.zeros(1, 1, SIDE, SIDE)
+    pixels = np.zeros((1, 1, SIDE, SIDE), np.float32)
     pixels[..., :16, :16] = 1.0
     pixels[..., -16:, -16:] = -1.0
     return pixels
@@ -65,7 +65,7 @@ def test_the_map_lies_where_the_output_comes_from() -> None:
 
 
 def test_where_nothing_speaks_for_it_the_map_is_empty() -> None:
-    assert not GradCam(Corners(), picture())(-picture().abs(), 0).any()
+    assert not GradCam(Corners(), picture())(-abs(picture()), 0).any()
 
 
 CONVOLUTIONAL: list[Any] = [
@@ -115,7 +115,7 @@ def test_a_network_in_an_onnx_file_says_that_it_has_none() -> None:
 
 @pytest.fixture(scope="module")
 def reader() -> ImageReader:
-    return ImageReader(in_use(Settings(), "image"), torch.device("cpu"))
+    return ImageReader.load(in_use(Settings(), "image"), "cpu")
 
 
 def film(seed: int, key: str, side: Side, severity: float = 0.85) -> NDArray[np.float32]:

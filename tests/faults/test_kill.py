@@ -26,11 +26,14 @@ from flask import Flask
 
 from cds.audit.verify import verify
 from cds.errors import Unreachable
+from cds.findings import Level, Prescreen
+from cds.imaging.derived import derived_uid
 from cds.keys import Keys
 from cds.reporting.resources import report_id
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.parts import Sandbox
+from cds.sandbox.radiograph import render
 from cds.serving import environment
 from cds.settings import Settings
 from cds.store import outbox, resources
@@ -41,19 +44,32 @@ from cds.store.embedded.postgres import APPLICATION
 from cds.store.migrate import upgrade
 from cds.store.sealing import Keyring
 from tests.faults.writer import TENANT, numbered
+from tests.imaging.conftest import make_file
 from tests.master import MASTER, MASTER_KEY
+from tests.prescreens import prescreen
 from tests.serving import listening
 
-PRESCREENS = int(os.environ.get("FAULTS_PRESCREENS", "20"))
+PRESCREENS = int(os.environ.get("FAULTS_PRESCREENS", "10"))
 SEED = int(os.environ.get("FAULTS_SEED", str(random.SystemRandom().randrange(10**6))))
-PAUSES_S = (0.1, 0.6)
+PAUSES_S = (0.1, 1.0)
 """Between one kill and the next."""
+WORKED = 5
+"""So many deliveries a worker makes before it is killed: else it would never come so far as to lose one."""
+SEEN = prescreen().study
+assert SEEN
+FILM = make_file(
+    render(23, size=(400, 350)),
+    stored=12,
+    StudyInstanceUID=SEEN.study_uid,
+    SeriesInstanceUID=SEEN.series_uid,
+    SOPInstanceUID=SEEN.instance_uid,
+)
 NOBODY = "redis://127.0.0.1:9/0"
 
 
 @dataclass
 class Hospital:
-    """A PostgreSQL of its own, an EHR, and the two processes that come and go."""
+    """A PostgreSQL of its own, an EHR with its PACS, and the two processes that come and go."""
 
     settings: Settings
     postgres: EmbeddedPostgres
@@ -62,15 +78,36 @@ class Hospital:
     acknowledged: list[str] = field(default_factory=list)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     postgres_killed: float = -math.inf
+    delivered_before: int = 0
+    """When the worker that runs now was started."""
+
+    @property
+    def made(self) -> list[Prescreen]:
+        return [numbered(n, self.sandbox.fhir_base, self.sandbox.pacs_root) for n in range(PRESCREENS)]
+
+    @property
+    def acknowledged_all(self) -> bool:
+        return len(self.acknowledged) >= PRESCREENS
+
+    @property
+    def delivered(self) -> int:
+        """Reports made, results brought to the EHR and to the PACS; what is away delivers nothing."""
+        with suppress(Unreachable), self.database.transaction(TENANT) as connection:
+            query = "SELECT count(*) FROM outbox WHERE delivered_at IS NOT NULL"
+            ((count,),) = connection.execute(query).fetchall()
+            return int(count)
+        return self.delivered_before
 
     @property
     def done(self) -> bool:
-        return len(self.acknowledged) >= PRESCREENS
+        """A report, and results for the EHR and for the PACS, of each prescreen."""
+        return self.delivered >= 3 * PRESCREENS
 
     def start_writer(self) -> None:
         """It goes on with what was not acknowledged, as an EHR would that got no answer."""
         first, end = str(len(self.acknowledged)), str(PRESCREENS)
-        command = ["tests.faults.writer", self.postgres.app_url, self.sandbox.fhir_base, first, end]
+        others = self.sandbox.fhir_base, self.sandbox.pacs_root
+        command = ["tests.faults.writer", self.postgres.app_url, *others, first, end]
         process = subprocess.Popen(
             [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -83,6 +120,10 @@ class Hospital:
             self.acknowledged.extend(line.strip() for line in lines if line.endswith("\n"))
 
     def start_worker(self) -> None:
+        """No worker runs: what the last one held is let go, which otherwise a lease would hold for minutes."""
+        with suppress(Unreachable), self.database.transaction(TENANT) as connection:
+            outbox.hurry(connection, TENANT)
+        self.delivered_before = self.delivered
         self.processes["worker"] = subprocess.Popen(
             [sys.executable, "-m", "cds.cli", "worker"],
             env=environment(self.settings),
@@ -93,9 +134,14 @@ class Hospital:
 
     @property
     def victims(self) -> list[str]:
-        """A PostgreSQL that dies again and again before it has settled is given up by its guard."""
+        """Who may be killed next.
+
+        A PostgreSQL that dies again and again before it has settled is given up by its guard.
+        """
         settled = time.monotonic() - self.postgres_killed > 1.5 * SETTLED_S
-        return ["writer", "worker", *(["postgres"] if settled else [])]
+        worked = self.delivered >= self.delivered_before + WORKED
+        eligible = {"writer": not self.acknowledged_all, "worker": worked, "postgres": settled and worked}
+        return [victim for victim, fit in eligible.items() if fit]
 
     def kill(self, victim: str) -> None:
         if victim == "postgres":
@@ -117,8 +163,9 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         upgrade(postgres.admin_url, APPLICATION, MASTER)
         ehr.app = create_app(tmp_path / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
+        sandbox.pacs.store([FILM])
         registrations = tmp_path / "registrations.json"
-        registrations.write_text(json.dumps([registration(sandbox)]))
+        registrations.write_text(json.dumps([asking(registration(sandbox))]))
         settings = Settings(
             data_dir=tmp_path,
             database_url=postgres.app_url,
@@ -137,8 +184,8 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         database.close()
 
 
-@pytest.mark.timeout(300 + 6 * PRESCREENS)
-def test_what_was_acknowledged_is_there_once_and_reaches_the_ehr_once(hospital: Hospital) -> None:
+@pytest.mark.timeout(600 + 12 * PRESCREENS)
+def test_what_was_acknowledged_is_there_once_and_reaches_ehr_and_pacs_once(hospital: Hospital) -> None:
     print(f"FAULTS_SEED={SEED}")
     chance = random.Random(SEED)
     killed: Counter[str] = Counter()
@@ -147,28 +194,46 @@ def test_what_was_acknowledged_is_there_once_and_reaches_the_ehr_once(hospital: 
     until(lambda: bool(hospital.acknowledged), 120)
     while not hospital.done:
         time.sleep(chance.uniform(*PAUSES_S))
-        victim = chance.choice(hospital.victims)
-        hospital.kill(victim)
-        killed[victim] += 1
-        # Each gets so far that there is something to lose.
-        so_far = len(hospital.acknowledged)
-        until(lambda: len(hospital.acknowledged) > so_far or hospital.done, 120)  # noqa: B023
+        if victims := hospital.victims:
+            victim = chance.choice(victims)
+            hospital.kill(victim)
+            killed[victim] += 1
+        if not hospital.acknowledged_all:
+            so_far = len(hospital.acknowledged)
+            until(lambda: len(hospital.acknowledged) > so_far, 120)  # noqa: B023
     print(f"killed: {dict(killed)}")
     assert killed.total() >= 2
     # Whatever fell before: the worker that runs now must outlive its database.
     hospital.kill("postgres")
     until(lambda: recovered(hospital), 180)
 
-    made = [numbered(number, hospital.sandbox.fhir_base) for number in range(PRESCREENS)]
-    assert sorted(set(hospital.acknowledged)) == sorted(prescreen.id for prescreen in made)
-    in_the_ehr = Counter(identifier(report) for report in reports(hospital.sandbox))
-    assert in_the_ehr == Counter(prescreen.id for prescreen in made)
+    made = hospital.made
+    ids = Counter(prescreen.id for prescreen in made)
+    assert set(hospital.acknowledged) == set(ids)
+    assert Counter(identifier(report) for report in reports(hospital.sandbox)) == ids
+    assert in_the_pacs(hospital.sandbox) == Counter(uid for prescreen in made for uid in results(prescreen))
     with hospital.database.transaction(TENANT) as connection:
         assert connection.execute("SELECT count(*) FROM prescreen").fetchone() == (PRESCREENS,)
         for prescreen in made:
             history = resources.history(connection, TENANT, "DiagnosticReport", report_id(prescreen) or "")
             assert len(history) == 1
         assert verify(connection, TENANT).intact
+
+
+def asking(entry: dict[str, Any]) -> dict[str, Any]:
+    """The registration, its PACS asking for all that we can give."""
+    return entry | {"pacs": [pacs | {"results": ["SR", "SC"]} for pacs in entry["pacs"]]}
+
+
+def in_the_pacs(sandbox: Sandbox) -> Counter[str]:
+    """Every instance beside the film."""
+    return Counter(held.instance for held in sandbox.archive.find() if held.instance != SEEN.instance_uid)
+
+
+def results(prescreen: Prescreen) -> list[str]:
+    """What the PACS is to hold of a prescreen: a report, and a capture of each finding to be looked at."""
+    shown = [finding.key for finding in prescreen.findings if finding.level is not Level.LOW]
+    return [derived_uid(prescreen, "SR"), *(derived_uid(prescreen, f"SC/{key}") for key in shown)]
 
 
 def publishing(keys: Keys) -> Flask:
@@ -186,16 +251,12 @@ def reports(sandbox: Sandbox) -> list[dict[str, Any]]:
 
 
 def recovered(hospital: Hospital) -> bool:
-    """Whether everything has arrived; what a dead worker held is not waited for as long as a lease is."""
+    """Whether nothing waits any more."""
     try:
         with hospital.database.transaction(TENANT) as connection:
-            waiting = outbox.undelivered(connection, TENANT)
-            if waiting:
-                outbox.hurry(connection, TENANT)
+            return outbox.undelivered(connection, TENANT) == 0
     except Unreachable:
         return False
-    time.sleep(2)
-    return waiting == 0
 
 
 def until(true: Callable[[], bool], within_s: float) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cds.fhir.capability import capability_statement, search_parameters
+from cds.fhir.capability import capability_statement, search_parameters, smart_configuration
 from cds.fhir.query import INCLUDES
+from cds.registration import Registration
 from cds.settings import PACKAGE_ROOT
 from cds.store import resources
 from cds.store.search.parameters import PARAMETERS
@@ -206,10 +207,22 @@ def test_the_capability_statement_needs_no_token(hospital: Hospital) -> None:
     assert statement["implementation"]["url"] == BASE
 
 
-def test_the_smart_configuration_names_who_gives_tokens(hospital: Hospital) -> None:
+def test_the_smart_configuration_needs_no_token(hospital: Hospital) -> None:
     found = hospital.app.test_client().get("/fhir/.well-known/smart-configuration")
     assert found.content_type == "application/json"
-    assert found.get_json()["authorization_servers"] == [hospital.ehr.issuer]
+    assert "permission-v2" in found.get_json()["capabilities"]
+
+
+def test_it_names_who_gives_tokens_where_that_tells_of_no_other_tenant() -> None:
+    def registered(tenant: str, host: str) -> Registration:
+        base = f"https://{host}.example/fhir"
+        tokens = {"issuer": base, "jwksUrl": f"{base}/jwks"}
+        entry = {"issuer": base, "tenant": tenant, "fhirServers": [base], "jwksUrl": f"{base}/jwks"}
+        return Registration.from_json(entry | {"accessTokens": tokens})
+
+    one, its_other, another = registered("a", "one"), registered("a", "two"), registered("b", "three")
+    assert smart_configuration([one, its_other])["authorization_servers"] == [one.issuer, its_other.issuer]
+    assert "authorization_servers" not in smart_configuration([one, another])
 
 
 class TestDescription:

@@ -24,7 +24,7 @@ from cds.reporting import words
 from cds.sandbox.ehr.cards import faults
 from tests.hooks.calling import BLOOD, KNEE, REFERRAL, call, order, study
 from tests.hooks.test_openapi import check
-from tests.prescreens import EFFUSION, PACS_DOWN, PNEUMOTHORAX, prescreen
+from tests.prescreens import DOUBT, EFFUSION, PACS_DOWN, PNEUMOTHORAX, in_doubt, prescreen
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LINK = {"label": "See why", "url": "https://cds.example/smart/launch", "type": "smart", "appContext": "handle"}
@@ -80,9 +80,14 @@ def test_a_long_reason_is_cut() -> None:
 class TestDetail:
     """ "Card Attributes": detail is GitHub-flavoured markdown, without raw HTML."""
 
+    def test_says_that_the_film_is_in_doubt(self) -> None:
+        doubted = in_doubt(findings=(EFFUSION,))
+        detail = cards.of_findings(doubted, doubted.findings, now=NOW, link=LINK).card["detail"]
+        assert f"**In doubt:** {DOUBT}" in detail
+
     def test_names_findings_what_was_seen_how_old_it_is_what_was_not_seen_and_the_models(self) -> None:
         detail = card(PNEUMOTHORAX, missing=(PACS_DOWN,))["detail"]
-        assert "| Pneumothorax | high probability | 93 % | 95 % | 81 % |" in detail
+        assert "| Pneumothorax | high probability | 93 % (62 to 97 %) | 95 % | 81 % |" in detail
         assert "**Seen:** DX PA of 2026-11-20, 2 days old; 1 note, 2 days old" in detail
         assert "**Not seen:** the PACS did not answer (503)." in detail
         assert "chest-radiograph 1.0.0 (aaaaaaaa)" in detail

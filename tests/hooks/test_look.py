@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cds.audit.trail import party
 from cds.audit.verify import verify
+from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.bundles import Bundle
-from cds.findings import PartScore, Prescreen
+from cds.engine.active import in_use
+from cds.findings import Prescreen
 from cds.fusion.late import LateFusion
 from cds.hooks.call import TELLING_MS, Answer, Answering, Call
 from cds.hooks.chart import Charts
@@ -34,8 +33,9 @@ from cds.hooks.context import Context
 from cds.hooks.discovery import IMAGING_PATIENT_VIEW
 from cds.hooks.look import Afterwards, Look
 from cds.hooks.request import FhirAuthorization, HookRequest
+from cds.inference.engine import Engine, Models
+from cds.inference.reading import Reading, on_cores
 from cds.keys import Keys
-from cds.notes.deidentification import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.registration import Registration
@@ -47,9 +47,9 @@ from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.sealed_tables import AUDIT_EVENT, OUTBOX, PRESCREEN, SCORE, SealedTable
 from cds.store.valkey import Valkey
-from tests.hospital import MODELS
 from tests.opened import bodies
 
+MODELS = Models.in_use(Settings())
 BASE = "https://ehr.example/fhir"
 US = party("https://cds.example")
 BUDGET_MS = 300
@@ -67,23 +67,21 @@ NOTHING = {"resourceType": "Bundle", "type": "searchset"}
 PREFETCH = {"patient": PATIENT, "studies": None, "documents": NOTES}
 
 
-class Models:
-    """An engine that is busy until the test lets it go on."""
-
-    image_bundle = Bundle.load(MODELS / Settings().image_bundle)
-    note_bundle = Bundle.load(MODELS / Settings().note_bundle)
+class Busy:
+    """Does what an engine is asked, but is busy with notes until the test lets it go on."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.scored = 0
+        self.note = MODELS.note
+        self._cores = on_cores(Reading.of(MODELS, b"k" * 32))
 
-    def score_image(self, pixels: NDArray[np.float32], /) -> PartScore:
-        raise AssertionError("this patient has no image")
-
-    def score_note(self, text: str, /) -> PartScore:
+    def __call__(self, operation: str, deadline: Deadline, /, *arguments: Any) -> Any:
+        if operation != "score note":
+            return self._cores[operation](*arguments)
         self.scored += 1
         assert self.go_on.wait(30)
-        return self.note_bundle.score([3.0] * len(self.note_bundle.findings))
+        return self.note.score([3.0] * len(self.note.findings))
 
 
 class Ehr:
@@ -119,19 +117,18 @@ class Service:
         self, database: Database, valkey: Valkey, home: Path, pools: list[ThreadPoolExecutor], http: httpx.Client
     ) -> None:
         requests, images, notes, after = pools
-        self.models = Models()
+        self.models = Busy()
         self.record = record = Record(database)
         keys = Keys.load(Settings(data_dir=home))
         backend = BackendServices(http, keys, Discovery(http))
+        self.engine = Engine(MODELS, self.models)
         prescreen = Prescreening(
-            self.models,
-            LateFusion.from_bundle(Bundle.load(MODELS / Settings().fusion_bundle)),
-            Deidentifier(keys.pseudonym),
+            self.engine,
+            LateFusion.from_bundle(in_use(Settings(), "fusion")),
             record,
             once=Once(valkey),
             images=images,
             notes=notes,
-            cores=threading.Semaphore(2),
         )
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
@@ -320,7 +317,7 @@ class TestAWithdrawnModel:
         service.models.go_on.set()
         called(service, tenant)
         with database.transaction(tenant) as connection:
-            withdrawn_models.add(connection, tenant, service.models.note_bundle.version.digest)
+            withdrawn_models.add(connection, tenant, MODELS.note.version.digest)
         service.record.stands = Standing(database)
 
     def test_looks_at_nothing_and_what_it_said_is_not_used(self, service: Service, tenant: str) -> None:
@@ -333,10 +330,13 @@ class TestAWithdrawnModel:
         assert service.models.scored == 1
 
     def test_another_version_looks_anew(self, service: Service, tenant: str) -> None:
-        version = replace(service.models.note_bundle.version, version="9.0.0", digest="f" * 64)
-        service.models.note_bundle = replace(service.models.note_bundle, version=version)
+        version = replace(MODELS.note.version, version="9.0.0", digest="f" * 64)
+        service.models.note = replace(MODELS.note, version=version)
+        service.engine.models = replace(MODELS, note=service.models.note)
         called(service, tenant)
-        assert service.prescreens[-1].models == (version,)
+        # The thresholds of the fusion say at which level a note by itself is.
+        looked, _, fused = service.prescreens[-1].models
+        assert (looked, fused.kind) == (version, "fusion")
         assert service.models.scored == 2
 
 

@@ -17,7 +17,7 @@ from cds.hooks.follow_up import FOLLOW_UPS
 from cds.hooks.order_advice import OrderAdvice, OrdersAtHand
 from tests.hooks.calling import BLOOD, KNEE, REFERRAL, call, named, order, study
 from tests.hooks.test_request import json_values
-from tests.prescreens import EFFUSION, PACS_DOWN, PNEUMOTHORAX, prescreen
+from tests.prescreens import DOUBT, EFFUSION, MASS, PACS_DOWN, PNEUMOTHORAX, in_doubt, prescreen
 
 HIGH_MASS = Finding("mass", 0.9, Level.HIGH, image=0.9)
 UNSURE_PNEUMOTHORAX = Finding("pneumothorax", 0.5, Level.REVIEW, image=0.5)
@@ -94,6 +94,16 @@ def test_that_nothing_could_be_seen_is_said_to_whoever_images_the_chest() -> Non
     nothing = {"found": (), "missing": (PACS_DOWN,)}
     assert len(list(at_hand(order(), **nothing).nothing_seen())) == 1
     assert list(at_hand(KNEE, BLOOD, **nothing).nothing_seen()) == []
+
+
+def test_a_film_in_doubt_that_nothing_was_found_on_is_said_to_whoever_images_the_chest() -> None:
+    advice = OrdersAtHand(call("general", IMAGING_PRESCREEN, order()), in_doubt(findings=(MASS,)), (order(),), ())
+    (said,) = advice.film_in_doubt(lambda _: {"label": "See why"})
+    assert said.card["summary"] == f"AI prescreen: {DOUBT}"
+    assert said.card["indicator"] == "info"
+    found = replace(advice, prescreen=in_doubt(findings=(EFFUSION,)))
+    other = replace(advice, orders=(KNEE,))
+    assert not [*found.film_in_doubt(lambda _: {}), *other.film_in_doubt(lambda _: {})]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def bordered(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("fit", ["fill", "crop", "pad"])
 def test_what_is_bright_in_the_frame_comes_back_to_where_it_is_bright_on_the_film(fit: str) -> None:
     asked = {"height": 224, "width": 224, "fit": fit, "contrast": "keep"}
-    back = on_film((framed(film(), asked) > 0.95).astype(np.float32), film(), asked)
+    bright = (framed(film(), asked) > 0.95).astype(np.float32)
+    back = on_film(bright, placement(film(), asked), film().shape)
     assert back.shape == film().shape
     assert back[SPOT].mean() > 0.9
     assert back.sum() < 1.2 * back[SPOT].sum()
@@ -41,7 +42,7 @@ def test_a_collimation_border_was_not_seen_and_gets_nothing() -> None:
     asked = {"height": 224, "width": 224}
     pixels = bordered(film())
     place = placement(pixels, asked)
-    back = on_film(np.ones((224, 224), np.float32), pixels, asked)
+    back = on_film(np.ones((224, 224), np.float32), place, pixels.shape)
     assert back[round(place.top) : round(place.bottom), round(place.left) : round(place.right)].min() == 1
     assert not back[: round(place.top)].any()
     assert not back[:, round(place.right) :].any()
@@ -53,7 +54,7 @@ def test_of_a_padded_frame_the_padding_is_left_behind() -> None:
     asked: dict[str, Any] = {"height": 224, "width": 224, "fit": "pad"}
     beside = np.zeros((224, 224), np.float32)
     beside[:, :30] = 1
-    assert not on_film(beside, film(), asked).any()
+    assert not on_film(beside, placement(film(), asked), film().shape).any()
 
 
 def test_the_overlay_is_clear_where_little_speaks_and_shows_the_film_through_where_much_does() -> None:
@@ -71,5 +72,6 @@ def test_stronger_is_brighter_for_those_who_see_no_colour() -> None:
 
 def test_a_png_of_the_proportions_of_the_film() -> None:
     asked = {"height": 224, "width": 224}
-    with Image.open(BytesIO(overlay_png(framed(film(), asked), film(), asked, 400))) as image:
+    png = overlay_png(framed(film(), asked), placement(film(), asked), film().shape, 400)
+    with Image.open(BytesIO(png)) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (250, 400))

@@ -11,7 +11,6 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.uid import UID, HTJ2KLossless, JPEG2000Lossless
@@ -48,7 +47,7 @@ FORMS: dict[str, Encode] = {str(JPEG2000Lossless): jpeg2000, str(HTJ2KLossless):
 
 @pytest.fixture(scope="module")
 def reader() -> ImageReader:
-    return ImageReader(in_use(Settings(), "image"), torch.device("cpu"))
+    return ImageReader.load(in_use(Settings(), "image"), "cpu")
 
 
 def grainy(film: NDArray[Any], sigma: float) -> Film:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from cds.cli import main
 from cds.engine.active import FILE, ct_in_use, in_use, with_choice
 from cds.engine.bundles import Bundle
-from cds.engine.slices import BATCH, Logits, Pictures, SliceReader, pooled, score_series
+from cds.engine.network import Logits
+from cds.engine.slices import BATCH, Pictures, SliceReader, pooled, score_series
 from cds.errors import ModelError
 from cds.models.activation import activate
 from cds.models.evaluation import evaluate_images
@@ -120,7 +120,7 @@ class TestPooling:
 
 class TestTheReader:
     def test_a_slice_scores_the_same_alone_and_among_others(self, bundle: Bundle) -> None:
-        reader = SliceReader(bundle, torch.device("cpu"))
+        reader = SliceReader.load(bundle, "cpu")
         pictures = np.random.default_rng(1).random((5, 3, 64, 64), dtype=np.float32)
         together = reader(pictures)
         assert together.shape == (5, 2)
@@ -128,7 +128,7 @@ class TestTheReader:
 
     def test_another_size_is_refused(self, bundle: Bundle) -> None:
         with pytest.raises(ModelError, match="64 x 64"):
-            SliceReader(bundle, torch.device("cpu"))(np.zeros((1, 3, 32, 32), np.float32))
+            SliceReader.load(bundle, "cpu")(np.zeros((1, 3, 32, 32), np.float32))
 
 
 def test_single_images_are_not_evaluated_with_it(bundle: Bundle, settings: Settings, tmp_path: Path) -> None:

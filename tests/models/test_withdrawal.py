@@ -30,7 +30,7 @@ from cds.store.embedded import EmbeddedPostgres
 from cds.store.withdrawn_models import SERVICE
 from tests.master import MASTER_KEY
 from tests.opened import events
-from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, prescreen
+from tests.prescreens import DEIDENTIFIER, FUSION, IMAGE_MODEL, NOTE_MODEL, prescreen
 
 US = party("https://cds.example")
 REASON = "It missed pneumothoraces on portable films."
@@ -106,6 +106,14 @@ def test_every_report_of_the_version_is_withdrawn_and_no_other(
     assert status(database, spared, "Device") == "active"
 
 
+@pytest.mark.parametrize("part", [DEIDENTIFIER, FUSION], ids=lambda model: model.kind)
+def test_what_had_only_a_part_in_it_is_recalled_too(database: Database, tenant: str, part: ModelVersion) -> None:
+    part = replace(part, digest=uuid4().hex + uuid4().hex)
+    given = made(database, tenant, NOTE_MODEL, part)
+    assert [outcome.withdrawn for outcome in recall(database, tenant, part.digest)] == [1]
+    assert status(database, given) == "entered-in-error"
+
+
 def test_the_queue_the_ehr_and_the_trail_are_told(database: Database, tenant: str, bad: ModelVersion) -> None:
     given = made(database, tenant, bad)
     (outcome,) = recall(database, tenant, bad.digest[:8])
@@ -118,6 +126,8 @@ def test_the_queue_the_ehr_and_the_trail_are_told(database: Database, tenant: st
         assert [letter.kind for letter in outbox.waiting(connection, tenant)] == [
             outbox.FHIR_RESULTS,
             outbox.FHIR_AMENDMENT,
+            outbox.FHIR_AMENDMENT,
+            outbox.DICOM_REJECTION,
         ]
         assert verify(connection, tenant).intact
         marked, updated = events(connection, tenant)[-2:]
@@ -125,6 +135,20 @@ def test_the_queue_the_ehr_and_the_trail_are_told(database: Database, tenant: st
     assert f"sha256:{bad.digest}" in json.dumps(marked)
     assert report_id(given) in json.dumps(updated["entity"])
     assert all("Dr Ada" in json.dumps(event["agent"]) for event in (marked, updated))
+
+
+def test_each_ehr_is_told_once_that_the_device_is_out_of_use(
+    database: Database, tenant: str, bad: ModelVersion
+) -> None:
+    for _ in range(3):
+        made(database, tenant, bad, NOTE_MODEL)
+    list(recall(database, tenant, bad.digest))
+    with database.transaction(tenant) as connection:
+        claimed = (outbox.claim(connection, tenant, id) for id in outbox.due(connection, tenant))
+        amended = [one.payload["entry"] for one in claimed if one and one.kind == outbox.FHIR_AMENDMENT]
+    said = [entry["resource"] for entries in amended for entry in entries]
+    (device,) = [resource for resource in said if resource["resourceType"] == "Device"]
+    assert (device["status"], device["identifier"][0]["value"]) == ("inactive", bad.digest)
 
 
 def test_a_dry_run_counts_and_changes_nothing(

@@ -4,8 +4,10 @@ from datetime import date
 
 import pytest
 
-from cds.notes.deidentification import Category, Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.dates import FORMS, shifted, understood
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 
 WRITTEN = [
     ("03/14/2024", "03/24/2024"),

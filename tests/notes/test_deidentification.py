@@ -7,7 +7,9 @@ import time
 import pytest
 
 from cds.errors import NoteError
-from cds.notes.deidentification import Category, Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 
 NOBODY = KnownIdentifiers()
 DEIDENTIFIER = Deidentifier(b"k" * 32)

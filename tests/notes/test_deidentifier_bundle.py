@@ -12,7 +12,9 @@ from click.testing import CliRunner
 from cds.cli import main
 from cds.engine.bundles import Bundle
 from cds.errors import ModelError
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers, TokenClassifier
+from cds.notes.deidentification.classifier import TokenClassifier
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.settings import PACKAGE_ROOT, Settings
 
 BUNDLE = PACKAGE_ROOT / "models" / Settings().deid_bundle

@@ -1,7 +1,8 @@
 """The sentences behind a score, in the text that was scored and in the clinician's own note."""
 
 from cds.findings import Assertion, Evidence, ModelVersion, PartScore, Passage, Place
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.evidence import Source, evidence, in_original, placed
 from cds.notes.reading import prepare, worth_reading
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from cds.notes.deidentification import Category, Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 
 PATIENT = {
     "resourceType": "Patient",

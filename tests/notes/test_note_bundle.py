@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from cds.engine.bundles import Bundle
+from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader, pooled
 from cds.findings import FINDINGS, PartScore
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.reading import prepare
 
 DIRECTORY = Path(__file__).parents[2] / "models" / "clinical-note"
@@ -18,15 +20,16 @@ class Reader:
     """The bundle as ``AutoModelForSequenceClassification`` and ``AutoTokenizer`` load it."""
 
     def __init__(self) -> None:
+        import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         self.bundle = Bundle.load(DIRECTORY).expect("note")
         model = AutoModelForSequenceClassification.from_pretrained(DIRECTORY, local_files_only=True)
         self.model = model.float().eval()
         tokenizer = AutoTokenizer.from_pretrained(DIRECTORY, local_files_only=True)
-        self.reader = NoteReader(
-            self.model, tokenizer, self.bundle.input, self.model.config.max_position_embeddings
-        )
+        network = TorchNetwork(self.model, torch.device("cpu"))
+        positions = self.model.config.max_position_embeddings
+        self.reader = NoteReader(network, tokenizer, self.bundle.input, positions)
 
     def score(self, note: str) -> PartScore:
         text = prepare([Deidentifier(b"k" * 32).deidentify(note, KnownIdentifiers()).text])

@@ -10,10 +10,10 @@ from typing import Any
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, Outcome, Party, User
-from cds.findings import Judgement, Review, Verdict
+from cds.findings import Judgement, Level, Review, Verdict
 from cds.reporting import models, resources, tasks
 from cds.reporting.signed import signed
-from tests.prescreens import IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, prescreen
+from tests.prescreens import DEIDENTIFIER, FUSION, IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, in_doubt, prescreen
 
 Resource = dict[str, Any]
 
@@ -25,7 +25,8 @@ CALLER = Party("growth-app", "192.0.2.7")
 USER = User(SERVER, "Practitioner/1")
 ASKED = Exchange(US, EHR, US, USER, "jti-1", "request-1")
 SERVED = Exchange(CALLER, US, US, USER, "jti-2")
-WHOLE = prescreen()
+WHOLE = prescreen(models=(IMAGE_MODEL, NOTE_MODEL, DEIDENTIFIER, FUSION))
+IN_DOUBT = in_doubt(findings=(replace(PNEUMOTHORAX, level=Level.REVIEW),))
 WITHOUT_IMAGE = replace(WHOLE, study=None, models=(NOTE_MODEL,), findings=(replace(PNEUMOTHORAX, image=None),))
 
 RESULTS = {
@@ -96,9 +97,9 @@ DISAGREES = replace(
 
 
 def results() -> dict[str, tuple[str, Resource]]:
-    """The resources of two prescreens, as they are stored and served: with all parts, and without an image."""
+    """The resources of prescreens, as they are stored and served: with all parts, without an image, in doubt."""
     found: dict[str, tuple[str, Resource]] = {}
-    for name, one in {"whole": WHOLE, "without image": WITHOUT_IMAGE}.items():
+    for name, one in {"whole": WHOLE, "without image": WITHOUT_IMAGE, "in doubt": IN_DOUBT}.items():
         task = tasks.review(one)
         written = [*resources.resources(one), *([task] if task else [])]
         for number, resource in enumerate(written):

@@ -10,8 +10,8 @@ import pytest
 from tests.profiles.conftest import Validate
 from tests.profiles.emitted import Resource, changed
 
-REPORT, FINDING, MODEL = "whole: DiagnosticReport 5", "whole: Observation 2", "whole: Device 0"
-PROVENANCE, TASK = "whole: Provenance 6", "whole: Task 7"
+REPORT, FINDING, MODEL = "whole: DiagnosticReport 7", "whole: Observation 4", "whole: Device 0"
+PROVENANCE, TASK = "whole: Provenance 8", "whole: Task 9"
 
 
 def without(*path: str | int) -> Callable[[Resource], object]:

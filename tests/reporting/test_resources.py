@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds.reporting import codes
+from cds.findings import Level
+from cds.reporting import codes, tasks
 from cds.reporting.resources import collection, report_id, resources
-from tests.prescreens import PACS_DOWN, prescreen
+from tests.prescreens import DOUBT, EFFUSION, PACS_DOWN, PNEUMOTHORAX, in_doubt, prescreen
 
 WHOLE = prescreen()
 WITHOUT_IMAGE = prescreen(study=None, missing=(PACS_DOWN,))
@@ -47,8 +49,25 @@ def test_only_high_findings_are_conclusion_codes() -> None:
 def test_every_finding_is_an_observation_with_its_probabilities() -> None:
     observations = by_type("Observation")
     assert [o["valueQuantity"]["value"] for o in observations] == [0.93, 0.5, 0.02]
-    assert [c["valueQuantity"]["value"] for c in observations[0]["component"]] == [0.95, 0.81]
+    image, note, interval = observations[0]["component"]
+    assert [c["valueQuantity"]["value"] for c in (image, note)] == [0.95, 0.81]
+    assert [interval["valueRange"][end]["value"] for end in ("low", "high")] == [0.62, 0.97]
+    assert len(observations[1]["component"]) == 2
     assert [o["interpretation"][0]["coding"][0]["code"] for o in observations] == ["POS", "IND", "NEG"]
+
+
+def test_what_rests_on_a_film_in_doubt_says_so_and_goes_to_the_queue() -> None:
+    unsure, noted = replace(PNEUMOTHORAX, level=Level.REVIEW), replace(EFFUSION, image=None)
+    doubted = in_doubt(findings=(unsure, noted))
+    written = resources(doubted)
+    notes = [one.get("note", []) for one in written if one["resourceType"] == "Observation"]
+    assert notes == [[{"text": f"In doubt: {DOUBT}"}], []]
+    (report,) = [one for one in written if one["resourceType"] == "DiagnosticReport"]
+    assert f"In doubt: {DOUBT}" in report["conclusion"]
+    task = tasks.review(doubted)
+    assert task
+    assert task["reasonCode"]["text"] == "Pneumothorax"
+    assert tasks.review(prescreen(findings=(unsure, noted))) is None
 
 
 def test_provenance_names_the_exact_models_and_the_inputs() -> None:

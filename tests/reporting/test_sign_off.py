@@ -194,10 +194,11 @@ def test_amendments_reach_the_ehr_in_their_order(sign_offs: SignOffs, database: 
     signed(sign_offs, made, review(made))
     signed(sign_offs, made, review(made, "pneumothorax"), version=2)
     with database.transaction(made.tenant) as connection:
-        results, first, second = (letter.id for letter in outbox.waiting(connection, made.tenant))
-        assert not outbox.is_under_way(connection, made.tenant, made.id, before=results)
-        outbox.delivered(connection, made.tenant, results)
-        assert not outbox.is_under_way(connection, made.tenant, made.id, before=first)
-        assert outbox.is_under_way(connection, made.tenant, made.id, before=second)
-        outbox.delivered(connection, made.tenant, first)
-        assert not outbox.is_under_way(connection, made.tenant, made.id, before=second)
+        waiting = [outbox.claim(connection, made.tenant, id) for id in outbox.due(connection, made.tenant)]
+        results, first, second = (delivery for delivery in waiting if delivery)
+        assert outbox.must_wait(connection, made.tenant, first)
+        outbox.delivered(connection, made.tenant, results.id)
+        assert not outbox.must_wait(connection, made.tenant, first)
+        assert outbox.must_wait(connection, made.tenant, second)
+        outbox.delivered(connection, made.tenant, first.id)
+        assert not outbox.must_wait(connection, made.tenant, second)

@@ -93,7 +93,7 @@ def test_results_still_on_their_way_arrive_as_taken_back(
 ) -> None:
     withdraw(Record(database), made.tenant, made.id, REASON, trail)
     with database.transaction(made.tenant) as connection:
-        results, amendment = payloads(connection, made.tenant)
+        results, amendment, _ = payloads(connection, made.tenant)
     assert (results.kind, amendment.kind) == (outbox.FHIR_RESULTS, outbox.FHIR_AMENDMENT)
     for delivery in (results, amendment):
         assert statuses(delivery)["DiagnosticReport"] == {"entered-in-error"}
@@ -110,6 +110,25 @@ def test_delivered_results_are_not_touched_by_it(database: Database, made: Presc
         outbox.delivered(connection, made.tenant, results.id)
     withdraw(Record(database), made.tenant, made.id, REASON, trail)
     with database.transaction(made.tenant) as connection:
-        (amendment,) = payloads(connection, made.tenant)
+        amendment, _ = payloads(connection, made.tenant)
         assert amendment.idempotency_key == f"{made.id}/withdrawal"
-        assert not outbox.is_under_way(connection, made.tenant, made.id, before=amendment.id)
+        assert not outbox.must_wait(connection, made.tenant, amendment)
+
+
+def test_what_the_pacs_may_hold_is_rejected_after_it_is_there(
+    database: Database, made: Prescreen, trail: Trail
+) -> None:
+    with database.transaction(made.tenant) as connection:
+        given = {"kind": outbox.DICOM_RESULTS, "destination": "https://pacs.example", "payload": {}}
+        outbox.enqueue(connection, made.tenant, idempotency_key=f"{made.id}/pacs", **given)
+    withdraw(Record(database), made.tenant, made.id, REASON, trail)
+    with database.transaction(made.tenant) as connection:
+        by_kind = {delivery.kind: delivery for delivery in payloads(connection, made.tenant)}
+        rejection = by_kind[outbox.DICOM_REJECTION]
+        assert (rejection.payload["prescreen"], rejection.payload["reason"]) == (made.id, REASON)
+        assert outbox.must_wait(connection, made.tenant, rejection)
+        outbox.delivered(connection, made.tenant, by_kind[outbox.DICOM_RESULTS].id)
+        assert not outbox.must_wait(connection, made.tenant, rejection)
+        # A PACS that is away keeps nobody from telling the EHR.
+        outbox.delivered(connection, made.tenant, by_kind[outbox.FHIR_RESULTS].id)
+        assert not outbox.must_wait(connection, made.tenant, by_kind[outbox.FHIR_AMENDMENT])

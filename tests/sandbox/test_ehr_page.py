@@ -358,6 +358,19 @@ class TestLaunch:
         assert held.context.app_context == "handle-1"
         assert held.context.need_patient_banner is False
 
+    def test_another_user_may_open_it(self, advised: Clinician, app: Flask) -> None:
+        """A radiologist, an auditor, whoever is on the staff; and they stay chosen."""
+        app.extensions["sandbox-ehr"].records.update({"resourceType": "Practitioner", "id": "d2"})
+        answer = advised.post(advised.address("cards/0/launch/0"), opener="Practitioner/d2")
+        query = parse_qs(urlsplit(answer.headers["Location"]).query)
+        held = app.extensions["sandbox-oauth"].launches.get(query["launch"][0])
+        assert held.context.user == "Practitioner/d2"
+        assert '<option value="Practitioner/d2" selected>' in advised.click("sign", opener="Practitioner/d2")
+
+    @pytest.mark.parametrize("opener", ["Practitioner/nobody", "Patient/p1", "x"])
+    def test_but_nobody_of_elsewhere(self, opener: str, advised: Clinician) -> None:
+        assert advised.post(advised.address("cards/0/launch/0"), opener=opener).status_code == 404
+
     @pytest.mark.parametrize(("link", "status"), [(1, 403), (2, 403), (9, 404)])
     def test_nothing_else_is_launched(self, advised: Clinician, link: int, status: int) -> None:
         address = advised.address("cards/0/launch/0")[:-1] + str(link)

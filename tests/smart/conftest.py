@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
@@ -45,7 +46,9 @@ BASE = "https://ehr.example/fhir"
 AUTHORIZE = "https://auth.ehr.example/authorize"
 TOKEN = "https://auth.ehr.example/token"
 JWKS = "https://auth.ehr.example/jwks"
+STUDIES = f"{BASE}/ImagingStudy?patient=p1&_sort=-started&_count=20"
 PACS = "https://pacs.example/dicom-web"
+FILM = f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
 
 ISSUER_KEY = ECKey.generate_key("P-384", {"alg": "ES384", "use": "sig", "kid": "issuer-1"})
 
@@ -95,7 +98,8 @@ class Ehr:
             TOKEN: self.token,
             JWKS: lambda r: httpx.Response(200, json={"keys": [ISSUER_KEY.as_dict(private=False)]}),
             f"{BASE}/Patient/p1": lambda r: httpx.Response(200, json=PATIENT),
-            f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1": lambda r: multipart(film()),
+            STUDIES: lambda r: httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset"}),
+            FILM: lambda r: multipart(film()),
         }
         self.context: dict[str, Any] = {"patient": "p1"}
         self.access_token = "secret-token"
@@ -112,7 +116,7 @@ class Ehr:
         url = str(request.url)
         assert url in self.answers, f"{url} must not be called"
         self.called.append(url)
-        on_fhir = url.startswith(f"{BASE}/Patient")
+        on_fhir = re.match(rf"{re.escape(BASE)}/[A-Z]", url) is not None
         if on_fhir and request.headers["Authorization"] != f"Bearer {self.access_token}":
             return httpx.Response(401)
         assert on_fhir or "Authorization" not in request.headers
@@ -205,8 +209,11 @@ class Kept:
         return next((p for p in self.all if (p.tenant, p.id) == (tenant, id)), None)
 
     def latest(self, tenant: str, fhir_server: str, patient: str) -> Prescreen | None:
+        return next(iter(self.recent(tenant, fhir_server, patient, 5)), None)
+
+    def recent(self, tenant: str, fhir_server: str, patient: str, limit: int) -> list[Prescreen]:
         wanted = (tenant, fhir_server, patient)
-        return next((p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted), None)
+        return [p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted][:limit]
 
 
 @pytest.fixture(scope="session")
@@ -251,7 +258,9 @@ def services(
             issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=kept,
-            open_pacs=lambda registration, seen: DICOMweb(http, PACS, None, max_bytes=2**23, timeout=5),
+            open_pacs=lambda registration, base: (
+                lambda root: DICOMweb(http, root, None, max_bytes=2**24, timeout=5)
+            ),
             explain=overlay,
             on_event=lambda tenant, event: events.append((tenant, event)),
             sign_offs=SignOffs(database),
@@ -313,15 +322,15 @@ def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def film() -> bytes:
+def film(study: str = "1.2.3") -> bytes:
     """A small DX image that is not blank, as a DICOM file."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = "1.2.3.1.1"
+    meta.MediaStorageSOPInstanceUID = f"{study}.1.1"
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", Dataset(), file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3.1.1"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.1"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, f"{study}.1.1"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{study}.1"
     dataset.Modality, dataset.ViewPosition = "DX", "PA"
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 2048, 1024, 1
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11

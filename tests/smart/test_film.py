@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from imagecodecs import jpeg2k_encode
 from numpy.typing import NDArray
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 from werkzeug.test import TestResponse
 
 from cds.errors import Unknown
@@ -17,13 +19,22 @@ from cds.imaging.pixels import read_radiograph, read_whole_range
 from cds.smart import SmartServices
 from tests.imaging.conftest import make_file
 from tests.prescreens import prescreen
-from tests.smart.conftest import Browser, serving
+from tests.smart.conftest import FILM, Browser, Ehr, multipart, serving
 
 SignIn = Callable[[], TestResponse]
 
 
 def ramp() -> NDArray[np.uint16]:
     return np.linspace(0, 4095, 256 * 128).astype(np.uint16).reshape(256, 128)
+
+
+def large(compressed: bool) -> bytes:
+    """A film of 2,048 rows and 2,560 columns, of the study that the prescreen is of."""
+    pixels = np.linspace(0, 4095, 2048 * 2560).astype(np.uint16).reshape(2048, 2560)
+    codestream = jpeg2k_encode(pixels, level=0, codecformat="J2K", reversible=True) if compressed else None
+    names = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.1", "SOPInstanceUID": "1.2.3.1.1"}
+    syntax = JPEG2000Lossless if compressed else ExplicitVRLittleEndian
+    return make_file(pixels, syntax, stored=12, codestream=codestream, **names)
 
 
 def values(response: TestResponse) -> NDArray[np.uint16]:
@@ -81,3 +92,24 @@ def test_what_explains_a_finding_is_laid_over_the_film(
     asked = {"prescreen": prescreen().id}
     assert browser.get("/smart/image/overlay/pneumothorax.png", asked).data == b"a picture"
     assert browser.get("/smart/image/overlay/no-such.png", asked).status_code == 404
+
+
+def test_first_it_comes_with_as_many_pixels_as_a_screen_shows(sign_in: SignIn, browser: Browser) -> None:
+    sign_in()
+    whole = browser.get("/smart/film", {"prescreen": prescreen().id})
+    reduced = browser.get("/smart/film/reduced", {"prescreen": prescreen().id})
+    assert values(reduced).shape == (2048, 1024), "no film loses pixels that a pane would show"
+    assert reduced.headers["Sightline-Size"] == whole.headers["Sightline-Size"] == "1024 2048"
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_large_film_comes_reduced_and_says_how_large_it_is(
+    compressed: bool, ehr: Ehr, sign_in: SignIn, browser: Browser
+) -> None:
+    ehr.answers[FILM] = lambda r: multipart(large(compressed))
+    sign_in()
+    answer = browser.get("/smart/film/reduced", {"prescreen": prescreen().id})
+    assert values(answer).shape == (1024, 1280)
+    assert answer.headers["Sightline-Size"] == "2560 2048"
+    whole = values(browser.get("/smart/film", {"prescreen": prescreen().id}))
+    assert np.abs(values(answer) - whole.reshape(1024, 2, 1280, 2).mean(axis=(1, 3))).max() < 0.01 * 65535

@@ -38,7 +38,8 @@ def test_the_browser_is_sent_on_with_the_whole_authorization_request(browser: Br
         "aud": BASE,
         "code_challenge_method": "S256",
         "scope": "launch openid fhirUser patient/Patient.r patient/ImagingStudy.rs "
-        "patient/DocumentReference.rs patient/DiagnosticReport.rs user/Patient.rs user/DiagnosticReport.u",
+        "patient/DocumentReference.rs patient/Binary.r patient/DiagnosticReport.rs "
+        "user/Patient.rs user/DiagnosticReport.u",
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -21,14 +22,12 @@ from cds.reporting.words import DISCLAIMER
 from cds.smart import SmartServices
 from cds.store import resources
 from cds.store.database import Database
-from tests.prescreens import EFFUSION, IMAGE_MODEL, MASS, PACS_DOWN, prescreen
-from tests.smart.conftest import BASE, PACS, PATIENT, Browser, Ehr, Kept, serving
+from tests.prescreens import DOUBT, EFFUSION, IMAGE_MODEL, MASS, PACS_DOWN, in_doubt, prescreen
+from tests.smart.conftest import BASE, FILM, PACS, PATIENT, Browser, Ehr, Kept, serving
 
 SignIn = Callable[[], TestResponse]
 Handle = Callable[..., str]
 Events = list[tuple[str, Mapping[str, Any]]]
-
-FILM = f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
 
 
 @pytest.fixture
@@ -68,6 +67,16 @@ def test_every_finding_is_in_the_table(page: Page) -> None:
     read = text(page())
     assert "Pleural effusion uncertain, needs manual review together 50 % image 50 % notes 50 %" in read
     assert "Lung mass low probability together 2 % image 2 % notes 1 %" in read
+
+
+def test_how_far_a_probability_can_be_off_stands_beside_it(page: Page) -> None:
+    assert re.search(r"together 93 % 62 to 97 % image 95 %", text(page()))
+
+
+def test_a_film_in_doubt_is_said(page: Page, kept: Kept) -> None:
+    assert "The film is in doubt" not in text(page())
+    kept.all[:] = [in_doubt()]
+    assert f"The film is in doubt {DOUBT.capitalize()}" in text(page())
 
 
 def test_what_was_seen_and_by_which_models(page: Page, kept: Kept) -> None:
@@ -189,7 +198,7 @@ class TestWhichPrescreen:
         response = page()
         assert response.status_code == 403
         read = text(response)
-        assert "This card is about another patient" in read
+        assert "is about another patient than the one whose chart is open" in read
         assert not any(word in read for word in ("Pneumothorax", "Okafor", "p2"))
         assert events[-1][1]["outcomeDesc"] == "the card's prescreen is of another patient than the launch"
         assert events[-1][1]["agent"][2]["who"]["identifier"]["value"] == "u1"
@@ -431,3 +440,42 @@ class TestWhatTheBrowserMayDo:
         )
         assert response.status_code == 401
         assert response.headers["Content-Security-Policy"].endswith("frame-ancestors 'none'")
+
+
+class TestOpenedOnAStudy:
+    """``fhirContext`` names the study that the clinician was looking at."""
+
+    def opened(self, ehr: Ehr, sign_in: SignIn, browser: Browser, study: str) -> str:
+        ehr.context = {"patient": "p1", "fhirContext": [{"reference": study}]}
+        sign_in()
+        return browser.get("/smart/").text
+
+    def test_the_page_is_of_that_study(self, kept: Kept, ehr: Ehr, sign_in: SignIn, browser: Browser) -> None:
+        kept.all.append(prescreen(id=str(UUID(int=2)), study=None, findings=()))
+        shown = self.opened(ehr, sign_in, browser, "ImagingStudy/s1")
+        assert "Pneumothorax: high probability" in shown
+        assert "was not scored" not in shown
+
+    def test_where_it_was_not_scored_that_is_said_with_what_is_shown(
+        self, ehr: Ehr, sign_in: SignIn, browser: Browser
+    ) -> None:
+        shown = self.opened(ehr, sign_in, browser, "ImagingStudy/s9")
+        assert "The study that your EHR opened was not scored" in shown
+        assert "latest prescreen of this patient, of the DX of 2026-11-20" in " ".join(shown.split())
+
+    def test_where_nothing_was_scored_it_is_said_too(
+        self, kept: Kept, ehr: Ehr, sign_in: SignIn, browser: Browser
+    ) -> None:
+        kept.all.clear()
+        assert "(ImagingStudy/s9) was not scored either" in self.opened(ehr, sign_in, browser, "ImagingStudy/s9")
+
+    def test_a_card_goes_before_it(
+        self,
+        ehr: Ehr,
+        sign_in: SignIn,
+        browser: Browser,
+        handle: Handle,
+    ) -> None:
+        ehr.context = {"patient": "p1", "appContext": handle(), "fhirContext": [{"reference": "ImagingStudy/s9"}]}
+        sign_in()
+        assert "was not scored" not in browser.get("/smart/").text

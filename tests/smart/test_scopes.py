@@ -19,7 +19,7 @@ def configuration(**document: Any) -> SmartConfiguration:
 def test_no_more_is_asked_than_is_read(capabilities: Any) -> None:
     assert asked(configuration(capabilities=capabilities), "launch") == (
         "launch openid fhirUser patient/Patient.r patient/ImagingStudy.rs patient/DocumentReference.rs "
-        "patient/DiagnosticReport.rs user/Patient.rs user/DiagnosticReport.u"
+        "patient/Binary.r patient/DiagnosticReport.rs user/Patient.rs user/DiagnosticReport.u"
     )
 
 

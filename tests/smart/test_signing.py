@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from werkzeug.test import TestResponse
@@ -18,7 +20,7 @@ from cds.smart import SmartServices
 from cds.store.database import Database
 from tests.opened import events
 from tests.prescreens import prescreen
-from tests.smart.conftest import US, Browser, Ehr, registration, serving
+from tests.smart.conftest import BASE, US, Browser, Ehr, registration, serving
 
 SignIn = Callable[[], TestResponse]
 Fill = Callable[..., TestResponse]
@@ -47,11 +49,11 @@ def fill(services: SmartServices, database: Database, made: Prescreen, browser: 
         )
     )
 
-    def sent(filled: Mapping[str, str] = HIGH, **changed: str) -> TestResponse:
+    def sent(filled: Mapping[str, str] = HIGH, *, path: str = "/smart/sign-off", **changed: str) -> TestResponse:
         sign_in()
         page = browser.get("/smart/").text
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
-        return browser.client.post("/smart/sign-off", data={**hidden, **filled, **changed}, base_url=US)
+        return browser.client.post(path, data={**hidden, **filled, **changed}, base_url=US)
 
     return sent
 
@@ -166,3 +168,90 @@ class TestWhoMaySign:
             replace(services, prescreens=record, on_event=record.event, registrations=known)
         )
         assert fill().status_code == 303
+
+
+class TestSavedWithoutSigning:
+    """What a clinician thinks of findings is kept, shown again, amended, and signed or not."""
+
+    SAID: Mapping[str, str] = {"verdict-effusion": "disagree", "reason-effusion": "An old scar."}
+
+    @pytest.fixture
+    def save(self, fill: Fill) -> Fill:
+        return partial(fill, path="/smart/judgement")
+
+    def test_it_is_shown_again_and_the_report_is_as_it_was(self, save: Fill, browser: Browser) -> None:
+        assert save(self.SAID, comment="Ask again.").status_code == 303
+        shown = browser.get("/smart/").text
+        assert re.search(r'name="verdict-effusion" value="disagree" checked', shown)
+        assert 'value="An old scar."' in shown
+        assert ">Ask again.</textarea>" in shown
+        read = page(browser)
+        assert "You saved this" in read
+        assert "Preliminary No clinician has signed it." in read
+
+    def test_it_is_amended_by_saying_it_again(self, save: Fill, browser: Browser) -> None:
+        save(self.SAID)
+        save({"verdict-effusion": "agree"})
+        shown = browser.get("/smart/").text
+        assert re.search(r'name="verdict-effusion" value="agree" checked', shown)
+        assert "An old scar." not in shown
+
+    def test_each_time_is_in_the_audit_trail_and_the_same_sent_twice_once(
+        self, save: Fill, database: Database, made: Prescreen
+    ) -> None:
+        act = str(uuid4())
+        for sent in (act, act, str(uuid4())):
+            save(self.SAID, act=sent)
+        with database.transaction(made.tenant) as connection:
+            told = [event for event in events(connection, made.tenant) if "judgement" in str(event["entity"])]
+        assert len(told) == 2
+        assert [agent["who"]["identifier"]["value"] for agent in told[0]["agent"] if agent["requestor"]] == ["u1"]
+        assert "scar" not in str(told)
+
+    def test_signing_takes_it_over(self, save: Fill, fill: Fill, browser: Browser) -> None:
+        save(self.SAID)
+        fill()
+        read = page(browser)
+        assert "Final Signed by Practitioner/u1" in read
+        assert "You saved this" not in read
+
+    def test_a_colleague_sees_it(self, save: Fill, browser: Browser, ehr: Ehr) -> None:
+        save(self.SAID, comment="Ask again.")
+        ehr.claims = {"fhirUser": f"{BASE}/Practitioner/u2", "sub": "u2"}
+        browser.callback(ehr.authorize(browser.launch().headers["Location"]))
+        read = page(browser)
+        assert "Said, and not signed Practitioner/u1" in read
+        assert "Pleural effusion: disagree, An old scar. Ask again." in read
+        assert "You saved this" not in read
+
+    def test_who_may_not_sign_may_say_it(self, save: Fill, browser: Browser, ehr: Ehr) -> None:
+        ehr.scope = "openid fhirUser patient/Patient.r patient/ImagingStudy.rs patient/DocumentReference.rs"
+        assert save(self.SAID).status_code == 303
+        shown = browser.get("/smart/").text
+        assert "Save without signing" in shown
+        assert ">Sign<" not in shown
+
+    @pytest.mark.parametrize("claims", [{"fhirUser": f"{BASE}/Patient/p1"}, {"fhirUser": None}])
+    def test_who_is_no_clinician_may_not(self, claims: dict[str, Any], save: Fill, ehr: Ehr) -> None:
+        ehr.claims = claims
+        assert save(self.SAID, act=str(uuid4()), prescreen=prescreen().id).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("filled", "said"),
+        [
+            ({}, "Choose whether you agree with at least one finding"),
+            ({"verdict-effusion": "disagree"}, "Pleural effusion: say why you disagree"),
+            ({"comment": "x" * 4001}, "The comment may have up to 4000 letters."),
+        ],
+    )
+    def test_what_is_not_whole_is_shown_again(self, filled: dict[str, str], said: str, save: Fill) -> None:
+        answer = save(filled)
+        assert answer.status_code == 422
+        assert said in answer.text
+
+    @pytest.mark.parametrize("changed", [{"csrf": ""}, {"act": "x"}, {"prescreen": str(UUID(int=9))}])
+    def test_a_form_that_is_not_ours_changes_nothing(
+        self, changed: dict[str, str], save: Fill, browser: Browser
+    ) -> None:
+        assert save(self.SAID, **changed).status_code in (400, 403, 404)
+        assert "You saved this" not in page(browser)

@@ -117,7 +117,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             issuer_keys=IssuerKeys(http),
             valkey=valkey,
             prescreens=record,
-            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).of_study,
+            open_pacs=PacsAccess(http, BackendServices(http, hospital.keys, Discovery(http)), 2**26, 5.0).opener,
             explain=overlay,
             on_event=record.event,
             sign_offs=SignOffs(hospital.database),
@@ -171,7 +171,7 @@ def test_a_card_of_another_patient_opens_nothing(hospital: Hospital, browser: ht
     hospital.sandbox.records.update({**PATIENT, "id": "p2", "name": [{"family": "Other"}]})
     page = browser.get(hospital.launch_url(hospital.card(), patient="p2"))
     assert page.status_code == 403
-    assert "This card is about another patient" in page.text
+    assert "is about another patient than the one whose chart is open" in page.text
 
 
 def test_a_revoked_token_ends_the_session(hospital: Hospital, browser: httpx.Client) -> None:

@@ -14,21 +14,34 @@ from cds.store.embedded.postgres import APPLICATION, OWNER, SUPERUSER
 from tests.master import MASTER
 from tests.store.earlier import TENANTS, filled
 
+FIRST = "0001_initial"
+
 
 @pytest.fixture
-def before(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """The URLs of owner and application for a database at 0001, with rows of two tenants."""
+def before(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, str]:
+    """The URLs of owner and application for a database of an earlier version, with rows of two tenants.
+
+    At 0001, where the rows were written, or at the step that the test names.
+    """
     name = f"before_{uuid4().hex}"
     with psycopg.connect(postgres._url(SUPERUSER, "postgres"), autocommit=True) as superuser:
         create = sql.SQL("CREATE DATABASE {} OWNER {}")
         superuser.execute(create.format(sql.Identifier(name), sql.Identifier(OWNER)))
     admin, app = (url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url))
-    with monkeypatch.context() as then:
-        steps = [step for step in migrate.migrations() if step.name <= "0001_initial" or "/" in step.name]
-        then.setattr(migrate, "migrations", lambda: steps)
-        then.setattr(migrate, "GRANTS", {})
-        migrate.upgrade(admin, APPLICATION, MASTER)
+    upgrade_to(FIRST, admin, monkeypatch)
     for tenant in TENANTS:
         with psycopg.connect(admin) as connection:
             filled(connection, tenant)
+    upgrade_to(getattr(request, "param", FIRST), admin, monkeypatch)
     return admin, app
+
+
+def upgrade_to(last: str, admin_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the version whose last step that was did."""
+    with monkeypatch.context() as then:
+        steps = [step for step in migrate.migrations() if step.name <= last or "/" in step.name]
+        then.setattr(migrate, "migrations", lambda: steps)
+        then.setattr(migrate, "GRANTS", {})
+        migrate.upgrade(admin_url, APPLICATION, MASTER)

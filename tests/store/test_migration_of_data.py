@@ -11,12 +11,15 @@ import pytest
 
 from cds.audit import chain
 from cds.audit.verify import verify
-from cds.store import cards, outbox, plain, prescreens, resources, scores
+from cds.store import cards, migrate, outbox, plain, prescreens, resources, scores
 from tests.store.earlier import AT, CARD, FHIR, PRESCREEN, REPORT, SECRET, TENANTS, upgraded
+
+EARLIER = [step.name for step in migrate.migrations() if "/" not in step.name][:-1]
 
 
 @pytest.mark.parametrize("tenant", TENANTS)
-def test_everything_is_there_as_it_was(before: tuple[str, str], tenant: str) -> None:
+@pytest.mark.parametrize("before", EARLIER, indirect=True)
+def test_from_each_earlier_version_everything_is_there_as_it_was(before: tuple[str, str], tenant: str) -> None:
     body = {"patient": SECRET, "tenant": tenant}
     with closing(upgraded(before)) as database, database.transaction(tenant) as connection:
         assert scores.get(connection, tenant, "k", "image") == body
@@ -32,6 +35,7 @@ def test_everything_is_there_as_it_was(before: tuple[str, str], tenant: str) -> 
         delivery = outbox.claim(connection, tenant, due)
         assert delivery is not None
         assert delivery.payload == body
+        assert verify(connection, tenant).intact
 
 
 def test_the_chain_goes_on_unbroken(before: tuple[str, str]) -> None:

@@ -1,10 +1,6 @@
-// fhirclient.js (SMART's own) reads the endpoint: node fhirclient.cjs BASE TOKEN PATIENT; prints what it found.
-const path = require("node:path");
-
-const modules = path.join(__dirname, "..", "..", "fhir_profiles", "node_modules");
-const smart = require(path.join(modules, "fhirclient"));
-
-async function main(serverUrl, token, patient) {
+// fhirclient.js (SMART's own) reads the endpoint: node fhirclient.cjs LIBRARY BASE TOKEN PATIENT; prints what it found.
+async function main(library, serverUrl, token, patient) {
+  const smart = require(library);
   const request = { headers: {}, url: "/", connection: {} };
   const client = smart(request, {}, new Map()).client({ serverUrl, tokenResponse: { access_token: token } });
   const [report] = await client.request(`DiagnosticReport?patient=${patient}`, { flat: true });

@@ -6,7 +6,6 @@ By a bundle whose weights are untrained: which slice it is means nothing; that i
 from __future__ import annotations
 
 import os
-import threading
 import time
 import uuid
 from base64 import b64encode
@@ -21,12 +20,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import torch
 from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage
 
 from cds.audit.trail import party
-from cds.ct import CtReaders
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
@@ -47,15 +44,16 @@ from cds.hooks.order_sign import OrderSign
 from cds.hooks.request import FhirAuthorization, HookRequest
 from cds.hooks.telling import Telling
 from cds.imaging.dicomweb import DICOMweb
+from cds.inference.engine import Engine, Models
+from cds.inference.reading import Reading, here
 from cds.keys import Keys
-from cds.notes.deidentification import Deidentifier
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.registration import Registration, Registrations
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
 from cds.reporting.resources import resources
-from cds.settings import PACKAGE_ROOT, Settings
+from cds.settings import Settings
 from cds.store import outbox
 from cds.store.database import Database
 from cds.store.once import Once
@@ -63,7 +61,7 @@ from cds.store.valkey import Valkey
 from cds.worker.delivery import Deliverer
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
 from tests.ct import make_series
-from tests.ct_bundle import untrained_bundle
+from tests.ct_bundle import untrained_bundle, with_shipped_models
 
 BASE = "https://ehr.example/fhir"
 SECRET = "TEST_CT_PACS_SECRET"
@@ -173,15 +171,15 @@ def held(orthanc: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[li
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     home = tmp_path_factory.mktemp("ct")
-    (home / "models").mkdir()
-    for shipped in (PACKAGE_ROOT / "models").iterdir():
-        (home / "models" / shipped.name).symlink_to(shipped)
-    return untrained_bundle(replace(Settings(), models_dir=home / "models", device="cpu"), home)
+    return untrained_bundle(with_shipped_models(Settings(), home), home)
 
 
 @pytest.fixture(scope="module")
-def engine() -> LocalEngine:
-    return LocalEngine(in_use(Settings(), "image"), in_use(Settings(), "note"), device="cpu")
+def engine(bundle: Bundle) -> Engine:
+    """That of the service in this process, with the CT bundle that nobody may activate."""
+    models = replace(Models.in_use(Settings()), ct=(bundle,))
+    local = LocalEngine.load(models.image, models.note, device="cpu")
+    return here(models, Reading.of(models, b"k" * 32), local, [SliceReader.load(bundle, "cpu")])
 
 
 class Service:
@@ -189,8 +187,7 @@ class Service:
 
     def __init__(
         self,
-        engine: LocalEngine,
-        ct: list[SliceReader],
+        engine: Engine,
         database: Database,
         valkey: Valkey,
         keys: Keys,
@@ -203,17 +200,13 @@ class Service:
         self.backend = BackendServices(self.http, keys, Discovery(self.http))
         self.access = PacsAccess(self.http, self.backend, max_bytes=2**26, timeout_s=30)
         self.registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,), client_id="us")
-        cores = threading.Semaphore(2)
         self._prescreen = Prescreening(
             engine,
             LateFusion.from_bundle(in_use(Settings(), "fusion")),
-            Deidentifier(keys.pseudonym),
             self.record,
             once=Once(valkey),
             images=ThreadPoolExecutor(2),
             notes=ThreadPoolExecutor(2),
-            cores=cores,
-            ct=CtReaders(ct),
         )
         self._handle = keys.handle
 
@@ -268,15 +261,13 @@ class Service:
 
 @pytest.fixture
 def service(
-    engine: LocalEngine,
-    bundle: Bundle,
+    engine: Engine,
     database: Database,
     valkey: Valkey,
     tmp_path: Path,
     tenant: str,
 ) -> Iterator[Service]:
-    reader = SliceReader(bundle, torch.device("cpu"))
-    service = Service(engine, [reader], database, valkey, Keys.load(Settings(data_dir=tmp_path)), tenant)
+    service = Service(engine, database, valkey, Keys.load(Settings(data_dir=tmp_path)), tenant)
     yield service
     service.http.close()
 

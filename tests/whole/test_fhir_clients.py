@@ -20,7 +20,8 @@ from fhirpy import SyncFHIRClient
 from joserfc import jwt
 
 from tests.hospital import Hospital
-from tests.profiles.validators import PROFILES
+
+LIBRARY = Path(__file__).parents[1] / "smart" / "fhirclient" / "node_modules" / "fhirclient"
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +97,12 @@ def test_fhirpy(hospital: Hospital, token: str, patient: str) -> None:
 
 
 def test_fhirclient_js(hospital: Hospital, token: str, patient: str) -> None:
-    if not (shutil.which("node") and (PROFILES / "node_modules" / "fhirclient").is_dir()):
-        pytest.skip("run `npm install --no-save fhirclient` in fhir_profiles")
+    if not (shutil.which("node") and LIBRARY.is_dir()):
+        pytest.skip("run `npm ci` in tests/smart/fhirclient")
     base = f"{hospital.settings.base_url}/fhir"
     script = Path(__file__).with_name("fhirclient.cjs")
-    done = subprocess.run(["node", script, base, token, patient], capture_output=True, text=True, check=False)
+    command = ["node", script, LIBRARY, base, token, patient]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["status"] == "preliminary"

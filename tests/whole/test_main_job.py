@@ -172,4 +172,8 @@ def test_a_registered_origin_may_call_from_a_browser(hospital: Hospital) -> None
 
 
 def test_readiness(hospital: Hospital) -> None:
-    assert hospital.app.test_client().get("/readyz").get_json() == {"database": True, "valkey": True}
+    assert hospital.app.test_client().get("/readyz").get_json() == {
+        "database": True,
+        "valkey": True,
+        "engine": True,
+    }

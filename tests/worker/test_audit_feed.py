@@ -16,6 +16,7 @@ from cds.audit.balp import Exchange
 from cds.audit.trail import party
 from cds.cli import main
 from cds.errors import ConfigurationError
+from cds.registration import Registration, Registrations
 from cds.settings import Settings
 from cds.store import audit_feed
 from cds.store.audit_feed import Feed
@@ -24,9 +25,11 @@ from cds.worker import audit_feed as forwarding
 from cds.worker.audit_feed import AuditFeed
 from cds.worker.audit_repository import opened
 from tests.master import MASTER_KEY
+from tests.worker.conftest import BASE, REGISTRATION
 from tests.worker.repository import TOKEN, Certificates, Repository, serving
 
 US = party("https://cds.example")
+NOBODY = Registrations(())
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,8 @@ def settings(repository: Repository, certificates: Certificates, tmp_path: Path)
 
 @pytest.fixture
 def feed(database: Database, settings: Settings) -> Iterator[AuditFeed]:
-    with opened(settings) as repository:
-        yield AuditFeed(database, repository)
+    with opened(settings, NOBODY) as repositories:
+        yield AuditFeed(database, repositories)
 
 
 def audited(database: Database, tenant: str, count: int) -> list[str]:
@@ -113,6 +116,48 @@ def test_every_tenant_has_its_turn(
     ids = {*audited(database, tenant, 3), *audited(database, f"{tenant}-2", 3)}
     feed()
     assert ids <= set(repository.held)
+
+
+def registered(tenant: str, url: str, issuer: str = BASE) -> Registration:
+    own = {"url": url, "tokenVariable": "TEST_ARR_TOKEN"}
+    return Registration.from_json(REGISTRATION | {"issuer": issuer, "tenant": tenant, "auditRepository": own})
+
+
+def test_a_tenant_with_a_repository_of_its_own_is_forwarded_there_alone(
+    repository: Repository,
+    certificates: Certificates,
+    settings: Settings,
+    database: Database,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEST_ARR_TOKEN", TOKEN)
+    own, others = audited(database, tenant, 3), audited(database, f"{tenant}-2", 3)
+    with serving(certificates) as tenants:
+        with opened(settings, Registrations([registered(tenant, tenants.url)])) as repositories:
+            forwarded(AuditFeed(database, repositories), tenant)
+            forwarded(AuditFeed(database, repositories), f"{tenant}-2")
+        assert (list(tenants.held), list(repository.held)) == (own, others)
+        assert state(database, tenant).repository == tenants.url
+
+
+def test_without_an_operators_repository_the_others_are_forwarded_nowhere(
+    settings: Settings, database: Database, tenant: str
+) -> None:
+    audited(database, tenant, 1)
+    with opened(replace(settings, audit_repository_url=""), NOBODY) as repositories:
+        assert not AuditFeed(database, repositories).forward(tenant)
+
+
+def test_what_no_registration_can_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_ARR_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError, match="https"):
+        registered("general", "http://arr.example/fhir")
+    one, other = (registered("general", f"https://{n}.example/fhir", issuer=f"https://{n}.example") for n in "ab")
+    with pytest.raises(ConfigurationError, match="different audit repositories"):
+        Registrations([one, other])
+    with pytest.raises(ConfigurationError, match="TEST_ARR_TOKEN"):
+        Registrations([one]).audit_repositories["general"].token()
 
 
 class TestTrouble:
@@ -186,7 +231,7 @@ class TestWhoIsSpokenTo:
         self, settings: Settings, repository: Repository, database: Database, tenant: str
     ) -> None:
         audited(database, tenant, 1)
-        with opened(replace(settings, audit_repository_certificate=None)) as stranger:
+        with opened(replace(settings, audit_repository_certificate=None), NOBODY) as stranger:
             assert not AuditFeed(database, stranger).forward(tenant)
         assert repository.held == {}
 
@@ -194,7 +239,7 @@ class TestWhoIsSpokenTo:
         self, settings: Settings, repository: Repository, database: Database, tenant: str
     ) -> None:
         audited(database, tenant, 1)
-        with opened(replace(settings, audit_repository_ca=None)) as stranger:
+        with opened(replace(settings, audit_repository_ca=None), NOBODY) as stranger:
             assert not AuditFeed(database, stranger).forward(tenant)
         assert repository.batches == 0
 
@@ -202,9 +247,9 @@ class TestWhoIsSpokenTo:
         self, settings: Settings, database: Database, tenant: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         audited(database, tenant, 1)
-        with opened(replace(settings, audit_repository_token="another-token")) as repository:
-            assert not AuditFeed(database, repository).forward(tenant)
-            assert "another-token" not in repr(repository)
+        with opened(replace(settings, audit_repository_token="another-token"), NOBODY) as repositories:
+            assert not AuditFeed(database, repositories).forward(tenant)
+            assert "another-token" not in repr(repositories)
         assert state(database, tenant).last_error == "an audit batch was answered 401"
         assert "another-token" not in caplog.text
 
@@ -217,7 +262,8 @@ class TestWhoIsSpokenTo:
         ],
     )
     def test_settings_that_cannot_be_meant(self, changes: dict[str, object], settings: Settings) -> None:
-        with pytest.raises(ConfigurationError, match="CDS_AUDIT_REPOSITORY"), opened(replace(settings, **changes)):  # type: ignore[arg-type]
+        wrong: Settings = replace(settings, **changes)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="CDS_AUDIT_REPOSITORY"), opened(wrong, NOBODY):
             pass
 
 

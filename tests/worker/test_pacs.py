@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
+from pydicom.uid import EnhancedSRStorage, KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage
 
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.ehr.backend_services import BackendServices
@@ -23,7 +23,7 @@ from cds.ehr.smart_configuration import Discovery
 from cds.engine.image import ImageReader
 from cds.errors import NotAllowed
 from cds.findings import Level, Prescreen, StudySeen
-from cds.imaging.derived import WARNING, Source
+from cds.imaging.derived import WARNING, Source, derived_uid
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.secondary_capture import secondary_capture
 from cds.imaging.selection import choose
@@ -31,14 +31,15 @@ from cds.imaging.structured_report import structured_report
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
-from cds.reporting.pacs import ResultsForPacs
+from cds.reporting.pacs import ResultsForPacs, take_back
 from cds.reporting.record import Record, kept
 from cds.sandbox.radiograph import render
 from cds.settings import Settings
-from cds.store import outbox
+from cds.store import outbox, withdrawn_models
 from cds.store.database import Database
 from cds.worker.delivery import Deliverer
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs_rejection import Rejecting
 from cds.worker.service import deliverer
 from tests.imaging.conftest import SERIES, make_file
 from tests.master import MASTER_KEY
@@ -130,7 +131,13 @@ def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageMode
 def delivering(database: Database, keys: Keys, http: httpx.Client, storing: Callable[..., ToPacs]) -> Deliver:
     def make(registrations: Registrations) -> Deliverer:
         us = party("https://cds.example")
-        handlers = {outbox.DICOM_RESULTS: PacsDelivery(Record(database), us, storing(registrations))}
+        results, record = storing(registrations), Record(database)
+        handlers = {
+            outbox.DICOM_RESULTS: PacsDelivery(record, us, results),
+            outbox.DICOM_REJECTION: PacsDelivery(
+                record, us, Rejecting(registrations, record.by_id, results.access)
+            ),
+        }
         return Deliverer(
             database, registrations, http, BackendServices(http, keys, Discovery(http)), handlers=handlers
         )
@@ -147,6 +154,18 @@ def put(database: Database, registrations: Registrations, seen: Prescreen) -> li
     with database.transaction(TENANT) as connection:
         found = connection.execute("SELECT id, destination FROM outbox WHERE idempotency_key = %s", (key,))
         return found.fetchall()
+
+
+def withdrawn(database: Database, seen: Prescreen) -> int:
+    """Withdraw the model that scored the image, and what it said; the delivery that tells the PACS."""
+    with database.transaction(TENANT) as connection:
+        withdrawn_models.add(connection, TENANT, seen.models[0].digest)
+        take_back(connection, seen, "A drill.")
+        found = connection.execute(
+            "SELECT id FROM outbox WHERE idempotency_key = %s", (f"{seen.id}/pacs/rejection",)
+        )
+        ((id,),) = found.fetchall()
+    return int(id)
 
 
 def again(database: Database, id: int) -> None:
@@ -268,7 +287,8 @@ def test_a_report_alone_needs_no_model_and_no_pixels(
     pacs.web.store(study, [blank])
     there = replace(pacs.study, study_uid=study, series_uid=SERIES, instance_uid=instance)
     of_it = replace(seen, study=there)
-    storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, model=never)(TENANT, seen.id)
+    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, model=never)
+    to_pacs(TENANT, {"prescreen": seen.id})
     assert len(pacs.web.instances(study)) == 2
 
 
@@ -291,7 +311,7 @@ def test_the_captures_are_of_the_worst_findings_above_their_thresholds(
     many = [replace(PNEUMOTHORAX, key=key, level=Level.REVIEW) for key in ("edema", "nodule", "pneumonia")]
     worst_first = replace(seen, findings=(PNEUMOTHORAX, replace(EFFUSION, image=None), *many, MASS))
     registrations = pacs.registrations("SC")
-    storing(registrations, prescreens=lambda tenant, id: worst_first)(TENANT, seen.id)
+    storing(registrations, prescreens=lambda tenant, id: worst_first)(TENANT, {"prescreen": seen.id})
     captures = sorted(pacs.held(), key=lambda one: int(one.InstanceNumber))
     assert [one.InstanceNumber for one in captures] == [1, 2, 3]
     left, right = np.array_split(captures[0].pixel_array[:700].astype(int), 2, axis=1)
@@ -309,6 +329,70 @@ def test_a_model_that_is_not_in_use_any_more_makes_no_captures(
     assert [one.SOPClassUID for one in pacs.held()] == [EnhancedSRStorage]
 
 
+@pytest.fixture
+def by_a_bad_model(seen: Prescreen) -> Prescreen:
+    """By a version of its own: what is withdrawn does not stand for any other test."""
+    return replace(seen, models=(replace(seen.models[0], digest=uuid.uuid4().hex * 2),))
+
+
+def rejected(note: Dataset) -> set[str]:
+    (study,) = note.CurrentRequestedProcedureEvidenceSequence
+    return {
+        one.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    }
+
+
+@pytest.mark.orthanc
+def test_what_is_withdrawn_is_rejected_in_the_pacs_once(
+    pacs: Pacs, by_a_bad_model: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, by_a_bad_model)
+    delivering(registrations).deliver(TENANT, id)
+    before = pacs.held()
+    # Somebody else's, who put it where ours is.
+    strange = {"SOPInstanceUID": f"2.25.{uuid.uuid4().int}", "StudyInstanceUID": pacs.study.study_uid}
+    series = derived_uid(by_a_bad_model, "SR/series")
+    drawn = np.full((64, 64), 7, np.uint16)
+    pacs.web.store(pacs.study.study_uid, [make_file(drawn, Modality="OT", SeriesInstanceUID=series, **strange)])
+    rejection = withdrawn(database, by_a_bad_model)
+    delivering(registrations).deliver(TENANT, rejection)
+    again(database, rejection)
+    delivering(registrations).deliver(TENANT, rejection)
+    assert error(database, rejection) is None
+    (note,) = [one for one in pacs.held() if one.SOPClassUID == KeyObjectSelectionDocumentStorage]
+    assert rejected(note) == {one.SOPInstanceUID for one in before}
+    assert (str(note.PatientName), note.PatientID) == ("Doe^Jane", "MRN-4711")
+    assert choose(pacs.web.instances(pacs.study.study_uid)).instance_uid == pacs.study.instance_uid
+
+
+@pytest.mark.orthanc
+def test_a_pacs_that_was_given_nothing_is_told_nothing(
+    pacs: Pacs, by_a_bad_model: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    registrations = pacs.registrations("SR")
+    ((id, _),) = put(database, registrations, by_a_bad_model)
+    rejection = withdrawn(database, by_a_bad_model)
+    # What was still on its way does not set out any more, and nothing is left of either.
+    for each in (id, rejection):
+        delivering(registrations).deliver(TENANT, each)
+        assert error(database, each) is None
+    assert pacs.held() == []
+
+
+@pytest.mark.orthanc
+def test_a_pacs_that_does_not_ask_any_more_leaves_a_letter(
+    pacs: Pacs, by_a_bad_model: Prescreen, database: Database, delivering: Deliver
+) -> None:
+    ((id, _),) = put(database, pacs.registrations("SR"), by_a_bad_model)
+    delivering(pacs.registrations("SR")).deliver(TENANT, id)
+    rejection = withdrawn(database, by_a_bad_model)
+    delivering(pacs.registrations()).deliver(TENANT, rejection)
+    assert error(database, rejection) == "NotAllowed: the PACS is not registered to be given results"
+
+
 def test_without_an_image_there_is_nothing_to_give(database: Database) -> None:
     pacs = {"root": "https://pacs.example/dicom-web", "results": ["SR"]}
     registrations = Registrations([Registration.from_json(REGISTRATION | {"pacs": [pacs]})])
@@ -322,4 +406,4 @@ def test_another_tenants_pacs_is_out_of_reach(model: ImageModel) -> None:
     access = PacsAccess(httpx.Client(), None, 1, 1)  # type: ignore[arg-type]
     one = prescreen(fhir_server=BASE)
     with pytest.raises(NotAllowed):
-        ToPacs(registrations, lambda tenant, id: one, access, model)("another", one.id)
+        ToPacs(registrations, lambda tenant, id: one, access, model)("another", {"prescreen": one.id})

@@ -12,6 +12,8 @@ from cds.audit.balp import Party, User
 from cds.audit.trail import OnBehalf, Trail
 from cds.audit.verify import verify
 from cds.findings import Prescreen
+from cds.registration import Registration, Registrations
+from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record, kept, report_due
 from cds.reporting.resources import report_id
 from cds.store import outbox, resources
@@ -23,8 +25,7 @@ from cds.worker.report import Reporter
 from tests.master import MASTER
 from tests.opened import events
 from tests.prescreens import prescreen
-
-BASE = "https://ehr.example/fhir"
+from tests.worker.conftest import BASE, REGISTRATION
 
 US = Party("sightline", "https://cds.example")
 CLINICIAN = OnBehalf(User(BASE, "Practitioner/1"), "jti-1", "hook-instance-1")
@@ -48,7 +49,8 @@ def asked(database: Database, tenant: str) -> Prescreen:
 
 @pytest.fixture
 def reporting(deliverer: Deliverer, database: Database) -> Deliverer:
-    return replace(deliverer, handlers={outbox.REPORT: Reporter(Record(database), US)})
+    reporter = Reporter(Record(database), US, ResultsForPacs(Registrations(())))
+    return replace(deliverer, handlers={outbox.REPORT: reporter})
 
 
 def due(database: Database, tenant: str) -> list[int]:
@@ -66,6 +68,18 @@ def test_it_is_made_and_is_on_its_way(
         (results,) = outbox.waiting(connection, tenant)
         assert (results.kind, results.destination) == (outbox.FHIR_RESULTS, BASE)
         assert verify(connection, tenant).intact
+
+
+def test_what_the_pacs_asks_for_is_on_its_way_with_it(
+    database: Database, deliverer: Deliverer, asked: Prescreen, tenant: str
+) -> None:
+    pacs = {"root": "https://pacs.example/dicom-web", "results": ["SR"]}
+    registered = Registration.from_json(REGISTRATION | {"tenant": tenant, "pacs": [pacs]})
+    reporter = Reporter(Record(database), US, ResultsForPacs(Registrations([registered])))
+    (id,) = due(database, tenant)
+    replace(deliverer, handlers={outbox.REPORT: reporter}).deliver(tenant, id)
+    with database.transaction(tenant) as connection:
+        assert {letter.destination for letter in outbox.waiting(connection, tenant)} == {BASE, pacs["root"]}
 
 
 def test_its_audit_names_for_whom(database: Database, reporting: Deliverer, asked: Prescreen, tenant: str) -> None:

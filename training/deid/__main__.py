@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cds.engine.bundles import Bundle as Loaded
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers, TokenClassifier
+from cds.notes.deidentification.classifier import TokenClassifier
+from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.evaluation import Annotated, Evaluation, evaluate
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.deidentification.network import Network
 from training.bundle import Bundle, write_bundle
 from training.deid import card, handwritten, presidio_research

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cds.notes.deidentification import Category
+from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.network import LABELS, Lexicon, Network, Shape, Vocabulary, Words
 from cds.notes.deidentification.tokens import tokens
 from training.deid.writer import Note

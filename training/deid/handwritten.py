@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cds.notes.deidentification import Category
+from cds.notes.deidentification.categories import Category
 from training.deid.writer import Note, Span
 
 _MARKED = re.compile(r"\[\[(.+?)\|(\w+)\]\]", re.DOTALL)

@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
-from cds.notes.deidentification import Category, KnownIdentifiers
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.known import KnownIdentifiers
 from training.deid.lists import Split, lists
 
 Part = tuple[str, Category | None]

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cds.notes.deidentification import Category
+from cds.notes.deidentification.categories import Category
 from training.deid.writer import Note, Span
 
 _TYPES = {

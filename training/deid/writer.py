@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cds.notes.deidentification import Category, KnownIdentifiers
+from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.known import KnownIdentifiers
 from training.deid.carriers import peopled
 from training.deid.identities import Identities, Part, from_ehr, holidays, tells, words
 from training.deid.lists import Split

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertTokenizer
 
+from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
 from cds.findings import FINDINGS
 from training.bundle import Bundle, write_bundle
@@ -80,7 +81,9 @@ def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = 
 def seal(out: Path, corpus: Corpus, size: Size, start: Path | None = None) -> str:
     """Calibrate and measure the model that lies in ``out``, as others will load it; the bundle's SHA-256."""
     network, tokenizer = _as_shipped(out)
-    reader = NoteReader(network, tokenizer, INPUT, network.config.max_position_embeddings)
+    reader = NoteReader(
+        TorchNetwork(network, torch.device("cpu")), tokenizer, INPUT, network.config.max_position_embeddings
+    )
     logits, truth = evaluate.read(reader, corpus.validation), evaluate.labels(corpus.validation)
     calibration = evaluate.calibrate(logits, truth)
     figures = card.Comparison.of(reader, calibration, corpus.tests, _baselines(corpus))

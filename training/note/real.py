@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cds.engine.sentences import sentences
-from cds.notes.deidentification import Deidentifier, KnownIdentifiers
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.reading import prepare
 from training.note.generate import KEYS, Note, Statement, labelled
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
@@ -13,6 +12,7 @@ from cds.errors import NoteError
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.dates import FORMS
+from cds.notes.deidentification.deidentified import Deidentified, Replaced
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.deidentification.recognizers import recognizers
 from cds.notes.deidentification.recognizers.classified import ClassifierRecognizer
@@ -22,25 +22,6 @@ from cds.notes.deidentification.surrogates import Surrogates
 MAX_CHARS = 200_000
 PLAIN_YEAR = 2023
 """The year of ``3/14`` in a note that states no other: any without a 29 February keeps the intervals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """One identifier that was taken out; what it was is not kept."""
-
-    category: Category
-    start: int
-    """Offset of the first character in the original text."""
-    end: int
-    surrogate: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deidentified:
-    """The text without identifiers, and where in the original they stood."""
-
-    text: str
-    replaced: tuple[Replaced, ...]
 
 
 class Deidentifier:
@@ -54,8 +35,6 @@ class Deidentifier:
         if len(key) < 32:
             raise ValueError("the pseudonym key must have 32 bytes or more")
         self._key = key
-        self.classifier_digest = classifier.bundle.version.digest if classifier else ""
-        """Which classifier finds what no pattern does: what a model says of a note depends on it."""
         # No language model: every recognizer stands on its own.
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
         engine.load()

@@ -11,10 +11,11 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds.errors import Forbidden, RequestError
-from cds.sandbox.ehr import orders
+from cds.sandbox.ehr import chart, orders
 from cds.sandbox.ehr.desk import Desk
 from cds.sandbox.ehr.films import Films
 from cds.sandbox.ehr.ordering import CdsClient
+from cds.sandbox.ehr.roles import ROLES
 from cds.sandbox.handles import Handles
 from cds.sandbox.oauth import AuthorizationServer
 from cds.sandbox.records import Records
@@ -75,7 +76,11 @@ def _refused(error: RequestError) -> tuple[str, int]:
 
 @bp.context_processor
 def _for_templates() -> dict[str, Any]:
-    return {"orders": orders, "pretty": _pretty}
+    return {"orders": orders, "pretty": _pretty, "roles": ROLES, "colleagues": _colleagues}
+
+
+def _colleagues() -> tuple[chart.Person, ...]:
+    return chart.practitioners(ehr().records)
 
 
 def _pretty(value: Any) -> str:

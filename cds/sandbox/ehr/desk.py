@@ -42,11 +42,14 @@ class Desk:
     sent: list[Sent] = field(default_factory=list)
     filed: list[str] = field(default_factory=list)
     """References of the orders that were signed."""
+    opener: str = ""
+    """Who opens apps, as a reference; whoever is at the desk where nobody else was chosen."""
     problem: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def edit(self, form: Mapping[str, str]) -> None:
-        """Take over what stands in the form's fields ``order-{n}-…``."""
+        """Take over who opens apps, and what stands in the form's fields ``order-{n}-…``."""
+        self.opener = form.get("opener", self.opener)
         for place, order in enumerate(self.drafts):
             if f"order-{place}-id" in form and form[f"order-{place}-id"] == order["id"]:
                 fields = {name: form.get(f"order-{place}-{name}", "") for name in ("code", "priority", "reason")}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds.sandbox.ehr.roles import ROLES
 from cds.sandbox.keys import public_jwks
 from cds.sandbox.parts import Sandbox
-from cds.sandbox.patients.people import NURSE, RADIOLOGIST
 
 
 def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:
@@ -24,9 +24,6 @@ def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]
         "oauthHosts": [sandbox.base_url],
         "origins": [sandbox.base_url],
         "accessTokens": {"issuer": sandbox.fhir_base, "jwks": public_jwks(sandbox.keys.token)},
-        "roles": {
-            "radiologist": {"fhirUser": [f"Practitioner/{RADIOLOGIST.id}"]},
-            "auditor": {"fhirUser": [f"Practitioner/{NURSE.id}"]},
-        },
+        "roles": {role: {"fhirUser": [f"Practitioner/{id}"]} for id, role in ROLES.items()},
         "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none", "results": ["SR", "SC"]}],
     }

@@ -57,8 +57,9 @@ def launch(handle: str, card: int, link: int) -> BaseResponse:
     client = ehr().authorization.clients.by_launch_url(chosen.url)
     if not chosen.smart or client is None:
         raise Forbidden("the link is not the launch address of a registered app")
+    desk.opener = request.form.get("opener", desk.opener)
     context = LaunchContext(
-        user=desk.user,
+        user=_opener(desk),
         patient=desk.patient,
         encounter=desk.encounter,
         app_context=chosen.app_context,
@@ -66,6 +67,15 @@ def launch(handle: str, card: int, link: int) -> BaseResponse:
     )
     handed = ehr().authorization.launches.issue(Launch(client.id, context))
     return redirect(launch_url(client, ehr().authorization.issuer, handed), 303)
+
+
+def _opener(desk: Desk) -> str:
+    """Who opens the app; raises :class:`Unknown` for nobody of ours."""
+    of_type, _, id = (desk.opener or desk.user).partition("/")
+    if of_type != "Practitioner":
+        raise Unknown("there is no such clinician")
+    ehr().records.read(of_type, id)
+    return f"{of_type}/{id}"
 
 
 def _at(handle: str, act: Callable[[Desk], None]) -> BaseResponse:

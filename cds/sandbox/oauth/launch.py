@@ -34,7 +34,8 @@ class LaunchContext:
             "fhirContext": [{"reference": reference} for reference in self.references],
         }
         known = {name: value for name, value in held.items() if value}
-        return {**known, "need_patient_banner": self.need_patient_banner} if self.patient else known
+        # Of no patient there is none to show; said all the same, so that an app need not guess.
+        return {**known, "need_patient_banner": bool(self.patient and self.need_patient_banner)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async function renew() {
     return;
   }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  keepViewer(page);
+  keepTheSame(page);
   for (const part of ["header", "main"]) {
     const [before, after] = [document.querySelector(part), page.querySelector(part)];
     if (before && after) before.replaceWith(after);
@@ -56,10 +56,12 @@ async function renew() {
   listen();
 }
 
-// The same film stays as it is looked at, with its window and zoom.
-function keepViewer(page) {
-  const [before, after] = [document.querySelector("film-viewer"), page.querySelector("film-viewer")];
-  if (before && after && before.getAttribute("src") === after.getAttribute("src")) after.replaceWith(before);
+// The same film stays as it is looked at, with its window and zoom, and so does a note that is open.
+function keepTheSame(page) {
+  for (const after of page.querySelectorAll("[data-same]")) {
+    const before = document.querySelector(`[data-same="${CSS.escape(after.dataset.same)}"]`);
+    if (before) after.replaceWith(before);
+  }
 }
 
 // How long something has waited goes on while it is looked at.

@@ -1,7 +1,8 @@
-// A radiograph on the browser's own canvas, at full resolution: window, zoom, pan, invert, and a heat map over it.
+// A radiograph on the browser's own canvas: window, zoom, pan, invert, a heat map over it, and another film beside.
 //
 // The film comes as a PGM of 16 bits, all that the detector measured, and `Sightline-Window` says what of it is
-// black and what white to begin with. Everything else happens here; nothing is asked for again.
+// black and what white to begin with. First it comes with as many pixels as a screen shows (`reduced`), and with all
+// of them (`src`) as soon as it is looked at more closely. Everything else happens here.
 
 const WHITE = 65535;
 const NARROWEST = 64;
@@ -12,17 +13,20 @@ const LARGEST_SCALE = 16;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 class Film {
-  // rows, columns and the values, row by row, of a PGM (P5, 65535).
-  constructor(bytes) {
+  // The values, row by row, of a PGM (P5, 65535); `size`: columns and rows of the film that it stands for.
+  constructor(bytes, size, given) {
     const head = /^P5 (\d+) (\d+) 65535\n/.exec(new TextDecoder("ascii").decode(bytes.slice(0, 40)));
     if (!head) throw new Error("not a film");
-    [this.columns, this.rows] = [Number(head[1]), Number(head[2])];
+    const [wide, high] = [Number(head[1]), Number(head[2])];
+    [this.columns, this.rows] = size;
+    this.detail = wide / this.columns;
+    this.given = given;
     const words = new DataView(bytes, head[0].length);
-    this.values = new Uint16Array(this.columns * this.rows);
+    this.values = new Uint16Array(wide * high);
     for (let i = 0; i < this.values.length; i++) this.values[i] = words.getUint16(2 * i);
-    this.canvas = new OffscreenCanvas(this.columns, this.rows);
+    this.canvas = new OffscreenCanvas(wide, high);
     this.context = this.canvas.getContext("2d", { alpha: false });
-    this.image = this.context.createImageData(this.columns, this.rows);
+    this.image = this.context.createImageData(wide, high);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.shades = new Uint32Array(WHITE + 1);
   }
@@ -39,6 +43,15 @@ class Film {
   }
 }
 
+async function fetched(address) {
+  const answer = await fetch(address);
+  const inWords = answer.headers.get("Content-Type")?.startsWith("text/plain");
+  if (!answer.ok) throw new Error(inWords ? await answer.text() : "The image did not arrive");
+  const numbers = (name) => answer.headers.get(name).split(" ").map(Number);
+  const [low, high] = numbers("Sightline-Window");
+  return new Film(await answer.arrayBuffer(), numbers("Sightline-Size"), { low, high });
+}
+
 class FilmViewer extends HTMLElement {
   connectedCallback() {
     if (this.screen) return; // moved within the page, not made anew
@@ -53,11 +66,7 @@ class FilmViewer extends HTMLElement {
   async load() {
     this.say("Loading the image…");
     try {
-      const answer = await fetch(this.getAttribute("src"));
-      if (!answer.ok) throw new Error(await answer.text());
-      const [low, high] = answer.headers.get("Sightline-Window").split(" ").map(Number);
-      this.given = { low, high };
-      this.film = new Film(await answer.arrayBuffer());
+      this.film = await fetched(this.getAttribute("reduced"));
     } catch (problem) {
       this.say(`${problem.message || "The image did not arrive"}. `, "Try again", () => this.load());
       return;
@@ -66,6 +75,26 @@ class FilmViewer extends HTMLElement {
     this.dataset.shown = "";
     this.reset();
     new ResizeObserver(() => this.resized()).observe(this.screen);
+  }
+
+  // Every pixel, once there is room for more of them than there are.
+  async sharpen() {
+    if (this.sharp || this.film.detail === 1 || this.scale <= this.film.detail) return;
+    this.sharp = true;
+    try {
+      const film = await fetched(this.getAttribute("src"));
+      this.window = moved(this.window, this.film.given, film.given);
+      this.film = film;
+      this.dataset.whole = "";
+      this.developed = false;
+      this.draw();
+    } catch (problem) {
+      this.say(`${problem.message}: this is not the full resolution. `, "Try again", () => {
+        this.sharp = false;
+        this.say("");
+        this.sharpen();
+      });
+    }
   }
 
   say(text, action, act) {
@@ -83,17 +112,46 @@ class FilmViewer extends HTMLElement {
 
   reset() {
     this.inverted = false;
-    this.window = { ...this.given };
+    this.window = { ...this.film.given };
     this.developed = false;
     this.fit();
   }
 
   fit() {
     this.measure();
-    this.scale = Math.min(this.screen.width / this.film.columns, this.screen.height / this.film.rows);
+    this.scale = this.wholeScale;
     this.x = (this.screen.width - this.film.columns * this.scale) / 2;
     this.y = (this.screen.height - this.film.rows * this.scale) / 2;
     this.fitted = true;
+    this.viewed();
+  }
+
+  // Drawn, and told to whoever shows another film beside.
+  viewed() {
+    this.draw();
+    this.dispatchEvent(new CustomEvent("view", { bubbles: true }));
+  }
+
+  get wholeScale() {
+    return Math.min(this.screen.width / this.film.columns, this.screen.height / this.film.rows);
+  }
+
+  // How closely, and at which part of the film, it is looked at.
+  get view() {
+    const part = (middle, corner, length) => (middle - corner) / (length * this.scale);
+    return {
+      zoom: this.scale / this.wholeScale,
+      x: part(this.screen.width / 2, this.x, this.film.columns),
+      y: part(this.screen.height / 2, this.y, this.film.rows),
+      fitted: this.fitted,
+    };
+  }
+
+  follow(view) {
+    this.scale = view.zoom * this.wholeScale;
+    this.x = this.screen.width / 2 - view.x * this.film.columns * this.scale;
+    this.y = this.screen.height / 2 - view.y * this.film.rows * this.scale;
+    this.fitted = view.fitted;
     this.draw();
   }
 
@@ -110,13 +168,12 @@ class FilmViewer extends HTMLElement {
   }
 
   zoom(factor, x = this.screen.width / 2, y = this.screen.height / 2) {
-    const whole = Math.min(this.screen.width / this.film.columns, this.screen.height / this.film.rows);
-    const scale = clamp(this.scale * factor, Math.min(whole, 1) / 2, LARGEST_SCALE);
+    const scale = clamp(this.scale * factor, Math.min(this.wholeScale, 1) / 2, LARGEST_SCALE);
     this.x = x - ((x - this.x) * scale) / this.scale;
     this.y = y - ((y - this.y) * scale) / this.scale;
     this.scale = scale;
     this.fitted = false;
-    this.draw();
+    this.viewed();
   }
 
   actual(x, y) {
@@ -128,7 +185,7 @@ class FilmViewer extends HTMLElement {
     this.x = clamp(this.x + dx, Math.min(0, this.screen.width / 2 - wide), this.screen.width / 2);
     this.y = clamp(this.y + dy, Math.min(0, this.screen.height / 2 - high), this.screen.height / 2);
     this.fitted = false;
-    this.draw();
+    this.viewed();
   }
 
   get level() {
@@ -170,9 +227,9 @@ class FilmViewer extends HTMLElement {
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.screen.width, this.screen.height);
     context.setTransform(this.scale, 0, 0, this.scale, this.x, this.y);
-    context.imageSmoothingEnabled = this.scale < 4;
+    context.imageSmoothingEnabled = this.scale / this.film.detail < 4;
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.film.canvas, 0, 0);
+    context.drawImage(this.film.canvas, 0, 0, this.film.columns, this.film.rows);
     if (this.heat && this.strength > 0) {
       context.globalAlpha = this.strength;
       context.imageSmoothingEnabled = true;
@@ -180,6 +237,7 @@ class FilmViewer extends HTMLElement {
       context.globalAlpha = 1;
     }
     this.tell();
+    this.sharpen();
   }
 
   tell() {
@@ -247,7 +305,7 @@ class FilmViewer extends HTMLElement {
     this.screen.focus({ preventScroll: true });
     this.screen.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.place(event));
-    const panning = this.querySelector("input[name=drag][value=pan]").checked;
+    const panning = this.querySelector("input[type=radio][value=pan]").checked;
     this.panning = panning !== (event.shiftKey || event.button > 0);
     event.preventDefault();
   }
@@ -323,5 +381,46 @@ class FilmViewer extends HTMLElement {
     if (control.name === "heat" || control.name === "finding") this.showHeat(this.input("heat").value / 100);
   }
 }
+
+// A window on another scale of values, which the film's own window tells.
+function moved(window, from, to) {
+  const one = (value) => to.low + ((value - from.low) * (to.high - to.low)) / (from.high - from.low);
+  return { low: one(window.low), high: one(window.high) };
+}
+
+// Another film beside: chosen from the list, closed again, and looked at together with the first.
+
+function beside(link) {
+  const image = document.querySelector(".image");
+  const pane = image.querySelector("template").content.cloneNode(true);
+  const viewer = pane.querySelector("film-viewer");
+  for (const name of ["src", "reduced"]) viewer.setAttribute(name, link.dataset[name]);
+  viewer.querySelector("canvas").setAttribute("aria-label", `The radiograph beside it: ${link.textContent.trim()}`);
+  pane.querySelector("h3").textContent = link.textContent;
+  alone();
+  image.querySelector(".panes").append(pane);
+  image.classList.add("comparing");
+  image.querySelector(".beside").scrollIntoView({ block: "nearest" });
+}
+
+function alone() {
+  document.querySelector(".image .beside")?.remove();
+  document.querySelector(".image").classList.remove("comparing");
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-reduced]");
+  if (event.target.closest("[data-close]")) alone();
+  if (!link) return;
+  event.preventDefault();
+  beside(link);
+});
+
+document.addEventListener("view", ({ target }) => {
+  if (!document.querySelector("[name=together]:checked")) return;
+  for (const other of target.closest(".panes").querySelectorAll("film-viewer")) {
+    if (other !== target && other.film) other.follow(target.view);
+  }
+});
 
 customElements.define("film-viewer", FilmViewer);

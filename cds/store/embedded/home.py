@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import secrets
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cds.errors import ConfigurationError
+from cds.sockets import socket_directory
 from cds.store.embedded.account import Account
 
-SOCKET_PATH_BYTES = 100
-"""``sun_path`` holds 108 bytes on Linux and 104 on macOS, the last one NUL."""
+LONGEST_FILE = ".s.PGSQL.5432.lock"
 LOG_BYTES = 10 * 1024 * 1024
 ORPHAN_S = 30.0
 """How long a server whose starter was killed may take to stop."""
@@ -107,12 +105,7 @@ class Home:
 
     def sockets(self) -> Path:
         """Where the server's Unix socket lives: in the data directory, or where its path fits."""
-        path = self.root / "run" / self.name
-        fits = len(os.fsencode(path)) + len("/.s.PGSQL.5432.lock") <= SOCKET_PATH_BYTES
-        if fits and "," not in str(path):  # a comma separates hosts in a PostgreSQL URL
-            return path
-        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"sightline-{os.geteuid()}-{digest}" / self.name
+        return socket_directory(self.root, self.name, LONGEST_FILE)
 
     def empty_sockets(self, account: Account) -> Path:
         """The same, made and emptied of what an earlier run left."""

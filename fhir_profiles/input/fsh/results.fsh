@@ -89,7 +89,7 @@ Profile: AiFinding
 Parent: Observation
 Id: ai-finding
 Title: "One finding"
-Description: "How probable one finding is, by image and notes together, and by each."
+Description: "How probable one finding is, by image and notes together, and by each, and how far that can be off."
 * insert AssertedByAI
 * identifier 1..1
 * identifier.system 1..1
@@ -114,10 +114,16 @@ Description: "How probable one finding is, by image and notes together, and by e
 * interpretation from Levels (required)
 * derivedFrom 1..*
 * derivedFrom only Reference(ImagingStudy or DocumentReference)
-* component 0..2
+* component 0..3
 * component.code.text 1..1
 * component.value[x] 1..1
-* component.value[x] only Quantity
+* component.value[x] only Quantity or Range
+* component.valueRange.low 1..1
+* component.valueRange.low.value 1..1
+* component.valueRange.low.value obeys probability
+* component.valueRange.high 1..1
+* component.valueRange.high.value 1..1
+* component.valueRange.high.value obeys probability
 
 Profile: ModelVersion
 Parent: Device

@@ -1,0 +1,301 @@
+"""``python -m bench.engine``: the engine process under load, beside the same weights called without it.
+
+What is measured
+    *Image*: a framed picture to its probabilities. *Sentence*: a note of one sentence, which is as much as a
+    pipeline can be asked. Each at 1, 8, 32 and 128 clients, each client in a thread of its own that asks again as
+    soon as it is answered. Sightline is the engine process (``cds engine``) asked over its socket, one for all.
+
+The peers, in the same run, one after another
+    *Naive*: the same readers in the process of the clients, torch called once for each request, from any thread.
+    *Pipeline*: Hugging Face's ``text-classification`` of the note bundle, likewise.
+
+Overload
+    Three times as many requests a second as the most that was answered, evenly, each with a hook's budget from
+    the moment it was due. What is not answered has to be refused at once, by :class:`~cds.errors.Busy`.
+
+Memory
+    Proportional set sizes (what a process shares with others counts in parts), of four web workers with their
+    engine, after a prescreen, and of one process that holds and has run all models.
+
+The clients, the engine and the peers share one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.hospital import hospital
+from bench.load import Verdict, run
+from bench.report import Row, at_least, at_most, device, figure, goals, percentile, ratio, table, write_json
+from cds.deadline import NEVER, Deadline
+from cds.engine.image import black
+from cds.engine.process.client import EngineProcess
+from cds.errors import Busy
+from cds.inference.engine import Models
+from cds.inference.socket import socket_of
+from cds.processes import Processes
+from cds.serving import environment, logs, python
+from cds.settings import Settings
+
+OURS, NAIVE, PIPELINE = "Sightline", "naive", "pipeline"
+IMAGE, SENTENCE = "image", "sentence"
+CLIENTS = (1, 8, 32, 128)
+TEXT = "Small right pleural effusion with adjacent atelectasis, slightly increased since the prior study."
+BUDGET_MS = Settings().hook_budget_ms
+OVERLOAD = 3
+WORKERS = 4
+
+Ask = Callable[[], object]
+
+
+@dataclass(slots=True)
+class Load:
+    """What came of one load."""
+
+    seconds: float
+    answered: list[float] = field(default_factory=list)
+    """Milliseconds of each answer."""
+    refused: list[float] = field(default_factory=list)
+    """Milliseconds until each refusal."""
+
+    @property
+    def per_second(self) -> float:
+        return len(self.answered) / self.seconds
+
+
+def main() -> None:
+    """Exit code 0 whether or not the goals are met: the table says so."""
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description="The engine process under load.")
+    parser.add_argument("--quick", action="store_true", help="shorter, and less exact")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    arguments = parser.parse_args()
+    seconds = 1.0 if arguments.quick else 5.0
+    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as home:
+        settings = Settings(data_dir=Path(home) / "engine")
+        with engine(settings) as ours:
+            loads = measured(ours, settings, seconds)
+            peak = max(loads[IMAGE, OURS, clients].per_second for clients in CLIENTS)
+            over = overload(ours, settings, OVERLOAD * peak, seconds)
+        memory = four_workers(Path(home) / "web"), one_process()
+    rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*memory)]
+    print(printed(loads), goals(rows), device(), sep="\n\n")
+    if arguments.json:
+        write_json(arguments.json, rows)
+
+
+@contextmanager
+def engine(settings: Settings) -> Iterator[EngineProcess]:
+    ours = EngineProcess(socket_of(settings), Models.in_use(settings).digests)
+    with Processes(logs(settings)) as processes:
+        started = processes.start("engine", python("-m", "cds.cli", "engine"), environment(settings))
+        processes.wait(started, ours.ready, within_s=120)
+        yield ours
+
+
+def measured(ours: EngineProcess, settings: Settings, seconds: float) -> dict[tuple[str, str, int], Load]:
+    """By what is asked, of whom, and number of clients."""
+    asks = {(what, OURS): ask for what, ask in of_the_engine(ours, settings).items()} | beside(settings)
+    loads = {}
+    for clients in CLIENTS:
+        for (what, who), ask in asks.items():
+            print(f"{what}, {who}, clients: {clients}", file=sys.stderr, flush=True)
+            loads[what, who, clients] = closed_loop(ask, clients, seconds)
+    return loads
+
+
+def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[str, Ask]:
+    picture = black(Models.in_use(settings).image) + np.float32(0.5)
+    return {
+        IMAGE: lambda: ours("score image", NEVER, picture),
+        SENTENCE: lambda: ours("score note", NEVER, TEXT),
+    }
+
+
+def beside(settings: Settings) -> dict[tuple[str, str], Ask]:
+    """The same weights in this process."""
+    from transformers import pipeline  # noqa: PLC0415 (seconds; not for --help)
+
+    from cds.engine.local import LocalEngine  # noqa: PLC0415
+
+    models = Models.in_use(settings)
+    naive = LocalEngine.load(models.image, models.note, device=settings.device)
+    picture = black(models.image) + np.float32(0.5)
+    directory = str(models.note.directory)
+    classify: Any = pipeline("text-classification", model=directory, tokenizer=directory, device="cpu")
+    return {
+        (IMAGE, NAIVE): lambda: naive.score_image(picture),
+        (SENTENCE, NAIVE): lambda: naive.score_note(TEXT),
+        (SENTENCE, PIPELINE): lambda: classify(TEXT, top_k=None, function_to_apply="sigmoid"),
+    }
+
+
+def closed_loop(ask: Ask, clients: int, seconds: float) -> Load:
+    """Each client asks again as soon as it is answered."""
+    ask()
+    load, until = Load(seconds), time.perf_counter() + seconds
+
+    def client() -> None:
+        while (begun := time.perf_counter()) < until:
+            ask()
+            load.answered.append((time.perf_counter() - begun) * 1000)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    load.seconds = time.perf_counter() - begun
+    return load
+
+
+def overload(ours: EngineProcess, settings: Settings, per_second: float, seconds: float) -> Load:
+    """So many requests a second, whether or not those before are answered."""
+    picture = black(Models.in_use(settings).image) + np.float32(0.5)
+    load, begun = Load(seconds), time.monotonic() + 0.1
+
+    def client(due: float) -> None:
+        deadline = Deadline.after(BUDGET_MS, since=due)
+        try:
+            ours("score image", deadline, picture)
+            load.answered.append((time.monotonic() - due) * 1000)
+        except Busy:
+            load.refused.append((time.monotonic() - due) * 1000)
+
+    with ThreadPoolExecutor(512) as threads:
+        for number in range(int(per_second * seconds)):
+            due = begun + number / per_second
+            time.sleep(max(0.0, due - time.monotonic()))
+            threads.submit(client, due)
+    load.seconds = time.monotonic() - begun
+    return load
+
+
+def four_workers(home: Path) -> float:
+    """MiB of the web server's processes and of their engine, once each patient was prescreened."""
+    with hospital(home, web_workers=WORKERS) as everyone:
+        calls = [everyone.call(everyone.order_signed(patient)) for patient in everyone.patients * WORKERS]
+        run(everyone.service_url, calls, lambda answer: Verdict.WHOLE, clients=WORKERS, seconds=30)
+        return sum(map(mebibytes, descendants(everyone.web.popen.pid)))
+
+
+def one_process() -> float:
+    """MiB of a process that has the service's code and all its models, and has run them."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_all_in_one)
+
+
+def _all_in_one() -> float:
+    import cds.app  # noqa: F401, PLC0415
+    from cds.engine.local import LocalEngine  # noqa: PLC0415
+    from cds.notes.deidentification.classifier import TokenClassifier  # noqa: PLC0415
+    from cds.notes.deidentification.deidentifier import Deidentifier  # noqa: PLC0415
+    from cds.notes.deidentification.known import KnownIdentifiers  # noqa: PLC0415
+
+    models = Models.in_use(Settings())
+    held = LocalEngine.load(models.image, models.note)
+    held.warm_up()
+    Deidentifier(b"k" * 32, TokenClassifier(models.identifiers)).deidentify(TEXT, KnownIdentifiers(subject="x"))
+    return mebibytes(os.getpid())
+
+
+def descendants(pid: int) -> list[int]:
+    """A process, its children, and theirs."""
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    return [pid, *(each for child in listed.stdout.split() for each in descendants(int(child)))]
+
+
+def mebibytes(pid: int) -> float:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+
+
+def load_rows(loads: Mapping[tuple[str, str, int], Load]) -> Iterator[Row]:
+    goal = {1: 0.95, 32: 1.3}
+    for (what, who, clients), load in loads.items():
+        if who != OURS:
+            continue
+        naive = loads[what, NAIVE, clients].per_second
+        share, wanted = ratio(load.per_second, naive), goal.get(clients)
+        yield Row(
+            f"{what}, {clients} clients",
+            load.per_second,
+            "1/s",
+            peer=naive,
+            ratio=share,
+            goal=f"at least {wanted} times the naive call" if wanted else "",
+            met=at_least(wanted, share) if wanted else None,
+            device=device(),
+        )
+
+
+def overload_rows(over: Load, peak: float) -> Iterator[Row]:
+    share = ratio(over.per_second, peak)
+    yield Row(
+        f"image, {OVERLOAD} times too many: p99 of the answered",
+        percentile(over.answered, 99),
+        "ms",
+        goal=f"below the budget of {BUDGET_MS} ms",
+        met=at_most(BUDGET_MS, percentile(over.answered, 99)),
+        device=device(),
+    )
+    yield Row(
+        f"image, {OVERLOAD} times too many: answered",
+        over.per_second,
+        "1/s",
+        peer=peak,
+        ratio=share,
+        goal="at least 0.9 of the peak",
+        met=at_least(0.9, share),
+        device=device(),
+    )
+    refused = percentile(over.refused, 99)
+    yield Row(f"image, {OVERLOAD} times too many: p99 until refused", refused, "ms", device=device())
+
+
+def memory_rows(ours: float, one: float) -> Iterator[Row]:
+    share = ratio(ours, one)
+    yield Row(
+        f"memory of {WORKERS} web workers and the engine",
+        ours,
+        "MiB",
+        peer=one,
+        ratio=share,
+        goal="below 1.3 times one process with the models",
+        met=at_most(1.3, share),
+        device=device(),
+    )
+
+
+def printed(loads: Mapping[tuple[str, str, int], Load]) -> str:
+    header = ["asked, of whom", "clients", "1/s", "p50 ms", "p95 ms", "p99 ms"]
+    lines = [
+        [
+            f"{what}, {who}",
+            str(clients),
+            figure(load.per_second),
+            *(figure(percentile(load.answered, percent)) for percent in (50, 95, 99)),
+        ]
+        for (what, who, clients), load in loads.items()
+    ]
+    return table(header, sorted(lines, key=lambda line: line[0]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One engine process on a machine: whoever serves asks it over a Unix socket, and holds no model itself."""

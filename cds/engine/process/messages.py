@@ -1,0 +1,56 @@
+"""What goes over the engine's Unix socket, which only our own user can open.
+
+A caller sends a :class:`Call` and its pickled arguments, and gets a pickled :class:`Reply`. The arguments are a
+message of their own, so that they pass through the engine unread when a core is to do the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cds.errors import Away, SightlineError
+
+Who = Literal["caller", "core"]
+"""What a new connection says first: that it will ask, or that it will compute."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``deadline_at`` is on the monotonic clock, which all processes of a machine share."""
+
+    operation: str
+    deadline_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of it, or why nothing did."""
+
+    value: Any = None
+    error: SightlineError | None = None
+
+    def opened(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def answered(operation: Callable[..., Any], arguments: bytes) -> bytes:
+    """The pickled reply to a call; a defect of ours says only that there is one."""
+    try:
+        reply = Reply(operation(*pickle.loads(arguments)))  # noqa: S301 (from ourselves: see above)
+    except SightlineError as failure:
+        reply = Reply(error=failure)
+    except Exception as defect:
+        # Its message may quote the patient's data: the log gets its kind and place alone.
+        place = traceback.extract_tb(defect.__traceback__)[-1]
+        log.error("the engine failed: %s at %s:%s", type(defect).__name__, place.name, place.lineno)
+        reply = Reply(error=Away("the engine failed; this is a fault of ours and has been logged"))
+    return pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)

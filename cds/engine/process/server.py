@@ -1,0 +1,108 @@
+"""The process that holds the models: callers' connections on one side, the cores' on the other."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from cds.deadline import Deadline
+from cds.engine.process.messages import Call, Reply, answered
+from cds.engine.queue import DeadlineQueue, Job
+from cds.errors import Away, EngineError
+
+BACKLOG = 512
+Operation = Callable[..., Any]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Work:
+    """What a core is to do."""
+
+    call: Call
+    arguments: bytes
+    """Pickled, and unread here."""
+    again: bool = False
+    """Whether a core broke down at it before."""
+
+
+class Server:
+    """``here``: what the models do, each called with its arguments and a deadline; ``on_cores``: what cores do.
+
+    ``greeting`` is what every caller is told first: which models these are.
+    """
+
+    def __init__(
+        self, here: Mapping[str, Operation], on_cores: frozenset[str], cores: int, greeting: object
+    ) -> None:
+        self._here = here
+        self._on_cores = on_cores
+        self._cores = DeadlineQueue[Work, bytes](cores)
+        self._greeting = greeting
+
+    def serve(self, path: Path) -> None:
+        """For ever."""
+        path.unlink(missing_ok=True)
+        with Listener(str(path), "AF_UNIX", backlog=BACKLOG) as listener:
+            path.chmod(0o600)
+            while True:
+                with suppress(OSError):
+                    connection = listener.accept()
+                    threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+
+    def _attend(self, connection: Any) -> None:
+        with connection, suppress(EOFError, OSError):
+            if connection.recv() == "core":
+                self._lead(connection)
+            else:
+                self._listen(connection)
+
+    def _listen(self, connection: Connection[Any, Any]) -> None:
+        """To one caller, until it goes."""
+        connection.send(self._greeting)
+        while True:
+            call: Call = connection.recv()
+            connection.send_bytes(self._answer(call, connection.recv_bytes()))
+
+    def _answer(self, call: Call, arguments: bytes) -> bytes:
+        deadline = Deadline(call.deadline_at)
+        if call.operation in self._on_cores:
+            try:
+                return self._cores.put(Work(call, arguments), deadline).result()
+            except EngineError as refused:
+                return pickle.dumps(Reply(error=refused))
+        return answered(partial(self._here[call.operation], deadline=deadline), arguments)
+
+    def _lead(self, core: Connection[Any, Any]) -> None:
+        """One core, until it breaks down."""
+        while True:
+            with self._cores.taken() as [job]:
+                try:
+                    job.result.set_result(_computed(core, job.task))
+                except (EOFError, OSError):
+                    self._broken(job)
+                    return
+
+    def _broken(self, job: Job[Work, bytes]) -> None:
+        """Another core may try once; what breaks two may break them all."""
+        log.error("a core broke down at %s", job.task.call.operation)
+        if job.task.again:
+            job.fail(Away("what it takes breaks the process that computes it"))
+        else:
+            job.task.again = True
+            self._cores.put_back(job)
+
+
+def _computed(core: Connection[Any, Any], work: Work) -> bytes:
+    core.send(work.call)
+    core.send_bytes(work.arguments)
+    return core.recv_bytes()

@@ -1,0 +1,71 @@
+"""Forks the engine's processes off one that has loaded everything, and forks anew whichever ends.
+
+What was loaded is shared by all of them, and a restart takes no loading: the supervisor itself computes nothing,
+opens nothing and has one thread, so that it may fork at any time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+
+Role = Callable[[], None]
+
+TOO_SOON_S = 1.0
+"""A process that ends so soon after its start waits as long for the next: no loop may eat a core."""
+NICER = 5
+"""Whoever answers comes first: an answer without a score is better than none."""
+_PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger(__name__)
+
+
+def supervise(roles: Mapping[str, Role]) -> None:
+    """Run each role in a process of its own until we are interrupted."""
+    gc.collect()
+    # A collection would touch, and so copy, every page that the processes share.
+    gc.freeze()
+    running: dict[str, tuple[BaseProcess, float]] = {}
+    try:
+        while True:
+            for name, role in roles.items():
+                if name not in running:
+                    running[name] = _forked(name, role), time.monotonic()
+            wait([process.sentinel for process, _ in running.values()])
+            _bury(running)
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+
+
+def _bury(running: dict[str, tuple[BaseProcess, float]]) -> None:
+    for name, (process, since) in list(running.items()):
+        if process.exitcode is not None:
+            log.error("the engine's %s ended (%s); it starts anew", name, process.exitcode)
+            del running[name]
+            if time.monotonic() - since < TOO_SOON_S:
+                time.sleep(TOO_SOON_S)
+
+
+def _forked(name: str, role: Role) -> BaseProcess:
+    process = multiprocessing.get_context("fork").Process(target=_run, args=(role,), name=name, daemon=True)
+    process.start()
+    return process
+
+
+def _run(role: Role) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(NICER)
+    role()

@@ -1,0 +1,110 @@
+"""Work in the order of its deadlines, earliest first; what cannot be begun in time is refused at once."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from cds.deadline import Deadline
+from cds.errors import Busy
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+LEARNING = 0.2
+"""How much the newest duration moves the mean."""
+MOST_WAITING = 1_000
+"""More than this is never answered in time, whatever the deadlines say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Task, Result]):
+    """One task, its result to be."""
+
+    task: Task
+    deadline: Deadline
+    result: Future[Result] = field(default_factory=Future)
+
+    def fail(self, reason: Exception) -> None:
+        self.result.set_exception(reason)
+
+
+class DeadlineQueue(Generic[Task, Result]):
+    """Between any number of threads that put and ``takers`` that take; a task that is begun is finished."""
+
+    def __init__(self, takers: int) -> None:
+        self._takers = takers
+        self._ready = threading.Condition()
+        self._waiting: list[tuple[float, int, Job[Task, Result]]] = []
+        self._number = itertools.count()
+        self._mean_s = 0.0
+
+    def put(self, task: Task, deadline: Deadline) -> Future[Result]:
+        """The result to be; it is :class:`Busy` where the deadline passes before the task is begun.
+
+        Raises :class:`Busy` at once where that is to be expected.
+        """
+        job: Job[Task, Result] = Job(task, deadline)
+        with self._ready:
+            if not self._in_time(deadline):
+                raise Busy("there is more to do than can be done in time")
+            self._push(job)
+        return job.result
+
+    def put_back(self, job: Job[Task, Result]) -> None:
+        """A job whose taker broke down; :meth:`put` had let it in."""
+        with self._ready:
+            self._push(job)
+
+    @contextmanager
+    def taken(
+        self, fits: Callable[[Sequence[Task], Task], bool] = lambda tasks, task: False
+    ) -> Iterator[list[Job[Task, Result]]]:
+        """Wait for the most urgent job; with it, of those that wait, the next ones as long as they ``fit``.
+
+        Never waits for a second one. Within the context they are under way.
+        """
+        with self._ready:
+            jobs = self._take(fits)
+        started = time.perf_counter()
+        try:
+            yield jobs
+        finally:
+            each = (time.perf_counter() - started) / len(jobs)
+            with self._ready:
+                self._mean_s += (each - self._mean_s) * LEARNING
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def _in_time(self, deadline: Deadline) -> bool:
+        """Rather let in what will be dropped than keep out what could be done: to drop it costs nothing."""
+        earlier = sum(at <= deadline.at for at, _, _ in self._waiting)
+        begun_after_s = earlier / self._takers * self._mean_s
+        return len(self._waiting) < MOST_WAITING and begun_after_s < deadline.remaining
+
+    def _push(self, job: Job[Task, Result]) -> None:
+        heapq.heappush(self._waiting, (job.deadline.at, next(self._number), job))
+        self._ready.notify()
+
+    def _take(self, fits: Callable[[Sequence[Task], Task], bool]) -> list[Job[Task, Result]]:
+        jobs = [self._first()]
+        while self._waiting and fits([job.task for job in jobs], self._waiting[0][2].task):
+            jobs.append(heapq.heappop(self._waiting)[2])
+        return jobs
+
+    def _first(self) -> Job[Task, Result]:
+        while True:
+            while not self._waiting:
+                self._ready.wait()
+            job = heapq.heappop(self._waiting)[2]
+            if not job.deadline.passed:
+                return job
+            job.fail(Busy("there was more to do than could be done in time"))

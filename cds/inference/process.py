@@ -1,0 +1,52 @@
+"""``cds engine``: everything loaded once, then one process for the models and one for each core."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from functools import partial
+
+from cds.engine.process.core import compute
+from cds.engine.process.server import Server
+from cds.engine.process.supervisor import supervise
+from cds.inference.engine import Models, by_models
+from cds.inference.reading import Reading, on_cores
+from cds.inference.socket import made, socket_of
+from cds.keys import Keys
+from cds.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serve until we are interrupted; raises :class:`~cds.errors.SightlineError` where a model cannot be used."""
+    # What the tokenizers and torch would start does not survive a fork, which takes one thread along.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    import torch  # noqa: PLC0415 (seconds)
+
+    torch.set_num_threads(1)
+    # Seconds too, which a restart of the models' process then does not take.
+    from cds.engine.running import begun, ct_begun, prepare  # noqa: PLC0415
+
+    path, kept = socket_of(settings), settings.home() / "engine"
+    made(path)
+    kept.mkdir(mode=0o700, exist_ok=True)
+    models = Models.in_use(settings)
+    cores = os.cpu_count() or 1
+    threads = settings.torch_threads or cores
+    for bundle in (models.image, models.note, *models.ct):
+        _beside(partial(prepare, bundle, kept, settings))
+    reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
+
+    def hold_models() -> None:
+        engine = begun(models.image, models.note, kept, settings, threads)
+        ct = ct_begun(models.ct, kept, settings, threads)
+        Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
+
+    core = partial(compute, path, reading)
+    supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})
+
+
+def _beside(work: partial[None]) -> None:
+    """In a process that ends after it. What fails there is found out again by whoever loads the models."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()

@@ -1,0 +1,48 @@
+"""``POST /smart/judgement``: say what one thinks of the findings, without signing; saying it again amends it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import redirect, request
+from werkzeug import Response as BaseResponse
+
+from cds.audit import balp
+from cds.reporting.sign_off import Opinion
+from cds.smart import audit
+from cds.smart.pages import PatientPage
+from cds.smart.refusals import Changed, NotYours
+from cds.smart.review_form import ReviewForm, act, may_judge
+from cds.smart.services import SmartServices
+from cds.smart.shown import chosen
+from cds.smart.signed_in import SignedIn
+
+
+class Judging:
+    """Keeps what a clinician has filled in so far, and shows it."""
+
+    def __init__(self, services: SmartServices, signed_in: SignedIn, page: PatientPage) -> None:
+        self._services = services
+        self._signed_in = signed_in
+        self._page = page
+
+    def __call__(self) -> BaseResponse | tuple[str, int]:
+        session, registration = self._signed_in.sent_a_form()
+        prescreen = chosen(self._services.prescreens, registration, session, request.form.get("prescreen", ""))
+        if not may_judge(session):
+            raise NotYours("the user is no clinician who judges findings")
+        id = act(request.form)
+        form = ReviewForm.read(prescreen, request.form).so_far
+        if form.faults:
+            return self._page.shown(session, registration, prescreen, form), 422
+        standing = self._services.sign_offs.standing(prescreen)
+        if standing is None or not standing.signable:
+            raise Changed("the report cannot be judged any more")
+        opinion = Opinion(
+            str(id), prescreen.id, session.fhir_user, form.judgements, form.comment, datetime.now(UTC)
+        )
+        exchange = audit.with_browser(self._services, session)
+        self._services.sign_offs.keep(
+            prescreen, opinion, lambda report: balp.judged(exchange, prescreen.patient, report)
+        )
+        return redirect(f"/smart/?prescreen={prescreen.id}#judged", 303)

@@ -1,0 +1,71 @@
+"""An engine of two cores that knows some small operations: ``python -m tests.engine.small_engine SOCKET``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from cds.deadline import Deadline
+from cds.engine.process.core import compute
+from cds.engine.process.server import Server
+from cds.engine.process.supervisor import supervise
+from cds.errors import NoteError
+
+
+def double(x: int, deadline: Deadline) -> int:
+    return 2 * x
+
+
+def die_here(deadline: Deadline) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def pid_after(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def die_once(mark: Path) -> str:
+    """As a core does that is killed from outside while it works."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse() -> None:
+    raise NoteError("it cannot be read")
+
+
+def fail(secret: str) -> None:
+    raise ValueError(secret)
+
+
+ON_CORES = {
+    "sleep": time.sleep,
+    "die once": die_once,
+    "die": die,
+    "refuse": refuse,
+    "fail": fail,
+    "pid after": pid_after,
+}
+
+
+def main(socket: Path) -> None:
+    def hold() -> None:
+        Server({"double": double, "die here": die_here}, frozenset(ON_CORES), 2, "small").serve(socket)
+
+    core = partial(compute, socket, ON_CORES)
+    supervise({"models": hold, "core 1": core, "core 2": core})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""Of several ways to run a network the fastest is taken, if it says the same."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cds.deadline import NEVER, Deadline
+from cds.engine.active import in_use
+from cds.engine.fastest import fastest
+from cds.engine.network import Inputs, Logits, TorchNetwork
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
+from cds.engine.running import _examples, _module, onnx_file, prepare
+from cds.settings import Settings
+
+EXAMPLES = [{"x": np.ones((1, 1), np.float32)}]
+
+
+def way(logit: float, seconds: float = 0.0) -> Any:
+    def network(inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
+        time.sleep(seconds)
+        return np.full((1, 1), logit, np.float32)
+
+    return network
+
+
+def test_the_faster_one_is_taken() -> None:
+    assert fastest({"slow": way(1.0, 0.02), "fast": way(1.0)}, EXAMPLES)[0] == "fast"
+    assert fastest({"fast": way(1.0), "slow": way(1.0, 0.02)}, EXAMPLES)[0] == "fast"
+
+
+def test_one_that_says_something_else_is_not_however_fast_it_is() -> None:
+    assert fastest({"slow": way(1.0, 0.02), "wrong": way(1.1)}, EXAMPLES)[0] == "slow"
+    assert fastest({"slow": way(1.0, 0.02), "near": way(1.01)}, EXAMPLES)[0] == "near"
+
+
+@pytest.mark.parametrize("kind", ["image", "note"])
+def test_the_models_that_ship_say_the_same_in_onnx(kind: str) -> None:
+    bundle = in_use(Settings(), kind)  # type: ignore[arg-type]
+    module, examples = _module(bundle), _examples(bundle)
+    here, there = TorchNetwork(module, _cpu()), OnnxRuntimeNetwork(exported(module, examples[0]), 1)
+    assert not module.training
+    assert max(float(np.abs(here(example) - there(example)).max()) for example in examples) < 0.001
+
+
+def test_what_was_found_is_kept(tmp_path: Path) -> None:
+    bundle = in_use(Settings(), "image")
+    prepare(bundle, tmp_path, Settings())
+    kept = onnx_file(bundle, tmp_path)
+    first = kept.stat()
+    prepare(bundle, tmp_path, Settings())
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    assert kept.stat().st_mtime_ns == first.st_mtime_ns
+
+
+def _cpu() -> Any:
+    import torch
+
+    return torch.device("cpu")

@@ -1,0 +1,124 @@
+"""One process holds the models, others compute; whichever of them dies, whoever asked gets an answer."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cds.deadline import Deadline
+from cds.engine.process.client import EngineProcess
+from cds.errors import Away, Busy, ModelError, NoteError
+from cds.processes import Process, Processes
+from cds.settings import PACKAGE_ROOT
+
+GREETING = "small"
+
+
+def soon() -> Deadline:
+    return Deadline.after(30_000)
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine") / "engine.sock"
+
+
+@pytest.fixture(scope="module")
+def process(socket: Path) -> Iterator[Process]:
+    with Processes(socket.parent) as processes:
+        environ = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
+        process = processes.start(
+            "engine", [sys.executable, "-m", "tests.engine.small_engine", str(socket)], environ
+        )
+        processes.wait(process, EngineProcess(socket, GREETING).ready, 60)
+        yield process
+
+
+@pytest.fixture
+def ask(process: Process, socket: Path) -> EngineProcess:
+    return EngineProcess(socket, GREETING)
+
+
+def test_the_models_answer(ask: EngineProcess) -> None:
+    assert ask("double", soon(), 21) == 42
+
+
+def test_a_core_answers_from_a_process_of_its_own(ask: EngineProcess, process: Process) -> None:
+    assert ask("pid after", soon(), 0) not in (process.popen.pid, os.getpid())
+
+
+def test_the_cores_work_side_by_side(ask: EngineProcess) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        pids = [threads.submit(ask, "pid after", soon(), 0.5) for _ in range(2)]
+    assert len({pid.result() for pid in pids}) == 2
+
+
+def test_what_is_refused_is_refused_in_the_same_words(ask: EngineProcess) -> None:
+    with pytest.raises(NoteError, match="it cannot be read"):
+        ask("refuse", soon())
+
+
+def test_a_defect_tells_nothing_of_what_it_was_given(ask: EngineProcess, process: Process) -> None:
+    with pytest.raises(Away, match="a fault of ours") as told:
+        ask("fail", soon(), "Rosa Marbury")
+    assert "Rosa" not in str(told.value)
+    log = process.log.read_text()
+    assert "ValueError at fail" in log
+    assert "Rosa" not in log
+
+
+def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        busy = [threads.submit(ask, "sleep", soon(), 1.0) for _ in range(2)]
+        time.sleep(0.2)
+        with pytest.raises(Busy):
+            ask("pid after", Deadline.after(100), 0)
+        for one in busy:
+            one.result()
+
+
+def test_a_core_that_is_killed_is_replaced_and_its_work_done_by_another(
+    ask: EngineProcess, tmp_path: Path
+) -> None:
+    assert ask("die once", soon(), tmp_path / "mark") == "done"
+
+
+def test_what_breaks_every_core_is_given_up(ask: EngineProcess) -> None:
+    with pytest.raises(Away, match="breaks the process"):
+        ask("die", soon())
+    assert ask("pid after", soon(), 0)
+
+
+def test_when_the_models_die_whoever_asked_asks_again(ask: EngineProcess) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        under_way = threads.submit(ask, "sleep", soon(), 1.0)
+        time.sleep(0.2)
+        with pytest.raises(Away):
+            ask("die here", Deadline.after(10))
+        assert ask("double", soon(), 4) == 8
+        assert under_way.result() is None
+
+
+def test_the_socket_is_its_users_alone(process: Process, socket: Path) -> None:
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+
+
+def test_an_engine_of_other_models_is_not_used(process: Process, socket: Path) -> None:
+    other = EngineProcess(socket, "other models")
+    assert not other.ready()
+    with pytest.raises(ModelError, match="other models"):
+        other("double", soon(), 1)
+
+
+def test_an_engine_that_is_not_there_is_waited_for_as_long_as_there_is_time(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Away, match="not there"):
+        EngineProcess(tmp_path / "engine.sock", GREETING)("double", Deadline.after(200), 1)
+    assert 0.1 < time.monotonic() - begun < 10

@@ -1,0 +1,98 @@
+"""What the fusion bundle is fitted with, checked on data of which the answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.calibration import sigmoid
+from training.fusion import conformal, stacking, venn_abers
+from training.fusion.figures import balanced
+from training.fusion.pairs import Assumption, Pairs, Scored, folds, paired
+from training.measure import auprc, net_benefit, sensitivity_at
+
+RANDOM = np.random.default_rng(3)
+COUNT = 4000
+
+
+def pairs_of(weights: tuple[float, float, float], count: int = COUNT, findings: int = 1) -> Pairs:
+    """Parts within the limits, and labels drawn as ``weights`` say."""
+    image, note = RANDOM.uniform(0.02, 0.8, (2, count, findings))
+    z = stacking.features(image, note) @ np.array(weights)
+    labels = (RANDOM.random(z.shape) < sigmoid(z)).astype(float)
+    return Pairs(image, note, labels, np.arange(count).astype(str), draws=1)
+
+
+def test_stacking_finds_the_weights_that_made_the_labels() -> None:
+    stack = stacking.fit(pairs_of((1.2, 0.5, 0.4)), prior=1.0)
+    assert stack.weights[0] == pytest.approx([1.2, 0.5, 0.4], abs=0.2)
+
+
+def test_no_part_counts_against_itself() -> None:
+    assert (stacking.fit(pairs_of((1.0, -1.0, 0.0)), prior=0.1).weights >= 0)[:, :2].all()
+
+
+def test_few_films_leave_a_finding_the_common_weights() -> None:
+    pairs = pairs_of((1.0, 0.5, 0.0), count=60, findings=14)
+    free, held = (stacking.fit(pairs, prior) for prior in (0.1, 1000.0))
+    assert np.ptp(held.weights, axis=0).max() < 0.1 < np.ptp(free.weights, axis=0).max()
+
+
+def test_notes_say_what_is_assumed_of_them() -> None:
+    films = Scored(
+        np.full((500, 2), 0.5), RANDOM.integers(0, 2, (500, 2)).astype(float), np.arange(500).astype(str)
+    )
+    notes = Scored(np.array([[0.9, 0.9], [0.1, 0.1]]), np.array([[1.0, 1.0], [0.0, 0.0]]), np.array(["", ""]))
+    pairs = paired(films, notes, Assumption(0.7, 0.9), draws=4, seed=0)
+    says = pairs.note > 0.5
+    assert len(pairs.labels) == 4 * 500
+    assert says[pairs.labels == 1].mean() == pytest.approx(0.7, abs=0.05)
+    assert says[pairs.labels == 0].mean() == pytest.approx(0.1, abs=0.05)
+
+
+def test_no_patient_is_in_two_folds() -> None:
+    patients = np.array([str(i // 3) for i in range(60)])
+    left_out = folds(patients, 5, seed=0)
+    assert np.sum(left_out, axis=0).tolist() == [1] * 60
+    assert all(not set(patients[rows]) & set(patients[~rows]) for rows in left_out)
+
+
+def test_prior_balanced_is_as_many_without_as_with() -> None:
+    labels = np.repeat((RANDOM.random((200, 3)) < 0.1).astype(float), 2, axis=0)
+    pairs = Pairs(labels, labels, labels, np.arange(400).astype(str), draws=2)
+    even = balanced(pairs, seed=0).labels
+    assert ((even == 1).sum(0) == (even == 0).sum(0)).all()
+
+
+def test_isotonic_pools_what_falls() -> None:
+    blocks = venn_abers.isotonic(np.array([1.0, 1.0, 2.0]), np.array([1.0, 0.0, 2.0]))
+    assert [(block.bins, block.share) for block in blocks] == [(2, 0.5), (1, 1.0)]
+
+
+def test_intervals_rise_hold_the_frequency_and_are_wide_where_nothing_was_seen() -> None:
+    scores = RANDOM.uniform(0.01, 0.6, (COUNT, 1))
+    labels = (RANDOM.random(scores.shape) < scores).astype(float)
+    (steps,) = venn_abers.by_finding(scores, labels, draws=1)
+    assert (np.diff(steps.low) >= 0).all()
+    assert (np.diff(steps.high) >= 0).all()
+    low, high = steps.of(np.array([0.3, 0.99]))
+    assert (low[0], high[0]) == pytest.approx((0.3, 0.3), abs=0.1)
+    assert high[1] - low[1] > 0.3
+
+
+def test_conformal_sets_hold_the_true_answer_nine_times_in_ten() -> None:
+    labels = (RANDOM.random((2 * COUNT, 2)) < 0.2).astype(float)
+    scores = sigmoid(labels + RANDOM.normal(0, 1, labels.shape))
+    sets = conformal.fitted(scores[:COUNT], labels[:COUNT])
+    present, absent = sets.holds(scores[COUNT:])
+    there = labels[COUNT:] == 1
+    assert present[there].mean() == pytest.approx(0.9, abs=0.03)
+    assert absent[~there].mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_measures_come_to_what_they_are_by_definition() -> None:
+    scores, labels = np.array([0.1, 0.2, 0.6, 0.8]), np.array([0.0, 1.0, 0.0, 1.0])
+    assert auprc(scores, labels) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert sensitivity_at(0.5, scores, labels) == 0.5
+    assert net_benefit(0.5, scores, labels) == pytest.approx(1 / 4 - 1 / 4)
+    assert net_benefit(0.2, scores, labels) == pytest.approx(2 / 4 - 1 / 4 * 0.25)

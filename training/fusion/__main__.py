@@ -1,0 +1,120 @@
+"""Fit the fusion bundle: ``python -m training.fusion --data DIR --out models/late-fusion``; some three minutes.
+
+Weights and intervals are fitted on the image model's validation films, whose patients are not among its training
+films (these it scores too surely) nor among its test films, which are here what everything is measured on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cds.engine.bundles import Bundle
+from cds.engine.local import LocalEngine
+from cds.findings import PartScore
+from training.fusion import conformal, stacking, venn_abers
+from training.fusion.pairs import Array, Assumption, Scored, paired
+from training.fusion.report import Fitted, Held, as_json, card
+from training.fusion.sealing import seal
+from training.image.films import KEYS, Films, read_nih, split
+from training.note import evaluate, real
+from training.note.generate import Note, Writer
+
+ASSUMED = Assumption(sensitivity=0.60, specificity=0.95)
+"""Chosen and not measured: what a note written before the film may know of it."""
+OTHERWISE = (Assumption(0.8, 0.95), Assumption(0.4, 0.98), Assumption(0.6, 0.8), Assumption(0.05, 0.95))
+"""What becomes of the figures where notes are not what was assumed; of the last, where they know nothing."""
+DRAWS = 8
+"""Notes for each film."""
+BANK = "heldout"
+"""Phrases that the note model has not learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    films: int | None = None
+    notes: int = 1200
+
+
+SMOKE = Size(films=60, notes=120)
+
+
+def main() -> None:
+    arguments = _arguments()
+    size = SMOKE if arguments.smoke else Size()
+    engine = LocalEngine(Bundle.load(arguments.image), Bundle.load(arguments.note), device="cpu", threads=1)
+    films = split(read_nih(arguments.data / "nih"))
+    filler = real.unrelated([note.text for note in real.labelled_notes(arguments.data / "notes")])
+    fitting, unseen = (_written(seed, size.notes, filler) for seed in (11, 12))
+    by_hand = [*evaluate.written("reports"), *evaluate.written("handwritten")]
+
+    fitted = fit(_films(engine, films.validation, size.films), _notes(engine, fitting))
+    held = Held(
+        films=_films(engine, films.test, size.films),
+        generated=_notes(engine, unseen),
+        by_hand=_notes(engine, by_hand),
+        draws=DRAWS,
+        assumed=ASSUMED,
+        otherwise=OTHERWISE,
+    )
+    versions = (engine.image_bundle.version, engine.note_bundle.version)
+    seal(arguments.out, fitted, versions, card(fitted, held, versions))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(as_json(fitted, held), indent=1) + "\n")
+
+
+def fit(films: Scored, notes: Scored) -> Fitted:
+    """Weights, intervals and sets from films and notes that the models were not trained on."""
+    pairs = paired(films, notes, ASSUMED, draws=DRAWS, seed=1)
+    stack = stacking.fit_with_best_prior(pairs)
+    fused = stacking.out_of_fold(pairs, stack.prior)
+    return Fitted(
+        stack=stack,
+        steps={
+            "both": venn_abers.by_finding(fused, pairs.labels, DRAWS),
+            "image": venn_abers.by_finding(films.probabilities, films.labels, 1),
+            "note": venn_abers.by_finding(notes.probabilities, notes.labels, 1),
+        },
+        sets=conformal.fitted(fused, pairs.labels),
+        films=len(films),
+        notes=len(notes),
+    )
+
+
+def _written(seed: int, count: int, filler: Sequence[real.Statement]) -> list[Note]:
+    writer = Writer(BANK, seed=seed, real=filler)
+    return [writer.note() for _ in range(count)]
+
+
+def _films(engine: LocalEngine, films: Films, most: int | None) -> Scored:
+    scores = [engine.score_image(one.astype(np.float32) / 255) for one in films.pixels[:most]]
+    return Scored(_matrix(scores), films.labels[:most], films.patients[:most])
+
+
+def _notes(engine: LocalEngine, notes: Sequence[Note]) -> Scored:
+    scores = [engine.score_note(note.text) for note in notes]
+    return Scored(_matrix(scores), evaluate.labels(notes), np.array([""] * len(notes)))
+
+
+def _matrix(scores: Sequence[PartScore]) -> Array:
+    return np.array([[score.probabilities[key] for key in KEYS] for score in scores])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.fusion", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="a folder with nih/ and notes/")
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    parser.add_argument("--image", type=Path, default=Path("models/chest-radiograph"), metavar="BUNDLE")
+    parser.add_argument("--note", type=Path, default=Path("models/clinical-note"), metavar="BUNDLE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of the card there too")
+    parser.add_argument("--smoke", action="store_true", help="few films and notes: proves that the script runs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

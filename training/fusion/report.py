@@ -1,0 +1,230 @@
+"""The figures of a fusion bundle, as its card and for a program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds.findings import FINDINGS, ModelVersion
+from training.bundle import HIGH
+from training.fusion.conformal import Sets
+from training.fusion.figures import Figures, ahead, balanced, by_finding, mean, measured
+from training.fusion.pairs import Array, Assumption, Pairs, Scored, paired
+from training.fusion.stacking import Stack
+from training.fusion.venn_abers import Steps
+from training.measure import auroc
+
+CARD = Path(__file__).with_name("card.md")
+KEYS = tuple(FINDINGS)
+SEED = 2
+GROUPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a bundle holds; ``steps`` by the parts that a probability rests on, each by finding."""
+
+    stack: Stack
+    steps: Mapping[str, Sequence[Steps]]
+    sets: Sets
+    films: int
+    notes: int
+
+    def fused(self, pairs: Pairs) -> Array:
+        """As the service has it: what the image shows clearly stays (:mod:`cds.fusion.late`)."""
+        fused = self.stack.probabilities(pairs.image, pairs.note)
+        return np.where(pairs.image >= HIGH, np.maximum(fused, pairs.image), fused)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Films and notes that nothing was fitted on, and what is assumed of the notes."""
+
+    films: Scored
+    generated: Scored
+    by_hand: Scored
+    draws: int
+    assumed: Assumption
+    otherwise: Sequence[Assumption]
+
+    def pairs(self, notes: Scored, assumed: Assumption) -> Pairs:
+        return paired(self.films, notes, assumed, draws=self.draws, seed=SEED)
+
+
+def as_json(fitted: Fitted, held: Held) -> dict[str, Any]:
+    """Every figure of the card."""
+    pairs = held.pairs(held.generated, held.assumed)
+    return {
+        "assumed": asdict(held.assumed),
+        "common_weights": fitted.stack.common.tolist(),
+        "prior": fitted.stack.prior,
+        "sets": {name: {by: asdict(one) for by, one in rows.items()} for name, rows in _sets(fitted, held)},
+        "auroc_by_finding": {
+            by: dict(zip(KEYS, by_finding(auroc, scores, pairs.labels), strict=True))
+            for by, scores in _scores(fitted, pairs).items()
+        },
+        "auroc_gain_over_image": ahead(fitted.fused(pairs), pairs.image, pairs),
+        "auroc_gain_over_note": ahead(fitted.fused(pairs), pairs.note, pairs),
+        "otherwise": {str(assumed): _otherwise(fitted, held, assumed) for assumed in held.otherwise},
+        "prediction_sets": _prediction_sets(fitted, pairs),
+        "intervals": {parts: interval_figures(*row) for parts, row in _with_steps(fitted, held).items()},
+    }
+
+
+def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
+    figures = as_json(fitted, held)
+    pairs = held.pairs(held.generated, held.assumed)
+    image, note, intercept = fitted.stack.common
+    spread = np.ptp(fitted.stack.weights, axis=0)
+    return CARD.read_text().format(
+        models=" and ".join(f"{model.name} {model.version}" for model in models),
+        image=f"{image:.2f}",
+        note=f"{note:.2f}",
+        intercept=f"{intercept:.2f}",
+        spread=", ".join(f"{one:.2f}" for one in spread),
+        prior=f"{fitted.stack.prior:.0f}",
+        sensitivity=f"{held.assumed.sensitivity:.2f}",
+        specificity=f"{held.assumed.specificity:.2f}",
+        films=fitted.films,
+        notes=fitted.notes,
+        draws=held.draws,
+        test_films=len(held.films),
+        test_patients=len(np.unique(held.films.patients)),
+        by_hand=len(held.by_hand),
+        sets_table="\n".join(_set_rows(fitted, held)),
+        finding_table="\n".join(_finding_rows(fitted, pairs)),
+        otherwise_table="\n".join(_otherwise_rows(fitted, held)),
+        interval_table="\n".join(_interval_rows(figures["intervals"])),
+        gain=_with_interval(figures["auroc_gain_over_image"]),
+        gain_over_note=_with_interval(figures["auroc_gain_over_note"]),
+        **{name: f"{value:.3f}" for name, value in figures["prediction_sets"].items()},
+    )
+
+
+def _with_interval(figure: Sequence[float]) -> str:
+    return "{:.3f} ({:.3f} to {:.3f})".format(*figure)
+
+
+def _scores(fitted: Fitted, pairs: Pairs) -> dict[str, Array]:
+    return {"image": pairs.image, "note": pairs.note, "fused": fitted.fused(pairs)}
+
+
+def _sets(fitted: Fitted, held: Held) -> Iterator[tuple[str, dict[str, Figures]]]:
+    """Of each set of films the figures by scorer; with a part missing, fused is the other."""
+    pairs = held.pairs(held.generated, held.assumed)
+    yield "all, both parts", _measured(_scores(fitted, pairs), pairs)
+    yield "image missing", _measured({"note": pairs.note, "fused": pairs.note}, pairs)
+    yield "note missing", _measured({"image": pairs.image, "fused": pairs.image}, pairs)
+    even = balanced(pairs, seed=SEED)
+    yield "prior-balanced", _measured(_scores(fitted, even), even)
+    written = held.pairs(held.by_hand, held.assumed)
+    yield "all, notes by hand", _measured(_scores(fitted, written), written)
+
+
+def _measured(scores: Mapping[str, Array], pairs: Pairs) -> dict[str, Figures]:
+    return {by: measured(one, pairs.labels) for by, one in scores.items()}
+
+
+def _set_rows(fitted: Fitted, held: Held) -> Iterator[str]:
+    yield (
+        "| films | by | AUROC | AUPRC | ECE | sensitivity at 90 % specificity | at 95 % "
+        "| net benefit at 0.10 | at 0.35 |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for name, rows in _sets(fitted, held):
+        for by, f in rows.items():
+            yield (
+                f"| {name} | {by} | {f.auroc:.3f} | {f.auprc:.3f} | {f.ece:.3f} | {f.sensitivity_90:.3f} "
+                f"| {f.sensitivity_95:.3f} | {f.net_benefit_10:.1f} | {f.net_benefit_35:.1f} |"
+            )
+
+
+def _finding_rows(fitted: Fitted, pairs: Pairs) -> Iterator[str]:
+    yield "| finding | positive / films | weights: image, note, intercept | AUROC image | note | fused |"
+    yield "|---|---|---|---|---|---|"
+    areas = [by_finding(auroc, scores, pairs.labels) for scores in _scores(fitted, pairs).values()]
+    films = pairs.labels[:: pairs.draws]
+    for k, key in enumerate(KEYS):
+        weights = ", ".join(f"{one:.2f}" for one in fitted.stack.weights[k])
+        cells = " | ".join(f"{area[k]:.3f}" for area in areas)
+        yield f"| {key} | {int(films[:, k].sum())} / {len(films)} | {weights} | {cells} |"
+
+
+def _otherwise(fitted: Fitted, held: Held, assumed: Assumption) -> dict[str, float]:
+    pairs = held.pairs(held.generated, assumed)
+    return {by: mean(auroc, scores, pairs.labels) for by, scores in _scores(fitted, pairs).items()} | {
+        "ece": measured(fitted.fused(pairs), pairs.labels).ece
+    }
+
+
+def _otherwise_rows(fitted: Fitted, held: Held) -> Iterator[str]:
+    yield "| sensitivity / specificity of the notes | mean AUROC image | note | fused | ECE fused |"
+    yield "|---|---|---|---|---|"
+    for assumed in (held.assumed, *held.otherwise):
+        cells = " | ".join(f"{one:.3f}" for one in _otherwise(fitted, held, assumed).values())
+        yield f"| {assumed} | {cells} |"
+
+
+def _prediction_sets(fitted: Fitted, pairs: Pairs) -> dict[str, float]:
+    """Shares of all rows and findings together, each coverage among those of its true label."""
+    present, absent = fitted.sets.holds(fitted.fused(pairs))
+    there = pairs.labels == 1
+    return {
+        "covered_present": float(present[there].mean()),
+        "covered_absent": float(absent[~there].mean()),
+        "covered": float(np.where(there, present, absent).mean()),
+        "undecided": float((present * absent).mean()),
+    }
+
+
+def _with_steps(fitted: Fitted, held: Held) -> dict[str, tuple[Array, Array, Sequence[Steps]]]:
+    """By parts: scores and labels of films or notes, each once, and the intervals that belong to them."""
+    pairs = held.pairs(held.generated, held.assumed)
+    first = slice(None, None, pairs.draws)
+    return {
+        "both": (fitted.fused(pairs)[first], pairs.labels[first], fitted.steps["both"]),
+        "image": (held.films.probabilities, held.films.labels, fitted.steps["image"]),
+        "note": (held.generated.probabilities, held.generated.labels, fitted.steps["note"]),
+    }
+
+
+def interval_figures(scores: Array, labels: Array, steps: Sequence[Steps]) -> dict[str, float]:
+    """Width, and in how many of the groups of like score, fifths of each finding, as many are present as told.
+
+    So many are whole films: a group of ten has no share of 0.15.
+    """
+    ends = [one.of(column) for one, column in zip(steps, scores.T, strict=True)]
+    low, high = (np.stack(one, 1) for one in zip(*ends, strict=True))
+    known = ~np.isnan(labels)
+    covered = [
+        math.floor(low[group].sum()) <= labels[group].sum() <= math.ceil(high[group].sum())
+        for group in _groups(scores, known)
+    ]
+    return {
+        "median_width": float(np.median((high - low)[known])),
+        "mean_width": float((high - low)[known].mean()),
+        "groups": len(covered),
+        "covered": float(np.mean(covered)),
+    }
+
+
+def _groups(scores: Array, known: NDArray[np.bool_]) -> Iterator[tuple[Any, Any]]:
+    """Places in (rows, findings)."""
+    for k in range(scores.shape[1]):
+        rows = np.flatnonzero(known[:, k])
+        for group in np.array_split(rows[np.argsort(scores[rows, k], kind="stable")], GROUPS):
+            yield group, np.full(len(group), k)
+
+
+def _interval_rows(figures: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield "| rests on | median width | mean width | groups of like score | covered |"
+    yield "|---|---|---|---|---|"
+    for parts, f in figures.items():
+        cells = f"{f['median_width']:.3f} | {f['mean_width']:.3f} | {f['groups']:.0f} | {f['covered']:.3f}"
+        yield f"| {parts} | {cells} |"
