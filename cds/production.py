@@ -56,6 +56,8 @@ def _settings_faults(settings: Settings) -> Iterator[str]:
         yield "CDS_REGISTRATIONS_FILE is not set"
     if not settings.public_url.startswith("https://"):
         yield "CDS_PUBLIC_URL must be an https URL"
+    if not all(url.startswith("https://") or _is_loopback(url) for url in settings.engine_addresses):
+        yield "CDS_ENGINE_URLS leads to another machine without TLS"
     if settings.sandbox_pacs_url:
         yield "CDS_SANDBOX_PACS_URL is set"
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from cds.errors import ConfigurationError
 
@@ -60,6 +60,18 @@ class Settings:
     """``auto``, ``cpu`` or ``cuda``."""
     torch_threads: int = 0
     """Threads of one forward pass; 0: one per core."""
+
+    # Models on other machines (see :mod:`cds.engine.remote`)
+    engine_urls: str = ""
+    """Servers of the Open Inference Protocol v2, by comma; empty: the models run on this machine."""
+    engine_fallback: Literal["none", "local"] = "none"
+    """Whether this machine scores where no server does."""
+    engine_token: str = ""
+    """A bearer token, where the servers ask for one."""
+    engine_ca: Path | None = None
+    """PEM: who signed their certificates, where no public authority did."""
+
+    # What a hook may take, and what is read for it
     hook_budget_ms: int = 450
     """The time within which a hook is answered with what there is."""
     hook_rate_per_minute: int = 6000
@@ -128,15 +140,19 @@ class Settings:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
+    def engine_addresses(self) -> tuple[str, ...]:
+        return tuple(url.strip().rstrip("/") for url in self.engine_urls.split(",") if url.strip())
+
+    @property
     def production(self) -> bool:
         return self.env == "production"
 
 
 def _parse(variable: str, raw: str, hint: Any) -> Any:
     parse: Callable[[str], Any] = {int: int, str: str}.get(hint, Path)
-    if hint == Literal["development", "production"]:
-        if raw not in ("development", "production"):
-            raise ConfigurationError(f"{variable} must be development or production, not {raw!r}")
+    if get_origin(hint) is Literal:
+        if raw not in get_args(hint):
+            raise ConfigurationError(f"{variable} must be {' or '.join(get_args(hint))}, not {raw!r}")
         return raw
     try:
         return parse(raw)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -112,7 +112,14 @@ def hospital(
     database: Database,
     valkey_url: str,
 ) -> Iterator[Hospital]:
-    home = tmp_path_factory.mktemp("hospital")
+    state = {"database_url": postgres.app_url, "redis_url": valkey_url}
+    with opened(tmp_path_factory.mktemp("hospital"), database, state) as hospital:
+        yield hospital
+
+
+@contextmanager
+def opened(home: Path, database: Database, changes: Mapping[str, Any]) -> Iterator[Hospital]:
+    """``changes``: settings, those of where state lives among them."""
     with listening() as ehr, listening() as service, ExitStack() as running:
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
         sandbox: Sandbox = ehr.app.extensions["sandbox"]
@@ -121,13 +128,12 @@ def hospital(
         settings = Settings(
             data_dir=home,
             public_url=service.base_url,
-            database_url=postgres.app_url,
-            redis_url=valkey_url,
             registrations_file=registrations,
             # Two test processes share two cores; a slow moment must not look like a missing part.
             hook_budget_ms=20_000,
             models_dir=MODELS,
             master_key=MASTER_KEY,
+            **changes,
         )
         service.app = create_app(settings)
         running.enter_context(engine_of(settings))

@@ -47,6 +47,7 @@ def test_every_route(hospital: Hospital) -> None:
         "docs/ehr-setup.md",
         "docs/fhir.md",
         "docs/operations.md",
+        "docs/remote-engine.md",
         "docs/security.md",
         "docs/smart-launch.md",
     ],

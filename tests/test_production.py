@@ -58,6 +58,7 @@ def test_a_safe_configuration_starts(keys: Keys) -> None:
         ({"registrations_file": None}, "CDS_REGISTRATIONS_FILE"),
         ({"public_url": "http://cds.example"}, "CDS_PUBLIC_URL"),
         ({"sandbox_pacs_url": "http://127.0.0.1"}, "CDS_SANDBOX_PACS_URL"),
+        ({"engine_urls": "https://one,http://two"}, "CDS_ENGINE_URLS leads"),
     ],
 )
 def test_unsafe_settings(changes: dict[str, Any], named: str, keys: Keys) -> None:
@@ -88,6 +89,7 @@ def test_unsafe_registrations(changes: dict[str, Any], named: str, keys: Keys) -
         {"database_url": "postgresql://app@127.0.0.1/x"},
         {"redis_url": "unix://:secret@/run/valkey.sock"},
         {"redis_url": "redis://127.0.0.1:6379/0"},
+        {"engine_urls": "http://127.0.0.1:8490,https://engine.example"},
     ],
 )
 def test_what_stays_on_this_machine_needs_no_tls(changes: dict[str, Any], keys: Keys) -> None:

@@ -36,6 +36,11 @@ def note_network(bundle: Bundle) -> nn.Module:
     return _transformer(AutoModelForSequenceClassification, bundle)
 
 
+def network_of(bundle: Bundle) -> nn.Module:
+    """That of an image or a note bundle, as its kind says."""
+    return {"image": image_network, "note": note_network}[bundle.version.kind](bundle)
+
+
 def log_odds(outputs: Tensor, activation: str) -> Tensor:
     """(batch, outputs) of a network to the logit of each output's probability."""
     if activation == "softmax":

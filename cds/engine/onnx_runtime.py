@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from cds.deadline import NEVER, Deadline
+from cds.engine.bundles import Bundle
 from cds.engine.network import Inputs, Logits
 
 QUIET = 4
@@ -33,6 +35,11 @@ class OnnxRuntimeNetwork:
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         logits: Logits = np.asarray(self._session.run(None, dict(inputs))[0], np.float32)
         return logits
+
+
+def kept_file(bundle: Bundle, directory: Path) -> Path:
+    """Where the ONNX of these very weights, made by these very libraries, is kept."""
+    return directory / f"{bundle.version.digest[:32]}-{torch.__version__}-{onnxruntime.__version__}.onnx"
 
 
 def exported(module: nn.Module, example: Inputs) -> bytes:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 from functools import partial
+from pathlib import Path
 
+from cds.engine.bundles import Bundle
+from cds.engine.device import torch_device
 from cds.engine.process.core import compute
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
@@ -23,8 +26,8 @@ def run(settings: Settings) -> None:
     import torch  # noqa: PLC0415 (seconds)
 
     torch.set_num_threads(1)
-    # Seconds too, which a restart of the models' process then does not take.
-    from cds.engine.running import begun, ct_begun, prepare  # noqa: PLC0415
+    # A second too, which a restart of the models' process then does not take.
+    from cds.engine.running import begun, ct_begun  # noqa: PLC0415
 
     path, kept = socket_of(settings), settings.home() / "engine"
     made(path)
@@ -32,8 +35,10 @@ def run(settings: Settings) -> None:
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
-    for bundle in (models.image, models.note, *models.ct):
-        _beside(partial(prepare, bundle, kept, settings))
+    if torch_device(settings.device).type == "cpu":
+        run_here = () if settings.engine_addresses else (models.image, models.note)
+        for bundle in (*run_here, *models.ct):
+            _prepare(bundle, kept)
     reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
 
     def hold_models() -> None:
@@ -45,8 +50,17 @@ def run(settings: Settings) -> None:
     supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})
 
 
-def _beside(work: partial[None]) -> None:
-    """In a process that ends after it. What fails there is found out again by whoever loads the models."""
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join()
+def _prepare(bundle: Bundle, kept: Path) -> None:
+    """In a process that ends after it: what it imports and tries nobody else needs."""
+    from cds.engine.onnx_runtime import kept_file  # noqa: PLC0415 (loaded by now)
+
+    if not kept_file(bundle, kept).exists():
+        process = multiprocessing.get_context("fork").Process(target=_prepare_here, args=(bundle, kept))
+        process.start()
+        process.join()
+
+
+def _prepare_here(bundle: Bundle, kept: Path) -> None:
+    from cds.engine.prepare import prepare  # noqa: PLC0415 (seconds)
+
+    prepare(bundle, kept)

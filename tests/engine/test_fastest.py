@@ -13,8 +13,9 @@ from cds.deadline import NEVER, Deadline
 from cds.engine.active import in_use
 from cds.engine.fastest import fastest
 from cds.engine.network import Inputs, Logits, TorchNetwork
-from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
-from cds.engine.running import _examples, _module, onnx_file, prepare
+from cds.engine.networks import network_of
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported, kept_file
+from cds.engine.prepare import examples_for, prepare
 from cds.settings import Settings
 
 EXAMPLES = [{"x": np.ones((1, 1), np.float32)}]
@@ -41,7 +42,7 @@ def test_one_that_says_something_else_is_not_however_fast_it_is() -> None:
 @pytest.mark.parametrize("kind", ["image", "note"])
 def test_the_models_that_ship_say_the_same_in_onnx(kind: str) -> None:
     bundle = in_use(Settings(), kind)  # type: ignore[arg-type]
-    module, examples = _module(bundle), _examples(bundle)
+    module, examples = network_of(bundle), examples_for(bundle)
     here, there = TorchNetwork(module, _cpu()), OnnxRuntimeNetwork(exported(module, examples[0]), 1)
     assert not module.training
     assert max(float(np.abs(here(example) - there(example)).max()) for example in examples) < 0.001
@@ -49,10 +50,10 @@ def test_the_models_that_ship_say_the_same_in_onnx(kind: str) -> None:
 
 def test_what_was_found_is_kept(tmp_path: Path) -> None:
     bundle = in_use(Settings(), "image")
-    prepare(bundle, tmp_path, Settings())
-    kept = onnx_file(bundle, tmp_path)
+    prepare(bundle, tmp_path)
+    kept = kept_file(bundle, tmp_path)
     first = kept.stat()
-    prepare(bundle, tmp_path, Settings())
+    prepare(bundle, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     assert kept.stat().st_mtime_ns == first.st_mtime_ns
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
 
 import pytest
 
@@ -53,14 +52,18 @@ def test_what_would_be_too_late_is_refused_at_once() -> None:
         with queue.taken() as [job]:
             time.sleep(0.01)
             job.result.set_result("done")
-    waiting: list[Future[str]] = []
-    with pytest.raises(Busy):  # noqa: PT012 (one of these)
-        for _ in range(50):
-            waiting.append(queue.put("of 10 ms each, all by the same time", Deadline.after(150)))
-    assert 5 < len(waiting) < 50
+    by = Deadline.after(5_000)
+
+    def fill() -> None:
+        for _ in range(MOST_WAITING):
+            queue.put("of 10 ms each, all by the same time", by)
+
+    with pytest.raises(Busy):
+        fill()
+    assert 50 < len(queue) < MOST_WAITING
     # What may wait longer is not kept out, and what is more urgent goes before all of them.
     queue.put("patient", LONG)
-    queue.put("urgent", Deadline.after(100))
+    queue.put("urgent", Deadline.after(2_000))
 
 
 def test_there_is_an_end_to_what_may_wait() -> None:

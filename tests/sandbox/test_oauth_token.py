@@ -46,6 +46,14 @@ class TestAuthorizationCode:
         assert body["fhirContext"] == [{"reference": "ImagingStudy/s1"}]
         assert body["need_patient_banner"] is True
 
+    def test_without_a_patient_no_banner_is_needed_and_that_is_said(
+        self, smart_app: SmartApp, launch: Start
+    ) -> None:
+        handle = launch(patient="", encounter="")
+        body = smart_app.redeem(answered(smart_app.authorize(launch=handle))["code"]).get_json()
+        assert "patient" not in body
+        assert body["need_patient_banner"] is False
+
     def test_the_token_opens_the_patient_in_context_and_no_other(
         self, smart_app: SmartApp, code: str, app: Flask
     ) -> None:

@@ -47,7 +47,7 @@ SMOKE = Size(films=60, notes=120)
 def main() -> None:
     arguments = _arguments()
     size = SMOKE if arguments.smoke else Size()
-    engine = LocalEngine(Bundle.load(arguments.image), Bundle.load(arguments.note), device="cpu", threads=1)
+    engine = LocalEngine.load(Bundle.load(arguments.image), Bundle.load(arguments.note), device="cpu", threads=1)
     films = split(read_nih(arguments.data / "nih"))
     filler = real.unrelated([note.text for note in real.labelled_notes(arguments.data / "notes")])
     fitting, unseen = (_written(seed, size.notes, filler) for seed in (11, 12))

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
+from cds.errors import SightlineError
+
 Role = Callable[[], None]
 
 TOO_SOON_S = 1.0
@@ -68,4 +70,8 @@ def _run(role: Role) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(NICER)
-    role()
+    try:
+        role()
+    except SightlineError as failure:
+        log.error("%s", failure)
+        sys.exit(2)

@@ -1,0 +1,87 @@
+"""The whole prescreen with its models on Ray Serve and on MLServer; a node dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from bench.peers.open_inference import Started
+from cds.findings import Prescreen
+from cds.reporting.record import Record
+from cds.store.database import Database
+from cds.store.embedded import EmbeddedPostgres
+from tests.hospital import TENANT, Hospital, opened
+from tests.peers.relay import Relay
+from tests.serving import listening
+
+ORDERS = 12
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A hospital whose models run elsewhere, and what went there."""
+
+    hospital: Hospital
+    relay: Relay
+
+    def signed(self, like: str) -> Prescreen:
+        patient = self.hospital.newcomer(like)
+        exchange = self.hospital.sign(patient)
+        assert exchange.problem == ""
+        reference = f"Patient/{patient.id}"
+        latest = Record(self.hospital.database).latest(TENANT, self.hospital.sandbox.fhir_base, reference)
+        assert latest is not None
+        return latest
+
+
+@pytest.fixture
+def elsewhere(
+    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, database: Database, valkey_url: str
+) -> Iterator[Callable[[Started], Elsewhere]]:
+    @contextmanager
+    def at(started: Started) -> Iterator[Elsewhere]:
+        relay = Relay(started.url)
+        with httpx.Client(trust_env=False, timeout=60) as http, listening() as address:
+            address.app = relay.app(http)
+            state = {"database_url": postgres.app_url, "redis_url": valkey_url}
+            changes = {**state, "engine_urls": address.base_url, "upstream_timeout_ms": 30_000}
+            with opened(tmp_path_factory.mktemp("hospital"), database, changes) as hospital:
+                yield Elsewhere(hospital, relay)
+
+    with ExitStack() as running:
+        yield lambda started: running.enter_context(at(started))
+
+
+@pytest.mark.parametrize("peer", ["ml", "ray"])
+def test_a_pneumothorax_is_found_by_models_elsewhere_which_learn_of_nobody(
+    peer: str, elsewhere: Callable[[Started], Elsewhere], request: pytest.FixtureRequest
+) -> None:
+    there = elsewhere(request.getfixturevalue(peer))
+    prescreen = there.signed("pneumothorax")
+    assert prescreen.missing == ()
+    assert {f.key for f in prescreen.findings if f.probability >= 0.85} == {"pneumothorax"}
+    infers = there.relay.infers()
+    assert any(b"pixel_values" in sent for sent in infers)
+    assert any(b"input_ids" in sent for sent in infers)
+    for patient in there.hospital.patients.values():
+        for word in (patient.id, *patient.name.split()):
+            assert not any(word.encode() in sent for sent in infers)
+
+
+def test_no_order_loses_a_part_when_a_node_dies(ray: Started, elsewhere: Callable[[Started], Elsewhere]) -> None:
+    there = elsewhere(ray)
+    with ThreadPoolExecutor(4) as clinicians:
+        signed = [clinicians.submit(there.signed, "pneumothorax") for _ in range(ORDERS)]
+        signed[1].result()
+        os.kill(ray.nodes[0], signal.SIGKILL)
+        assert [each.result().missing for each in signed] == [()] * ORDERS
+    assert there.relay.infers()
