@@ -94,8 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
     )
-    bundles = (running.image, running.note, running.identifiers, running.quality, fused)
-    loaded = [(bundle.version, bundle.directory) for bundle in bundles]
+    loaded = [(bundle.version, bundle.directory) for bundle in (*running.bundles, fused)]
     models.publish(database, party(settings.base_url), (each.tenant for each in registrations), loaded)
 
     us = party(settings.base_url)

@@ -43,8 +43,11 @@ class Explaining:
         there is too much else to do, and what :func:`retrieve` raises.
         """
         study = prescreen.study
-        if study is None or not any(f.key == finding and f.image is not None for f in prescreen.findings):
+        scored = next((f for f in prescreen.findings if f.key == finding and f.image is not None), None)
+        if study is None or scored is None:
             raise Unknown("the image was not scored for such a finding")
+        if scored.key_slice:
+            raise NoSaliency("not available: of a CT the key slice is shown")
         if self._engine.models.image.version not in prescreen.models:
             raise NoSaliency("not available: the model that scored this image is not in use any more")
         model = self._engine.models.image.version.digest

@@ -28,6 +28,8 @@ class FindingType:
     display: str
     snomed: str
     time_critical: bool = False
+    region: str = "chest"
+    """The part of the body that it is in (:mod:`cds.ehr.imaging_procedure`); empty: any."""
 
 
 FINDINGS: Mapping[str, FindingType] = {
@@ -50,6 +52,20 @@ FINDINGS: Mapping[str, FindingType] = {
     )
 }
 """The findings on a chest radiograph, by key; the keys are those of the model bundles."""
+
+CT_FINDINGS: Mapping[str, FindingType] = {
+    f.key: f
+    for f in (
+        FindingType("hemorrhage", "Intracranial hemorrhage", "1386000", time_critical=True, region="head"),
+        FindingType("embolism", "Pulmonary embolism", "59282003", time_critical=True),
+        FindingType("skull_fracture", "Fracture of skull", "71642004", region="head"),
+        FindingType("fracture", "Fracture of bone", "125605004", region=""),
+    )
+}
+"""What a CT bundle may look for. None is shipped, so nobody is shown these unless a bundle was brought."""
+
+KNOWN_FINDINGS: Mapping[str, FindingType] = {**FINDINGS, **CT_FINDINGS}
+"""Everything that a bundle may look for, by key."""
 
 Part = Literal["image", "note"]
 
@@ -125,12 +141,24 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySlice:
+    """The slice of a CT series that speaks most for a finding."""
+
+    instance_uid: str
+    number: int
+    """From 1, in the order of the series."""
+    of: int
+    """How many slices were scored."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudySeen:
     """The image that was scored, and where it came from."""
 
     study_uid: str
     series_uid: str
     instance_uid: str
+    """Of a CT the key slice of what it was scored highest for."""
     modality: str
     view: str
     """``PA``, ``AP``, ``LL`` … as in View Position (0018,5101); empty when not stated."""
@@ -162,10 +190,14 @@ class NoteSeen:
 
 @dataclass(frozen=True, slots=True)
 class ImageReading:
-    """One image, scored."""
+    """One image or one series of slices, scored."""
 
     study: StudySeen
     score: PartScore
+    key_slices: Mapping[str, KeySlice] = field(default_factory=dict)
+    """Of a series, by finding key."""
+    lacking: tuple[str, ...] = ()
+    """What of the patient was not imaged, each in a sentence without its full stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +226,8 @@ class Missing:
     """Whether something went wrong, or there simply is nothing."""
     late: bool = False
     """Whether it is under way, and will be there later."""
+    region: str = "chest"
+    """Of an image: the part of the body that was to be seen."""
 
 
 class Level(StrEnum):
@@ -216,10 +250,12 @@ class Finding:
     interval: tuple[float, float] | None = None
     """Within which the probability lies, as :mod:`cds.fusion.confidence` has it; ``None`` where nothing is
     known."""
+    key_slice: KeySlice | None = None
+    """Where in a series the image speaks most for it."""
 
     @property
     def type(self) -> FindingType:
-        return FINDINGS[self.key]
+        return KNOWN_FINDINGS[self.key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from cds.ct import CtReader, CtReaders, nowhere
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
@@ -37,6 +38,7 @@ from cds.findings import (
     Prescreen,
     StudySeen,
 )
+from cds.fusion.alone import with_alone
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
@@ -66,6 +68,8 @@ class Subject:
     patient_id: str
     pacs: Callable[[str], DICOMweb]
     """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
+    ct_of: frozenset[str] = frozenset()
+    """The parts of the body that a CT is ordered of: a CT on record is looked at, where a bundle reads such."""
 
     @property
     def patient(self) -> str:
@@ -93,6 +97,7 @@ class Prescreening:
         notes: Executor,
     ) -> None:
         self._engine = engine
+        self._ct = CtReaders(engine)
         self._fusion = fusion
         self._record = record
         self._once = once
@@ -110,6 +115,8 @@ class Prescreening:
         notes_due = self._notes.submit(watch.timed("notes", self._read_notes), subject, chart, deadline, watch)
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
+        if isinstance(image, Missing) and (asked := self._ct.asked_for(subject.ct_of)):
+            image = replace(image, region=asked[0].region)
         made = self._made(subject, image, notes)
         # The step of a late part may have ended by now; the answer is made without it.
         late = {"notes" if missing.part == "note" else "image" for missing in made.missing if missing.late}
@@ -120,17 +127,22 @@ class Prescreening:
 
     def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
         _still_awaited(deadline)
-        models = (self._engine.models.image.version, self._engine.models.quality.version)
+        ct = self._ct_for(subject, chart)
+        of_films = (self._engine.models.image.version, self._engine.models.quality.version)
+        models = (ct.bundle.version,) if ct else of_films
         self._check_standing(subject, *models)
         # All studies, not the chosen one: what was passed over is part of the reading.
         key = _digest(subject.fhir_server, chart.studies(), [model.digest for model in models])
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
-        selection = imaging_studies.select(chart.studies(), chart.endpoints())
+        selection = ct.select(chart) if ct else imaging_studies.select(chart.studies(), chart.endpoints())
 
         def answer() -> ImageReading:
-            reading = self._score_image(subject, selection, deadline, watch)
+            if ct:
+                reading = self._score_ct(ct, subject, selection, watch)
+            else:
+                reading = self._score_image(subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
@@ -167,6 +179,16 @@ class Prescreening:
             quality=film.quality,
         )
         return ImageReading(seen, score)
+
+    def _ct_for(self, subject: Subject, chart: Chart) -> CtReader | None:
+        """Who looks at a CT for this subject; nobody, where none on record is of what is ordered and read."""
+        asked = self._ct.asked_for(subject.ct_of)
+        return next((ct for ct in asked if ct.finds_one_in(chart.studies())), None)
+
+    def _score_ct(self, ct: CtReader, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
+        if not selection.candidates:
+            raise nowhere(selection)
+        return ct.read(subject.pacs(selection.candidates[0].root), selection, watch)
 
     # The notes: read, de-identify, score. No model sees a name.
 
@@ -223,6 +245,8 @@ class Prescreening:
         note_score = notes.score if isinstance(notes, NoteReading) else None
         doubts = image.study.quality if isinstance(image, ImageReading) else ()
         findings: tuple[Finding, ...] = self._fusion.fuse(image_score, note_score, doubts)
+        if isinstance(image, ImageReading):
+            findings = self._with_the_images_own(findings, image)
         models = tuple(_models(image, notes, self._fusion.version))
         key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
@@ -238,6 +262,15 @@ class Prescreening:
             evidence=notes.evidence if isinstance(notes, NoteReading) else (),
             missing=tuple(_missing(image, notes)),
             issued=datetime.now(UTC),
+        )
+
+    def _with_the_images_own(self, findings: tuple[Finding, ...], image: ImageReading) -> tuple[Finding, ...]:
+        """What only the image was scored for beside them, and of a CT the key slices."""
+        bundles = (self._engine.models.image, *self._engine.models.ct)
+        thresholds = next(bundle.thresholds for bundle in bundles if bundle.version == image.score.model)
+        return tuple(
+            replace(finding, key_slice=image.key_slices.get(finding.key))
+            for finding in with_alone(findings, image.score, thresholds, image.study.quality)
         )
 
 
@@ -278,6 +311,8 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
         missing.append(Missing("note", f"{notes.unread} of the notes could not be read."))
     if isinstance(notes, NoteReading):
         missing += [Missing("note", f"{lacking}.") for lacking in notes.lacking]
+    if isinstance(image, ImageReading):
+        missing += [Missing("image", f"{lacking}.", fault=False) for lacking in image.lacking]
     return missing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cds.api.assess_request import AssessRequest
-from cds.findings import FINDINGS, Assertion, Level
+from cds.findings import KNOWN_FINDINGS, Assertion, Level
 
 Json = dict[str, Any]
 
@@ -83,7 +83,7 @@ _CLIENT: Json = {
 _CODING: Json = _object(["system", "code", "display"], system=_TEXT, code=_TEXT, display=_TEXT)
 _PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1}
 _OFFSET: Json = {"type": "integer", "minimum": 0, "description": "In the note as it was sent"}
-_KEY: Json = {"enum": list(FINDINGS)}
+_KEY: Json = {"enum": list(KNOWN_FINDINGS)}
 _ASSESSMENT: Json = _object(
     ["findings", "evidence", "recommendedTests", "models", "disclaimer"],
     findings=_list(

@@ -6,7 +6,7 @@ Pure functions on ImagingStudy and Endpoint resources.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class SeriesCandidate:
-    """A series of radiographs."""
+    """A series that can be scored."""
 
     series_uid: str
     modality: str
@@ -71,14 +71,31 @@ class Selection:
     passed_over: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a study must be to be scored."""
+
+    kind: str
+    """Of image, in words: ``radiograph``."""
+    region: str
+    modalities: tuple[str, ...]
+    """The best first."""
+    is_shown_by: Callable[[Resource], bool]
+    """Whether an ImagingStudy may show the region."""
+
+
 class _PassedOver(Exception):
     """Why a study cannot be scored, in a few words."""
 
 
 def select(
-    studies: Iterable[Resource], endpoints: Iterable[Resource], *, default_root: str | None = None
+    studies: Iterable[Resource],
+    endpoints: Iterable[Resource],
+    wanted: Wanted | None = None,
+    *,
+    default_root: str | None = None,
 ) -> Selection:
-    """The chest radiographs among ``studies``.
+    """Those among ``studies`` that are ``wanted``: the chest radiographs, unless something else is.
 
     ``default_root`` serves those whose ImagingStudy names no endpoint: many an EHR leaves that to configuration.
     """
@@ -86,7 +103,7 @@ def select(
     candidates, passed_over = [], []
     for study in sorted(studies, key=_started_or_long_ago, reverse=True):
         try:
-            candidates.append(_candidate(study, roots, default_root))
+            candidates.append(_candidate(study, wanted or CHEST_RADIOGRAPH, roots, default_root))
         except _PassedOver as reason:
             passed_over.append(f"{_title(study)}: {reason}")
     return Selection(tuple(candidates), tuple(passed_over))
@@ -135,37 +152,41 @@ def _started_or_long_ago(study: Resource) -> datetime:
     return started(study) or _LONG_AGO
 
 
-def _candidate(study: Resource, roots: Mapping[str, str], default_root: str | None) -> StudyCandidate:
+def _candidate(
+    study: Resource, wanted: Wanted, roots: Mapping[str, str], default_root: str | None
+) -> StudyCandidate:
     if string(study, "status") in UNUSABLE:
         raise _PassedOver(string(study, "status"))
     if not (uid := study_uid(study)):
         raise _PassedOver("no Study Instance UID")
-    if not (modality := _modality(study)):
-        raise _PassedOver("not a radiograph")
-    if not _of_the_chest(study):
-        raise _PassedOver("not of the chest")
+    if not (modality := _modality(study, wanted)):
+        raise _PassedOver(f"not a {wanted.kind}")
+    if not wanted.is_shown_by(study):
+        raise _PassedOver(f"not of the {wanted.region}")
     roots = {**roots, **_contained_roots(study)}
     root = _root(study, roots) or default_root
-    series = _series(study, roots, root)
+    series = _series(study, wanted, roots, root)
     if not (root := root or next((s.root for s in series), None)):
         raise _PassedOver("no DICOMweb address")
     return StudyCandidate(local_reference(study), uid, modality, started(study), _description(study), root, series)
 
 
-def _series(study: Resource, roots: Mapping[str, str], study_root: str | None) -> tuple[SeriesCandidate, ...]:
+def _series(
+    study: Resource, wanted: Wanted, roots: Mapping[str, str], study_root: str | None
+) -> tuple[SeriesCandidate, ...]:
     found = []
     for series in elements(study, "series"):
         uid, modality = string(series, "uid").removeprefix("urn:oid:"), _code(series, "modality")
         root = _root(series, roots) or study_root
-        if is_uid(uid) and modality in MODALITIES and root:
+        if is_uid(uid) and modality in wanted.modalities and root:
             found.append(SeriesCandidate(uid, modality, root))
-    return tuple(sorted(found, key=lambda series: MODALITIES.index(series.modality)))
+    return tuple(sorted(found, key=lambda series: wanted.modalities.index(series.modality)))
 
 
-def _modality(study: Resource) -> str:
+def _modality(study: Resource, wanted: Wanted) -> str:
     present = {string(coding, "code") for coding in elements(study, "modality")}
     present |= {_code(series, "modality") for series in elements(study, "series")}
-    return next((modality for modality in MODALITIES if modality in present), "")
+    return next((modality for modality in wanted.modalities if modality in present), "")
 
 
 def _code(series: Resource, name: str) -> str:
@@ -179,6 +200,9 @@ def _of_the_chest(study: Resource) -> bool:
     said = {string(site, "code") for site in sites} | {code for p in procedures for code in codes(p)}
     text = " ".join([*map(words, sites), *map(words, procedures), _description(study)]).strip()
     return bool(said & CHEST or _CHEST_WORDS.search(text)) or not any(map(_names_site, sites))
+
+
+CHEST_RADIOGRAPH = Wanted("radiograph", "chest", MODALITIES, _of_the_chest)
 
 
 def _names_site(site: Resource) -> bool:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from cds.errors import ModelError
-from cds.findings import FINDINGS, ModelVersion, PartScore
+from cds.findings import KNOWN_FINDINGS, ModelVersion, PartScore
 
 INPUT_WORDS = {"fit": ("fill", "crop", "pad"), "contrast": ("stretch", "keep")}
 """What an image bundle may ask of the frame (:func:`cds.imaging.framing.framed`), the default first."""
+
+CT_REGIONS = ("head", "neck", "chest", "spine", "abdomen", "pelvis")
+"""Of which part of the body a CT bundle may read slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Bundle:
 
     def _check(self) -> None:
         name = self.directory.name
-        if unknown := set(self.findings) - set(FINDINGS):
+        if unknown := set(self.findings) - set(KNOWN_FINDINGS):
             raise ModelError(f"model bundle {name} names findings that we do not know: {sorted(unknown)}")
         if not all(map(_keeps_the_order, self.calibration.values())):
             raise ModelError(f"model bundle {name} has a calibration that turns the order around")
@@ -107,6 +110,8 @@ class Bundle:
         for word, known in INPUT_WORDS.items():
             if self.input.get(word, known[0]) not in known:
                 raise ModelError(f"model bundle {name}: the input's {word} must be one of {', '.join(known)}")
+        if self.of_ct and (wrong := _wrong_with_slices(self.input)):
+            raise ModelError(f"model bundle {name}: the input's {wrong}")
         for file, digest in self.manifest["files"].items():
             path = self.directory / file
             if path.parent != self.directory or not path.is_file() or sha256(path) != digest:
@@ -116,6 +121,16 @@ class Bundle:
     def untrained(self) -> bool:
         """Whether its weights say nothing: a bundle of the right shape, for tests."""
         return bool(self.manifest.get("untrained", False))
+
+    @property
+    def of_ct(self) -> bool:
+        """Whether it reads the slices of a CT, and not a radiograph or a text."""
+        return self.version.kind == "image" and self.input.get("modality") == "CT"
+
+    @property
+    def role(self) -> str:
+        """What it is used for: its kind, and of a CT bundle the part of the body; there is one bundle for each."""
+        return f"image/CT/{self.input['body_part']}" if self.of_ct else self.version.kind
 
     def expect(self, kind: Literal["image", "note", "fusion", "identifiers", "quality"]) -> Self:
         """This bundle, or :class:`ModelError` where it is of another kind."""
@@ -133,6 +148,29 @@ class Bundle:
                 for key, logit in zip(self.findings, logits, strict=True)
             },
         )
+
+
+def _wrong_with_slices(spec: Mapping[str, Any]) -> str:
+    """What is wrong with a CT bundle's ``input``, in a few words; empty where nothing is."""
+    windows, top = spec.get("windows"), spec.get("top_slices", 1)
+    if spec.get("body_part") not in CT_REGIONS:
+        return f"body_part must be one of {', '.join(CT_REGIONS)}"
+    if not isinstance(windows, list) or not windows or not all(map(_is_window, windows)):
+        return "windows must be a list of center and width, in Hounsfield units"
+    if len(windows) not in (1, spec.get("channels")):
+        return "windows must be one, or one for each channel"
+    if spec.get("fit", "fill") != "fill" or spec.get("contrast", "keep") != "keep":
+        return "fit must be fill and its contrast keep, for slices of a CT"
+    if spec.get("contrast_agent") not in (None, True, False):
+        return "contrast_agent must be true or false, or left out"
+    return "" if isinstance(top, int) and top >= 1 else "top_slices must be 1 or more"
+
+
+def _is_window(window: Any) -> bool:
+    if not isinstance(window, Mapping) or set(window) != {"center", "width"}:
+        return False
+    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in window.values())
+    return numbers and window["width"] >= 1
 
 
 def _calibration(stated: Mapping[str, float]) -> Calibration | OperatingPoint:

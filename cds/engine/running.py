@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -19,6 +19,7 @@ from cds.engine.network import Network, TorchNetwork
 from cds.engine.note import NoteReader
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, kept_file
 from cds.engine.remote import remote_networks
+from cds.engine.slices import SliceReader
 from cds.errors import EngineError
 from cds.settings import Settings
 
@@ -42,6 +43,11 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
     with suppress(EngineError):  # servers elsewhere may not be there yet
         engine.warm_up()
     return engine
+
+
+def ct_begun(bundles: Iterable[Bundle], directory: Path, settings: Settings, threads: int) -> list[SliceReader]:
+    """What looks at CTs, in the same process, wherever the other models run."""
+    return [SliceReader(bundle, _batched(bundle, directory, settings, threads)) for bundle in bundles]
 
 
 class Later:

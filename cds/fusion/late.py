@@ -108,13 +108,15 @@ class LateFusion:
         """
         image_p = image.probabilities if image else {}
         note_p = note.probabilities if note else {}
-        confidence = self.confidence if self.confidence and self.confidence.holds_for(image, note) else None
+        # A CT that says nothing of what is fused leaves what the notes say as certain as it was.
+        spoken = [part for part in (image, note) if part and part.probabilities.keys() & self.weights.keys()]
+        confidence = self.confidence if self.confidence and self.confidence.holds_for(*spoken) else None
         findings = [
             self._finding(Parts(key, image_p.get(key), note_p.get(key), bool(doubts)), confidence)
             for key in self.weights
             if key in image_p or key in note_p
         ]
-        return tuple(sorted(findings, key=_rank, reverse=True))
+        return tuple(sorted(findings, key=rank, reverse=True))
 
     def _finding(self, parts: Parts, confidence: Confidence | None) -> Finding:
         probability = self.probability(parts.key, parts.image, parts.note)
@@ -151,6 +153,7 @@ class LateFusion:
         return Level.REVIEW if low <= probability < high or disagree else Level.LOW
 
 
-def _rank(finding: Finding) -> tuple[int, bool, float]:
+def rank(finding: Finding) -> tuple[int, bool, float]:
+    """Sorts the worst last."""
     order = (Level.LOW, Level.REVIEW, Level.HIGH)
     return order.index(finding.level), finding.type.time_critical, finding.probability

@@ -144,13 +144,14 @@ def _summary(findings: Sequence[Finding]) -> str:
     basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
     seen = basis.get((worst.image is not None, worst.note is not None), "")
     others = f"; {more} more" if more else ""
-    return f"AI prescreen: {subject}, {seen}{others}"
+    where = f", {where}" if (where := words.key_slice(worst)) else ""
+    return f"AI prescreen: {subject}, {seen}{where}{others}"
 
 
 def _detail(prescreen: Prescreen, findings: Sequence[Finding], now: datetime) -> str:
     rows = [
         f"| {f.type.display} | {words.LEVEL_IN_WORDS[f.level]} | {words.together(f)} "
-        f"| {words.part(f.image)} | {words.part(f.note)} |"
+        f"| {words.image_part(f)} | {words.part(f.note)} |"
         for f in findings
     ]
     models = ", ".join(words.model(model) for model in prescreen.models)

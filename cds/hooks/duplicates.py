@@ -3,7 +3,7 @@
 A draft is a possible duplicate where the same part of the body was imaged in the same way within the window, or
 where an earlier draft asks for the very same. A study may be repeated on purpose: where the order's reason, notes
 or name speak of a follow-up or of a tube or line to be checked, where it is the film in which something of high
-probability was found, and the chest for any such finding that cannot wait.
+probability was found, and its part of the body for any such finding that cannot wait.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import orjson
 
 from cds.ehr import imaging_studies
 from cds.ehr.datatypes import Resource, element, elements, local_reference, string, words
+from cds.ehr.imaging_procedure import Procedure, of_order, of_study
 from cds.findings import Level, Prescreen
 from cds.hooks.cards import Statement, Topic, coded_reasons, with_suggestions
-from cds.hooks.imaging_procedure import Procedure, of_order, of_study
 from cds.reporting.words import age, markdown
 
 TOPIC = Topic("duplicate-order", "Possible duplicate imaging order")
@@ -94,7 +94,7 @@ def possible_duplicates(
 def _calls_for_another(study: Study, prescreen: Prescreen) -> bool:
     high = [finding for finding in prescreen.findings if finding.level is Level.HIGH]
     seen = prescreen.study is not None and prescreen.study.reference == study.reference
-    return study.procedure.of_the_chest and ((seen and bool(high)) or any(f.type.time_critical for f in high))
+    return any((seen or f.type.time_critical) and study.procedure.may_show(f.type.region) for f in high)
 
 
 def _purpose(order: Resource) -> str:

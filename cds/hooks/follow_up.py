@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds.ehr.imaging_procedure import CT, ULTRASOUND, Procedure
 from cds.findings import SNOMED_CT, Finding, Level
 from cds.hooks.context import Context
-from cds.hooks.imaging_procedure import CT, ULTRASOUND, Procedure
 from cds.reporting.codes import LOINC, concept
 
 Coding = dict[str, str]

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds.audit.journal import Write
 from cds.audit.trail import Trail
@@ -83,19 +83,23 @@ class Look:
     afterwards: Afterwards
     results: tuple[Result, ...] = ()
 
-    def __call__(self, call: Call) -> Looked:
-        """Raises :class:`~cds.errors.RequestError` where the chart cannot be opened."""
+    def __call__(self, call: Call, ct_of: frozenset[str] = frozenset()) -> Looked:
+        """``ct_of``: the parts of the body that a CT is ordered of.
+
+        Raises :class:`~cds.errors.RequestError` where the chart cannot be opened.
+        """
         subject, chart = self.charts.open(call)
-        prescreen = self.prescreen(subject, chart, call.deadline)
+        prescreen = self.prescreen(replace(subject, ct_of=ct_of), chart, call.deadline)
         if prescreen.late:
-            self.afterwards(lambda: self._finish(call))
+            self.afterwards(lambda: self._finish(call, ct_of))
             return Looked(prescreen, chart, ())
         return Looked(prescreen, chart, [result(prescreen, call.trail) for result in self.results])
 
-    def _finish(self, call: Call) -> None:
+    def _finish(self, call: Call, ct_of: frozenset[str]) -> None:
         trail, deadline = call.trail.beside(), Deadline.after(LIMIT_MS)
         try:
             subject, chart = self.charts.reopen(call, deadline, trail)
+            subject = replace(subject, ct_of=ct_of)
             prescreen = self.prescreen(subject, chart, deadline)
             while prescreen.late and not deadline.passed:
                 # It joined what was given up at the call's own deadline, or there was too much to do.

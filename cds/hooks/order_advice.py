@@ -1,11 +1,12 @@
 """Advice on orders: what order-sign and order-select have in common.
 
-What an order gets goes by what it is for (:mod:`cds.hooks.imaging_procedure`):
+What an order gets goes by what it is for (:mod:`cds.ehr.imaging_procedure`):
 
-- imaging of the chest, or of who knows what: every finding above LOW, or why nothing could be looked at, or why
-  the film that nothing was found on is in doubt;
+- imaging: every finding above LOW in what it may show, or why nothing of that could be looked at, or why the film
+  that nothing was found on is in doubt; the findings of the shipped models are all in the chest;
+- a CT of what a CT bundle in use reads: a CT on record is looked at, in the place of a radiograph;
 - any other service request, be it a knee film, a blood test or a referral: only what is HIGH and time-critical;
-- a draft for imaging of the chest that can wait: beside a HIGH time-critical finding, the offer to make it STAT;
+- a draft for imaging that can wait: beside a HIGH time-critical finding in what it shows, the offer of STAT;
 - a draft for any imaging: a card where it seems a duplicate (:mod:`cds.hooks.duplicates`);
 - an order that is no draft any more: advice, and nothing that would change it;
 - what is revoked, mistaken or not to be done, and whatever is no ServiceRequest: nothing; no prescreen is made.
@@ -23,13 +24,13 @@ from itertools import islice
 from typing import Any
 
 from cds.ehr.datatypes import string
+from cds.ehr.imaging_procedure import Procedure, of_order
 from cds.findings import Finding, Prescreen
 from cds.hooks import cards
 from cds.hooks.call import Answer, Call
 from cds.hooks.cards import Statement, Suggestion
 from cds.hooks.duplicates import Study, possible_duplicates, studies
 from cds.hooks.follow_up import called_for
-from cds.hooks.imaging_procedure import Procedure, of_order
 from cds.hooks.look import Look
 from cds.hooks.telling import Telling
 from cds.reporting import words
@@ -60,7 +61,7 @@ class OrderAdvice:
         ours = _asked_for(orders)
         if not ours:
             return Answer([])
-        looked = self.look(call)
+        looked = self.look(call, _ordered_by_ct(ours))
         at_hand = OrdersAtHand(call, looked.prescreen, ours, studies(looked.chart.studies_at_hand()))
         given = self.telling(
             call,
@@ -90,19 +91,19 @@ class OrdersAtHand:
     def findings(self) -> list[Finding]:
         """Those worth saying, worst first."""
         said = words.worth_saying(self.prescreen)
-        chest = any(_may_be_chest_imaging(order) for order in self.orders)
-        return [finding for finding in said if chest or cards.indicator(finding) == "critical"]
+        return [f for f in said if self._may_show(f.type.region) or cards.indicator(f) == "critical"]
 
     def nothing_seen(self) -> Iterator[Statement]:
         """That nothing could be looked at, where somebody is at fault and someone would have liked to know."""
-        lacking = not self.prescreen.findings and any(missing.fault for missing in self.prescreen.missing)
-        if lacking and any(_may_be_chest_imaging(order) for order in self.orders):
+        seen = {finding.type.region for finding in self.prescreen.findings}
+        lacking = {missing.region for missing in self.prescreen.missing if missing.fault} - seen
+        if any(map(self._may_show, lacking)):
             yield cards.of_nothing_seen(self.prescreen)
 
     def film_in_doubt(self, link: Callable[[Prescreen], Mapping[str, str]]) -> Iterator[Statement]:
         """That the film is in doubt, where no finding is worth a card that would say so."""
         film = self.prescreen.study
-        if film and film.quality and not self.findings() and any(_may_be_chest_imaging(o) for o in self.orders):
+        if film and film.quality and not self.findings() and self._may_show("chest"):
             yield cards.of_film_in_doubt(self.prescreen, film, now=datetime.now(UTC), link=link(self.prescreen))
 
     def duplicates(self, window: timedelta) -> Iterator[Statement]:
@@ -119,7 +120,8 @@ class OrdersAtHand:
         for order in self.orders:
             procedure = of_order(order)
             can_wait = order.get("priority", "routine") == "routine"
-            if procedure and procedure.of_the_chest and _is_draft(order) and can_wait:
+            shown = procedure and procedure.regions and procedure.may_show(worst.type.region)
+            if shown and _is_draft(order) and can_wait:
                 yield _make_stat(order, worst)
 
     def _follow_up(self, worst: Finding) -> Iterator[Suggestion]:
@@ -134,6 +136,10 @@ class OrdersAtHand:
                     {"type": "create", "description": _sentence(follow_up.reason), "resource": order},
                 ],
             }
+
+    def _may_show(self, region: str) -> bool:
+        """Whether imaging that is ordered may show that part of the body."""
+        return any(procedure.may_show(region) for order in self.orders if (procedure := of_order(order)))
 
     def _all_orders(self) -> list[Order]:
         """The selected and the others."""
@@ -163,9 +169,10 @@ def _is_draft(order: Order) -> bool:
     return bool(order.get("status", "draft") == "draft")
 
 
-def _may_be_chest_imaging(order: Order) -> bool:
-    procedure = of_order(order)
-    return procedure is not None and procedure.may_show_the_chest
+def _ordered_by_ct(orders: Iterable[Order]) -> frozenset[str]:
+    """The parts of the body that a CT is ordered of."""
+    procedures = [procedure for order in orders if (procedure := of_order(order))]
+    return frozenset(region for procedure in procedures if procedure.by_ct for region in procedure.regions)
 
 
 def _sentence(text: str) -> str:

@@ -16,12 +16,19 @@ STRETCHES = 12
 EDGES = 8
 """A part with this many edges has three or four characters in it."""
 WINDOW, ROWS = 6, 4
-"""Of so many rows, every other one of the film, at least this many are full of edges."""
+"""Of so many rows that are looked at, at least this many are full of edges."""
+REDUCED_SIDE = 800
+"""A film at a reduced resolution whose shorter side has fewer pixels is not looked at: ribs would be letters."""
 
 
-def has_writing(pixels: NDArray[np.float32]) -> bool:
-    """``pixels``: (rows, columns) in 0..1. Faint or blurred writing is missed, and so are two or three letters."""
-    rows = pixels[::2]
+def has_writing(pixels: NDArray[np.float32], *, reduced: bool = False) -> bool:
+    """``pixels``: (rows, columns) in 0..1. Faint or blurred writing is missed, and so are two or three letters.
+
+    ``reduced``: the film had more pixels. Its letters have fewer rows then, so that every one is looked at.
+    """
+    if reduced and min(pixels.shape) < REDUCED_SIDE:
+        return False
+    rows = pixels if reduced else pixels[::2]
     length = rows.shape[1] // STRETCHES
     if length < EDGES or len(rows) < WINDOW:
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -93,7 +93,7 @@ class Described:
     """As stored; the pixels are already turned the MONOCHROME2 way."""
     burned_in: bool | None
     """Whether a name may be in the picture itself: as Burned In Annotation (0028,0301) says, and true whatever it
-    says where writing is seen; ``None``: not stated and not seen. A film at a reduced resolution is not looked at.
+    says where writing is seen; ``None``: not stated and not seen.
     """
     rows: int
     columns: int
@@ -116,18 +116,18 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     shorter side keeps that many pixels: a model's 224 pixels come of 512 fifteen times as fast as of 2,048.
     Raises :class:`ImagingError` with the reason for anything that is not a usable film.
     """
-    dataset = _parsed(data)
-    _check_size(dataset)
-    with _readable("the pixels cannot be decoded"):
+    dataset = parsed(data, [*DESCRIBING, *DECODING])
+    check_size(dataset)
+    with readable("the pixels cannot be decoded"):
         pixels = _grey(first_frame(dataset, at_least), dataset)
     return _film(dataset, pixels, WHOLE)
 
 
 def read_whole_range(data: bytes, *, at_least: int | None = None) -> Radiograph:
     """The same file for a viewer: all that was measured, and the window to begin with."""
-    dataset = _parsed(data)
-    _check_size(dataset)
-    with _readable("the pixels cannot be decoded"):
+    dataset = parsed(data, [*DESCRIBING, *DECODING])
+    check_size(dataset)
+    with readable("the pixels cannot be decoded"):
         decoded = first_frame(dataset, at_least)
         plain = decoded.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
         pixels, window = whole_range(decoded, dataset) if plain else (_grey(decoded, dataset), WHOLE)
@@ -137,12 +137,12 @@ def read_whole_range(data: bytes, *, at_least: int | None = None) -> Radiograph:
 def _film(dataset: FileDataset, pixels: Grey, window: Window) -> Radiograph:
     if is_blank(pixels, window):
         raise ImagingError("the image is blank")
-    with _readable("the image's description cannot be read"):
+    with readable("the image's description cannot be read"):
         return replace(_described(pixels, dataset), window=window)
 
 
 @contextmanager
-def _readable(otherwise: str) -> Iterator[None]:
+def readable(otherwise: str) -> Iterator[None]:
     """pydicom and its decoders raise nearly anything on a damaged file, and quote it: say only what failed."""
     try:
         yield
@@ -152,18 +152,20 @@ def _readable(otherwise: str) -> Iterator[None]:
         raise ImagingError(f"{otherwise} ({type(error).__name__})") from None
 
 
-def _parsed(data: bytes) -> FileDataset:
+def parsed(data: bytes, attributes: Sequence[str]) -> FileDataset:
+    """Those attributes of a DICOM Part 10 file that has pixels, and no others; raise :class:`ImagingError`."""
     if data[128:132] != b"DICM":
         raise ImagingError("this is not a DICOM file")
-    with _readable("the DICOM file cannot be read"):
-        dataset = dcmread(BytesIO(inflated(data)), specific_tags=[*DESCRIBING, *DECODING])
+    with readable("the DICOM file cannot be read"):
+        dataset = dcmread(BytesIO(inflated(data)), specific_tags=list(attributes))
         if not dataset.get("PixelData") or "TransferSyntaxUID" not in dataset.file_meta:
             raise ImagingError("the DICOM file has no pixels")
         return dataset
 
 
-def _check_size(dataset: Dataset) -> None:
-    with _readable("the image's header cannot be read"):
+def check_size(dataset: Dataset) -> None:
+    """Raise :class:`ImagingError` where the header promises what no film is."""
+    with readable("the image's header cannot be read"):
         rows, columns = int(dataset.Rows), int(dataset.Columns)
         frames = int(dataset.get("NumberOfFrames") or 1)
         photometric, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
@@ -196,12 +198,12 @@ def is_blank(pixels: Grey, window: Window = WHOLE) -> bool:
 def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
     return Radiograph(
         pixels=pixels,
-        study_uid=_uid(dataset, "StudyInstanceUID"),
-        series_uid=_uid(dataset, "SeriesInstanceUID"),
-        instance_uid=_uid(dataset, "SOPInstanceUID"),
-        modality=_code(dataset, "Modality"),
-        view=_code(dataset, "ViewPosition"),
-        body_part=_code(dataset, "BodyPartExamined"),
+        study_uid=uid_of(dataset, "StudyInstanceUID"),
+        series_uid=uid_of(dataset, "SeriesInstanceUID"),
+        instance_uid=uid_of(dataset, "SOPInstanceUID"),
+        modality=code_of(dataset, "Modality"),
+        view=code_of(dataset, "ViewPosition"),
+        body_part=code_of(dataset, "BodyPartExamined"),
         photometric=str(dataset.PhotometricInterpretation),
         burned_in=_burned_in(pixels, dataset),
         rows=int(dataset.Rows),
@@ -210,18 +212,18 @@ def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
 
 
 def _burned_in(pixels: Grey, dataset: Dataset) -> bool | None:
-    stated = {"YES": True, "NO": False}.get(_code(dataset, "BurnedInAnnotation"))
-    whole = pixels.shape == (dataset.Rows, dataset.Columns)
-    return stated or (whole and has_writing(pixels)) or stated
+    stated = {"YES": True, "NO": False}.get(code_of(dataset, "BurnedInAnnotation"))
+    reduced = pixels.shape != (dataset.Rows, dataset.Columns)
+    return has_writing(pixels, reduced=reduced) or stated
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
+def uid_of(dataset: Dataset, keyword: str) -> str:
     """The UID, or nothing where the attribute holds anything else."""
     value = str(dataset.get(keyword) or "")
     return value if re.fullmatch(r"[0-9.]{1,64}", value) else ""
 
 
-def _code(dataset: Dataset, keyword: str) -> str:
+def code_of(dataset: Dataset, keyword: str) -> str:
     """A code string (PS3.5 6.2, CS) in capitals, or nothing where the attribute holds anything else."""
     value = str(dataset.get(keyword) or "").strip().upper()
     return value if re.fullmatch(r"[A-Z0-9_ ]{1,16}", value) else ""

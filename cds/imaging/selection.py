@@ -49,17 +49,17 @@ class Candidate:
     @classmethod
     def from_dicom_json(cls, match: Mapping[str, Any]) -> Self:
         """From an instance match of QIDO-RS or from metadata (PS3.18 annex F)."""
-        date = _text(match, CONTENT_DATE) or _text(match, SERIES_DATE)
-        modality, intent = SOP_CLASSES.get(_text(match, SOP_CLASS), ("", ""))
+        date = text_in(match, CONTENT_DATE) or text_in(match, SERIES_DATE)
+        modality, intent = SOP_CLASSES.get(text_in(match, SOP_CLASS), ("", ""))
         return cls(
-            series_uid=_text(match, SERIES_UID),
-            instance_uid=_text(match, SOP_UID),
-            modality=_code(match, MODALITY) or modality,
-            body_part=_code(match, BODY_PART),
-            view=_code(match, VIEW),
-            intent=_code(match, INTENT) or intent,
-            taken=date + _text(match, CONTENT_TIME),
-            position=(_number(_text(match, SERIES_NUMBER)), _number(_text(match, INSTANCE_NUMBER))),
+            series_uid=text_in(match, SERIES_UID),
+            instance_uid=text_in(match, SOP_UID),
+            modality=code_in(match, MODALITY) or modality,
+            body_part=code_in(match, BODY_PART),
+            view=code_in(match, VIEW),
+            intent=code_in(match, INTENT) or intent,
+            taken=date + text_in(match, CONTENT_TIME),
+            position=(number_in(match, SERIES_NUMBER), number_in(match, INSTANCE_NUMBER)),
         )
 
     @property
@@ -96,7 +96,7 @@ def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
     Else a study would be another one for our having looked at it. Raises :class:`ImagingError` where none is a
     frontal chest radiograph, saying what there was.
     """
-    theirs = (match for match in instances if _text(match, SERIES_DESCRIPTION) != WARNING)
+    theirs = (match for match in instances if text_in(match, SERIES_DESCRIPTION) != WARNING)
     return _chosen([Candidate.from_dicom_json(match) for match in theirs])
 
 
@@ -119,7 +119,7 @@ def _chosen(candidates: list[Candidate]) -> Choice:
         instance_uid=best.instance_uid,
         modality=best.modality,
         view=best.view,
-        passed_over=tuple(_counted([_inferiority(other, best) for other in others] + refused)),
+        passed_over=tuple(counted([_inferiority(other, best) for other in others] + refused)),
     )
 
 
@@ -131,13 +131,14 @@ def _inferiority(other: Candidate, best: Candidate) -> str:
     return "older image" if other.taken < best.taken else "another image of the same kind"
 
 
-def _counted(reasons: Iterable[str]) -> Iterator[str]:
+def counted(reasons: Iterable[str]) -> Iterator[str]:
+    """Each of ``reasons`` once, with how often it was given."""
     for reason, count in Counter(reasons).items():
         yield reason if count == 1 else f"{count} x {reason}"
 
 
 def _listed(reasons: Iterable[str]) -> str:
-    return ", ".join(_counted(reasons))
+    return ", ".join(counted(reasons))
 
 
 def _candidates(study: Mapping[str, Any]) -> Iterator[Candidate]:
@@ -178,7 +179,7 @@ def _string(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _text(match: Mapping[str, Any], tag: str) -> str:
+def text_in(match: Mapping[str, Any], tag: str) -> str:
     """The first value of an attribute as text; nothing where the match has none, or one of the wrong shape."""
     attribute = match.get(tag)
     values = attribute.get("Value") if isinstance(attribute, Mapping) else None
@@ -186,8 +187,14 @@ def _text(match: Mapping[str, Any], tag: str) -> str:
     return str(first).strip() if isinstance(first, str | int | float) else ""
 
 
-def _code(match: Mapping[str, Any], tag: str) -> str:
-    return _text(match, tag).upper()
+def code_in(match: Mapping[str, Any], tag: str) -> str:
+    """The same in capitals."""
+    return text_in(match, tag).upper()
+
+
+def number_in(match: Mapping[str, Any], tag: str) -> int:
+    """The same as a whole number; 0 where it is none."""
+    return _number(text_in(match, tag))
 
 
 def _number(value: Any) -> int:

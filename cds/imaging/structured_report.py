@@ -7,6 +7,7 @@ and of which image.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -29,6 +30,7 @@ from cds.imaging.derived import MANUFACTURER, WARNING, Source, blank, derived_ui
 SERIES_NUMBER = 9_101
 """Of no acquisition: a scanner counts from 1."""
 CHEST_RADIOGRAPHY = CodedConcept("399208008", "SCT", "Plain chest X-ray")
+CT = CodedConcept("77477000", "SCT", "Computed tomography")
 PERCENT_DIGITS = 1
 
 # Its log quotes the values that it complains about, and a value may be a name.
@@ -44,12 +46,15 @@ def structured_report(prescreen: Prescreen, source: Source) -> bytes:
     scored = [finding for finding in prescreen.findings if finding.image is not None]
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_observer(model)),
-        procedure_reported=CHEST_RADIOGRAPHY,
+        procedure_reported=CT if any(finding.key_slice for finding in scored) else CHEST_RADIOGRAPHY,
         imaging_measurements=[_group(finding, prescreen, source, model) for finding in scored],
         title=codes.DCM.ImagingMeasurementReport,
     )
     report = EnhancedSR(
-        evidence=[blank(source, source.sop_class_uid, source.instance_uid, source.series_uid)],
+        evidence=[
+            blank(source, source.sop_class_uid, instance, source.series_uid)
+            for instance in _instances(scored, source)
+        ],
         content=content[0],
         series_instance_uid=derived_uid(prescreen, "SR/series"),
         series_number=SERIES_NUMBER,
@@ -83,8 +88,17 @@ def _group(
             parameters=[f"sha256:{model.digest}"],
         ),
         measurements=[Measurement(name=codes.DCM.CertaintyOfFinding, value=probability, unit=codes.UCUM.Percent)],
-        source_images=[SourceImageForMeasurementGroup(source.sop_class_uid, source.instance_uid)],
+        source_images=[SourceImageForMeasurementGroup(source.sop_class_uid, _instance(finding, source))],
     )
+
+
+def _instance(finding: Finding, source: Source) -> str:
+    """The image that speaks for it: the film, or of a CT its own key slice, which is of the same series."""
+    return finding.key_slice.instance_uid if finding.key_slice else source.instance_uid
+
+
+def _instances(findings: Sequence[Finding], source: Source) -> list[str]:
+    return list(dict.fromkeys(_instance(finding, source) for finding in findings))
 
 
 def _observer(model: ModelVersion) -> ObserverContext:

@@ -1,19 +1,23 @@
-"""The engine as the use cases know it: films and notes in, scores and evidence out, each by a deadline."""
+"""The engine as the use cases know it: images and notes in, scores and evidence out, each by a deadline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
 
 from cds.deadline import Deadline
 from cds.ehr.documents import Document
-from cds.engine.active import in_use
+from cds.engine.active import ct_in_use, in_use
 from cds.engine.bundles import Bundle
 from cds.engine.image import Picture
 from cds.engine.local import LocalEngine
+from cds.engine.network import Logits
+from cds.engine.slices import Pictures, SliceReader
 from cds.findings import Evidence, NoteSeen, PartScore
+from cds.imaging.ct import windows
+from cds.imaging.ct.slice import Hounsfield, Slice
 from cds.imaging.film import Film
 from cds.notes.context import PatientContext
 from cds.notes.deidentification.known import KnownIdentifiers
@@ -33,18 +37,23 @@ class Models:
     """What finds the names that no pattern knows."""
     quality: Bundle
     """What tells whether a film is one that the image model can be asked about."""
+    ct: tuple[Bundle, ...] = ()
+    """What reads the slices of CTs, one for each part of the body that somebody brought one for."""
 
     @classmethod
     def in_use(cls, settings: Settings) -> Self:
         """Raise :class:`~cds.errors.ModelError` where one cannot be used."""
         identifiers = Bundle.load(settings.models_dir / settings.deid_bundle).expect("identifiers")
         image, note, quality = (in_use(settings, kind) for kind in ("image", "note", "quality"))
-        return cls(image, note, identifiers, quality)
+        return cls(image, note, identifiers, quality, tuple(ct_in_use(settings)))
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        return (self.image, self.note, self.identifiers, self.quality, *self.ct)
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        bundles = (self.image, self.note, self.identifiers, self.quality)
-        return tuple(bundle.version.digest for bundle in bundles)
+        return tuple(bundle.version.digest for bundle in self.bundles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,21 @@ class Engine:
         saliency: Picture = self._ask("explain image", deadline, film.picture, finding)
         return saliency
 
+    def read_slice(self, data: bytes, bundle: Bundle, deadline: Deadline) -> Slice:
+        """A DICOM file as a slice of such CTs as ``bundle`` reads; raises :class:`~cds.errors.ImagingError`."""
+        read: Slice = self._ask("read slice", deadline, data, bundle.role)
+        return read
+
+    def picture_slice(self, hounsfield: Hounsfield, bundle: Bundle, deadline: Deadline) -> windows.Picture:
+        """A slice as ``bundle`` asks for it."""
+        picture: windows.Picture = self._ask("picture slice", deadline, hounsfield, bundle.role)
+        return picture
+
+    def score_slices(self, pictures: Pictures, bundle: Bundle, deadline: Deadline) -> Logits:
+        """Slices as ``bundle`` asks for them, each by itself."""
+        logits: Logits = self._ask("score slices", deadline, pictures, bundle.role)
+        return logits
+
     def read_notes(self, documents: Sequence[Document], known: KnownIdentifiers, deadline: Deadline) -> NotesRead:
         """Notes without identifiers; raises :class:`~cds.errors.NoteError` where none can be read."""
         read: NotesRead = self._ask("read notes", deadline, documents, known)
@@ -106,10 +130,16 @@ class Engine:
         return found
 
 
-def by_models(engine: LocalEngine) -> dict[str, Operation]:
+def by_models(engine: LocalEngine, ct: Iterable[SliceReader] = ()) -> dict[str, Operation]:
     """The operations of the models, which take the deadline as their last argument."""
+    slices = {reader.bundle.role: reader for reader in ct}
+
+    def score_slices(pictures: Pictures, role: str, deadline: Deadline) -> Logits:
+        return slices[role](pictures, deadline)
+
     return {
         "score image": engine.score_image,
+        "score slices": score_slices,
         "score note": engine.score_note,
         "explain image": engine.explain_image,
     }

@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
 
     torch.set_num_threads(1)
     # A second too, which a restart of the models' process then does not take.
-    from cds.engine.running import begun  # noqa: PLC0415
+    from cds.engine.running import begun, ct_begun  # noqa: PLC0415
 
     path, kept = socket_of(settings), settings.home() / "engine"
     made(path)
@@ -35,14 +35,16 @@ def run(settings: Settings) -> None:
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
-    if not settings.engine_addresses and torch_device(settings.device).type == "cpu":
-        for bundle in (models.image, models.note):
+    if torch_device(settings.device).type == "cpu":
+        run_here = () if settings.engine_addresses else (models.image, models.note)
+        for bundle in (*run_here, *models.ct):
             _prepare(bundle, kept)
     reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
 
     def hold_models() -> None:
         engine = begun(models.image, models.note, kept, settings, threads)
-        Server(by_models(engine), frozenset(reading), cores, models.digests).serve(path)
+        ct = ct_begun(models.ct, kept, settings, threads)
+        Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
 
     core = partial(compute, path, reading)
     supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})

@@ -1,4 +1,4 @@
-"""What a core does for a prescreen: decode films, take identifiers out of notes, find the evidence.
+"""What a core does for a prescreen: decode films and slices, take identifiers out of notes, find the evidence.
 
 Nothing here goes to the network or to the database: what it is given and what it returns crosses to other
 processes.
@@ -15,8 +15,11 @@ from cds.deadline import Deadline
 from cds.ehr.documents import Document
 from cds.engine.local import LocalEngine
 from cds.engine.quality import QualityGate
+from cds.engine.slices import SliceReader
 from cds.errors import NoteError
 from cds.findings import Evidence, NoteSeen, PartScore
+from cds.imaging.ct.slice import Hounsfield, Slice, read_slice
+from cds.imaging.ct.windows import Picture, pictured
 from cds.imaging.film import Film, read_film
 from cds.inference.engine import Engine, Models, NotesRead, Operation, by_models
 from cds.notes.context import PatientContext
@@ -32,20 +35,36 @@ from cds.notes.reading import prepare, worth_reading
 class Reading:
     """Everything that a core needs, and what it can do."""
 
-    def __init__(self, deidentifier: Deidentifier, quality: QualityGate, image_input: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        deidentifier: Deidentifier,
+        quality: QualityGate,
+        image_input: Mapping[str, Any],
+        ct_inputs: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self._deidentifier = deidentifier
         self._quality = quality
         self._image_input = image_input
+        self._ct_inputs = ct_inputs
 
     @classmethod
     def of(cls, models: Models, pseudonym_key: bytes) -> Self:
         """Raise :class:`~cds.errors.ModelError` where a bundle does not load. Imports torch."""
         deidentifier = Deidentifier(pseudonym_key, TokenClassifier(models.identifiers))
-        return cls(deidentifier, QualityGate.from_bundle(models.quality), models.image.input)
+        ct_inputs = {bundle.role: bundle.input for bundle in models.ct}
+        return cls(deidentifier, QualityGate.from_bundle(models.quality), models.image.input, ct_inputs)
 
     def film(self, data: bytes) -> Film:
         """A DICOM file as the image model reads it; raises :class:`~cds.errors.ImagingError`."""
         return read_film(data, self._image_input, self._quality)
+
+    def ct_slice(self, data: bytes, role: str) -> Slice:
+        """A DICOM file as a slice of such CTs as the bundle of that role reads; raises as :meth:`film` does."""
+        return read_slice(data, contrast_agent=self._ct_inputs[role].get("contrast_agent"))
+
+    def ct_picture(self, hounsfield: Hounsfield, role: str) -> Picture:
+        """A slice as that bundle asks for it."""
+        return pictured(hounsfield, self._ct_inputs[role])
 
     def notes(self, documents: Sequence[Document], known: KnownIdentifiers) -> NotesRead:
         """Those that can be read; raises :class:`NoteError` where none can."""
@@ -93,15 +112,17 @@ def on_cores(reading: Reading) -> dict[str, Operation]:
     """The operations that need no model of findings; any number of processes may do them."""
     return {
         "read film": reading.film,
+        "read slice": reading.ct_slice,
+        "picture slice": reading.ct_picture,
         "read notes": reading.notes,
         "read account": reading.account,
         "find evidence": reading.evidence,
     }
 
 
-def here(models: Models, reading: Reading, engine: LocalEngine) -> Engine:
+def here(models: Models, reading: Reading, engine: LocalEngine, ct: Iterable[SliceReader] = ()) -> Engine:
     """All of it in this process: for tools and tests."""
-    plain, timed = on_cores(reading), by_models(engine)
+    plain, timed = on_cores(reading), by_models(engine, ct)
 
     def ask(operation: str, deadline: Deadline, /, *arguments: Any) -> Any:
         if operation in plain:

@@ -23,7 +23,7 @@ CHAIN = SERVICE
 
 
 def activate(settings: Settings, bundle: Bundle, by: str) -> None:
-    """The service uses ``bundle`` for its kind from its next start on; ``by`` names the person who chose it.
+    """The service uses ``bundle`` for its role from its next start on; ``by`` names the person who chose it.
 
     Raises :class:`ModelError` where the bundle is untrained, was withdrawn, or the choice cannot be written, and
     what the database raises where it cannot be audited: then nothing has changed.

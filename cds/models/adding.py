@@ -30,7 +30,13 @@ Say = Callable[[str], None]
 HIGH, REVIEW = 0.85, 0.35
 OPERATING_POINT = 0.5
 """Where a model's own operating point lies once its scores are scaled by it."""
-INPUT_KEYS = frozenset({"height", "width", "channels", "mean", "std", "fit", "contrast", "max_tokens", "stride"})
+INPUT_KEYS = frozenset(
+    (
+        *("height", "width", "channels", "mean", "std", "fit", "contrast"),
+        *("modality", "body_part", "windows", "top_slices", "contrast_agent"),
+        *("max_tokens", "stride"),
+    )
+)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 

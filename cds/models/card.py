@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cds.findings import FINDINGS
+from cds.findings import KNOWN_FINDINGS
 from cds.models.labels import Mapping14
 from cds.models.source import Source
 
@@ -17,7 +17,7 @@ UNTRAINED = """
 def card(origin: str, source: Source, matched: Mapping14, manifest: Mapping[str, Any]) -> str:
     """In Markdown."""
     rows = [
-        f"| {FINDINGS[key].display} | {source.labels[output]} | {output} |"
+        f"| {KNOWN_FINDINGS[key].display} | {source.labels[output]} | {output} |"
         for key, output in matched.outputs.items()
     ]
     unused = ", ".join(label for label in matched.unused if label) or "none"

@@ -83,9 +83,9 @@ def models_list(settings: Settings) -> None:
         except ModelError as wrong:
             click.echo(f"{directory.name}\t-\t-\t{wrong}")
             continue
-        state = "in use" if used.get(bundle.version.kind) == directory.name else ""
+        state = "in use" if used.get(bundle.role) == directory.name else ""
         state = "untrained" if bundle.untrained else state
-        click.echo("\t".join((directory.name, bundle.version.kind, bundle.version.version, state)).rstrip())
+        click.echo("\t".join((directory.name, bundle.role, bundle.version.version, state)).rstrip())
 
 
 @models.command("show")
@@ -108,12 +108,12 @@ def models_show(settings: Settings, name: str, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, show_default="the user of the system", help="Who chose it.")
 @click.pass_obj
 def models_activate(settings: Settings, name: str, by: str) -> None:
-    """Use the bundle NAME for its kind, from the next start of the service on. The change is audited."""
+    """Use the bundle NAME for what it is for, from the next start of the service on. The change is audited."""
     from cds.models.activation import activate  # noqa: PLC0415
 
     bundle = _bundle(settings, name)
     activate(settings, bundle, by)
-    click.echo(f"{name} is the {bundle.version.kind} model from the next start of the service on.")
+    click.echo(f"{name} is the {bundle.role} model from the next start of the service on.")
 
 
 @models.command("withdraw")

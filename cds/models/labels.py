@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cds.errors import ModelError
-from cds.findings import FINDINGS
+from cds.findings import KNOWN_FINDINGS
 
 SYNONYMS = {
     "atelectasis": ("lung collapse", "collapse"),
@@ -26,7 +26,11 @@ SYNONYMS = {
     "pleural_thickening": ("pleural thickness", "thickened pleura", "thickening of pleura"),
     "pneumonia": ("lung infection",),
     "pneumothorax": ("ptx", "collapsed lung"),
+    "hemorrhage": ("intracranial hemorrhage", "intracranial haemorrhage", "haemorrhage", "ich"),
+    "embolism": ("pulmonary embolism", "pulmonary embolus"),
+    "skull_fracture": ("fracture of skull", "calvarial fracture"),
 }
+"""A fracture of another bone goes by no name: torchxrayvision's is of ribs on radiographs. ``--map`` names it."""
 
 CHESTXRAY14 = (
     "Atelectasis",
@@ -92,9 +96,9 @@ def mapped(labels: Sequence[str], given: Mapping[str, str]) -> Mapping14:
     """
     if strange := set(given) - set(labels):
         raise ModelError(f"the map names labels that the model does not have: {sorted(strange)}")
-    if strange := set(given.values()) - set(FINDINGS):
+    if strange := set(given.values()) - set(KNOWN_FINDINGS):
         raise ModelError(
-            f"the map names findings that we do not know: {sorted(strange)}; they are {sorted(FINDINGS)}"
+            f"the map names findings that we do not know: {sorted(strange)}; they are {sorted(KNOWN_FINDINGS)}"
         )
     found: dict[str, int] = {}
     for output, label in enumerate(labels):
@@ -108,7 +112,7 @@ def mapped(labels: Sequence[str], given: Mapping[str, str]) -> Mapping14:
             f"none of the model's labels is a finding of ours ({_some(labels)}); name them with --map"
         )
     unused = tuple(label for output, label in enumerate(labels) if output not in found.values())
-    return Mapping14({key: found[key] for key in FINDINGS if key in found}, unused)
+    return Mapping14({key: found[key] for key in KNOWN_FINDINGS if key in found}, unused)
 
 
 def read_map(file: Path) -> dict[str, str]:
@@ -138,4 +142,4 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
 
 
-_KNOWN = {_plain(name): key for key in FINDINGS for name in (key, FINDINGS[key].display, *SYNONYMS[key])}
+_KNOWN = {_plain(name): key for key in SYNONYMS for name in (key, KNOWN_FINDINGS[key].display, *SYNONYMS[key])}

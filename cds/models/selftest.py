@@ -10,6 +10,7 @@ import numpy as np
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.engine.slices import SliceReader, score_series
 from cds.errors import ModelError
 from cds.settings import Settings
 
@@ -21,16 +22,15 @@ NOTES = (
 
 def engine_of(settings: Settings, bundle: Bundle) -> LocalEngine:
     """The engine of the service with ``bundle`` in its place."""
-    image = bundle if bundle.version.kind == "image" else in_use(settings, "image")
-    note = bundle if bundle.version.kind == "note" else in_use(settings, "note")
+    image = bundle if bundle.role == "image" else in_use(settings, "image")
+    note = bundle if bundle.role == "note" else in_use(settings, "note")
     return LocalEngine.load(image, note, device=settings.device, threads=settings.torch_threads)
 
 
 def self_test(settings: Settings, bundle: Bundle) -> list[str]:
     """What was seen, in sentences; raise :class:`ModelError` where its scores cannot be any."""
-    engine = engine_of(settings, bundle)
     try:
-        first, again, other = _scores(engine, bundle)
+        first, again, other = _slice_scores(settings, bundle) if bundle.of_ct else _scores(settings, bundle)
     except (RuntimeError, ValueError, TypeError, IndexError) as wrong:
         line = (str(wrong).splitlines() or [""])[0][:200]
         raise ModelError(f"the model fails on a picture or text of the size that it asks for: {line}") from None
@@ -46,7 +46,8 @@ def self_test(settings: Settings, bundle: Bundle) -> list[str]:
     return [f"Self-test: {len(first)} findings, probabilities from {spread}, the same when asked again."]
 
 
-def _scores(engine: LocalEngine, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+def _scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+    engine = engine_of(settings, bundle)
     if bundle.version.kind == "note":
         one, two = NOTES
         return tuple(engine.score_note(text).probabilities for text in (one, one, two))
@@ -54,3 +55,13 @@ def _scores(engine: LocalEngine, bundle: Bundle) -> tuple[Mapping[str, float], .
     grain = np.random.default_rng(0).random(shape, dtype=np.float32)
     slope = np.broadcast_to(np.linspace(0, 1, shape[1], dtype=np.float32), shape)
     return tuple(engine.score_image(picture).probabilities for picture in (grain, grain, slope))
+
+
+def _slice_scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
+    network = SliceReader.load(bundle, settings.device)
+    grain = np.random.default_rng(0).random([bundle.input[k] for k in ("channels", "height", "width")], np.float32)
+    black = np.zeros_like(grain)
+    return tuple(
+        score_series(bundle, network, series).score.probabilities
+        for series in ([grain, black], [grain, black], [black])
+    )

@@ -72,7 +72,7 @@ TESTS: Mapping[str, tuple[tuple[Examination, str], ...]] = {
         (_ULTRASOUND, "At the bedside, where the patient cannot be moved."),
     ),
 }
-"""By finding, the most useful test first."""
+"""By finding, the most useful test first; what only a CT shows calls for none."""
 
 
 def recommended(findings: Iterable[Finding]) -> list[Recommendation]:
@@ -89,5 +89,5 @@ def recommended(findings: Iterable[Finding]) -> list[Recommendation]:
 def _reasons(findings: Iterable[Finding]) -> Iterator[tuple[Finding, Examination, str]]:
     for finding in findings:
         if finding.level is not Level.LOW:
-            for test, reason in TESTS[finding.key]:
+            for test, reason in TESTS.get(finding.key, ()):
                 yield finding, test, reason

@@ -111,7 +111,7 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
                 if value is not None
             ]
             + _interval(finding),
-            "note": [{"text": f"In doubt: {doubt}"}] if doubt else [],
+            "note": [{"text": text} for text in (_where(finding), f"In doubt: {doubt}" if doubt else "") if text],
         }
     )
 
@@ -238,6 +238,12 @@ def concluded(finding: Finding) -> Resource:
     confidence = {"url": codes.CONFIDENCE_EXTENSION, "valueDecimal": round(finding.probability, 4)}
     concept = codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display)
     return {"extension": [_LABEL, confidence], **concept}
+
+
+def _where(finding: Finding) -> str:
+    """The key slice of a CT, as a person counts it and as a PACS finds it."""
+    found = finding.key_slice
+    return f"{words.key_slice(finding).capitalize()}, SOP Instance UID {found.instance_uid}" if found else ""
 
 
 def _taken(prescreen: Prescreen) -> str | None:

@@ -33,6 +33,17 @@ def part(probability: float | None) -> str:
     return "-" if probability is None else percent(probability)
 
 
+def key_slice(finding: Finding) -> str:
+    """``key slice 12 of 28``, of what was seen in a CT; else empty."""
+    found = finding.key_slice
+    return f"key slice {found.number} of {found.of}" if found else ""
+
+
+def image_part(finding: Finding) -> str:
+    """What the image says, and of a CT where."""
+    return ", ".join(filter(None, (part(finding.image), key_slice(finding))))
+
+
 def within(finding: Finding) -> str:
     """``85 to 97 %``: how far the probability can be off; empty where nothing is known of that."""
     if finding.interval is None:
@@ -62,7 +73,7 @@ def sentence(finding: Finding) -> str:
     """One finding with its probability and what it rests on."""
     return (
         f"{finding.type.display}: {LEVEL_IN_WORDS[finding.level]} ({percent(finding.probability)}; "
-        f"image {part(finding.image)}, note {part(finding.note)})"
+        f"image {image_part(finding)}, note {part(finding.note)})"
     )
 
 

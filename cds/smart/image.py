@@ -1,4 +1,4 @@
-"""The radiograph that was scored: whole for the viewer, small without scripts, and what explains a finding."""
+"""The film that was scored, or a CT's key slice: whole, small without scripts, and what explains a finding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Radiograph, read_radiograph, read_whole_range
-from cds.imaging.retrieval import retrieve
+from cds.imaging.retrieval import fetch
 from cds.smart.films import Film, FilmRefused, Films
 from cds.smart.services import Explain
 
@@ -78,7 +78,7 @@ class Overlay:
 
 
 def _fetched(film: Film, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
-    return retrieve(pacs, film.study_uid, film.series_uid, film.instance_uid, decode)
+    return fetch(pacs, film.study_uid, film.series_uid, film.instance_uid, decode)
 
 
 def _small(file: bytes) -> Radiograph:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
@@ -18,12 +20,12 @@ from cds.engine.active import in_use
 from cds.engine.image import ImageReader
 from cds.errors import Missing, NoSaliency
 from cds.findings import Finding, Level, Prescreen, StudySeen
-from cds.imaging.derived import Source
+from cds.imaging.derived import Source, image_model
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.framing import OVERSAMPLING, framed, placement
 from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
-from cds.imaging.retrieval import retrieve
+from cds.imaging.retrieval import fetch
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.structured_report import structured_report
 from cds.pacs import PacsAccess
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class ImageModel:
-    """The image model in use, loaded when it is first asked for: a worker without such deliveries has none."""
+    """The image model in use, loaded when it is first asked for: a worker that makes no captures has none."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -107,13 +109,38 @@ class ToPacs:
         registration = self.registrations.of_tenant(tenant, prescreen.fhir_server)
         pacs = self.access.to_store(registration, prescreen)
         asked = registration.pacs_for(prescreen.study.root).results
-        source, film = _fetched(pacs, prescreen.study, self.model().bundle.input["height"])
-        made = [structured_report(prescreen, source)] if "SR" in asked else []
         if "SC" in asked:
-            made += self._captures(prescreen, source, film)
+            capture = self._key_slices if prescreen.study.modality == "CT" else self._saliency
+            source, made = capture(pacs, prescreen, prescreen.study)
+        else:
+            source, made = _header(pacs, prescreen.study), []
+        if "SR" in asked:
+            made.insert(0, structured_report(prescreen, source))
         if made:
             pacs.store(prescreen.study.study_uid, made)
         return bool(made)
+
+    def _saliency(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
+        """The film with what speaks for each finding laid over it."""
+        at_least = OVERSAMPLING * self.model().bundle.input["height"]
+        source, film = _fetched(pacs, study, study.instance_uid, at_least)
+        return source, list(self._captures(prescreen, source, film))
+
+    def _key_slices(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
+        """The slice that speaks most for each finding, in the window that the scanner gave it."""
+        captures = []
+        for number, finding in enumerate(_shown(prescreen), start=1):
+            if finding.key_slice is None:
+                continue
+            source, film = _fetched(pacs, study, finding.key_slice.instance_uid)
+            lines = (
+                f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
+                f"{words.key_slice(finding).capitalize()}: {words.model(image_model(prescreen))}",
+            )
+            colours = picture(film.pixels, np.zeros_like(film.pixels), lines)
+            writing = film.burned_in is not False
+            captures.append(secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing))
+        return _header(pacs, study), captures
 
     def _captures(self, prescreen: Prescreen, source: Source, film: Radiograph) -> Iterator[bytes]:
         """None where the model that scored the image cannot show what it went by, or is not in use any more."""
@@ -143,14 +170,21 @@ def _shown(prescreen: Prescreen) -> list[Finding]:
     return worth[:MOST_CAPTURES]
 
 
-def _fetched(pacs: DICOMweb, study: StudySeen, size: int) -> tuple[Source, Radiograph]:
-    """The film as it was scored, and what we refer to of it."""
+def _header(pacs: DICOMweb, study: StudySeen) -> Source:
+    """What we refer to of the image that was scored, whether or not its pixels can be read."""
+    return fetch(pacs, study.study_uid, study.series_uid, study.instance_uid, Source.read)
+
+
+def _fetched(
+    pacs: DICOMweb, study: StudySeen, instance_uid: str, at_least: int | None = None
+) -> tuple[Source, Radiograph]:
+    """An image of the series that was scored, and what we refer to of it."""
     sources: list[Source] = []
 
     def decode(file: bytes) -> Radiograph:
-        film = read_radiograph(file, at_least=OVERSAMPLING * size)
+        film = read_radiograph(file, at_least=at_least)
         sources.append(Source.read(file))
         return film
 
-    film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
+    film = fetch(pacs, study.study_uid, study.series_uid, instance_uid, decode)
     return sources[-1], film

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from cds.engine.bundles import Thresholds
 from cds.findings import Level, ModelVersion, PartScore
 from cds.fusion.late import LateFusion, Limits, Weights
+from tests.fusion.intervals import confidence
 
 FUSION = LateFusion(
     version=ModelVersion("fusion", "late-fusion", "1.0.0", "0" * 64),
@@ -80,3 +83,17 @@ def test_a_note_that_says_nothing_does_not_silence_a_likely_finding() -> None:
     (finding,) = FUSION.fuse(score(effusion=0.8), score(effusion=0.001))
     assert finding.level is Level.REVIEW
     assert finding.probability > 0.3
+
+
+class TestOfOtherModels:
+    fusion = replace(FUSION, confidence=confidence("pneumothorax", "effusion"))
+    other = ModelVersion("image", "head-ct", "1", "2" * 64)
+
+    def test_nothing_is_known_of_how_far_they_are_off(self) -> None:
+        (finding,) = self.fusion.fuse(PartScore(self.other, {"effusion": 0.5}), score(effusion=0.5))
+        assert finding.interval is None
+
+    def test_what_they_say_of_other_findings_leaves_the_notes_as_certain_as_they_were(self) -> None:
+        alone = self.fusion.fuse(None, score(effusion=0.5))
+        assert alone[0].interval is not None
+        assert self.fusion.fuse(PartScore(self.other, {"hemorrhage": 0.9}), score(effusion=0.5)) == alone

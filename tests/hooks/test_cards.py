@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds.findings import FINDINGS, Finding, Level, Missing, NoteSeen
+from cds.findings import FINDINGS, Finding, KeySlice, Level, Missing, NoteSeen
 from cds.hooks import cards
 from cds.hooks.cards import Card, Statement
 from cds.hooks.discovery import IMAGING_PRESCREEN
@@ -62,6 +62,15 @@ def test_summary_says_what_and_how_sure_in_under_140_characters() -> None:
     summary = card(PNEUMOTHORAX, EFFUSION)["summary"]
     assert summary == "AI prescreen: Pneumothorax: high probability (93 %), image and note; 1 more"
     assert len(summary) < 140
+
+
+def test_of_a_ct_the_key_slice_is_named() -> None:
+    hemorrhage = Finding("hemorrhage", 0.9, Level.HIGH, image=0.9, key_slice=KeySlice("1.2.3", 12, 28))
+    said = card(hemorrhage, EFFUSION)
+    assert said["summary"] == (
+        "AI prescreen: Intracranial hemorrhage: high probability (90 %), image only, key slice 12 of 28; 1 more"
+    )
+    assert "| 90 %, key slice 12 of 28 | - |" in said["detail"]
 
 
 def test_a_long_reason_is_cut() -> None:

@@ -55,6 +55,36 @@ def test_which_findings_are_worth_saying(orders: tuple[dict[str, Any], ...], sai
     assert [finding.key for finding in at_hand(*orders, found=found).findings()] == said
 
 
+HEAD_CT = named("CT head without contrast", id="head")
+FRACTURE = Finding("skull_fracture", 0.9, Level.HIGH, image=0.9)
+HEMORRHAGE = Finding("hemorrhage", 0.9, Level.HIGH, image=0.9)
+
+
+class TestACt:
+    """Of the head, looked at because one is ordered."""
+
+    def test_its_findings_are_said_to_whoever_images_the_head(self) -> None:
+        found = (HEMORRHAGE, FRACTURE, HIGH_MASS)
+        assert [f.key for f in at_hand(HEAD_CT, found=found).findings()] == ["hemorrhage", "skull_fracture"]
+        assert [f.key for f in at_hand(order(), found=found).findings()] == ["hemorrhage", "mass"]
+
+    def test_what_cannot_wait_makes_it_stat(self) -> None:
+        assert at_hand(HEAD_CT, found=(HEMORRHAGE,)).suggestions(HEMORRHAGE)
+        assert not at_hand(order(), found=(HEMORRHAGE,)).suggestions(HEMORRHAGE)
+
+    def test_that_it_could_not_be_seen_is_said_though_notes_speak_of_the_chest(self) -> None:
+        lacking = {"found": (EFFUSION,), "missing": (replace(PACS_DOWN, region="head"),)}
+        assert len(list(at_hand(HEAD_CT, **lacking).nothing_seen())) == 1
+        assert list(at_hand(order(), **lacking).nothing_seen()) == []
+
+    def test_the_one_that_bled_may_be_ordered_again(self) -> None:
+        yesterday = (datetime.now(UTC) - timedelta(hours=20)).isoformat()
+        done = study(modality=[{"code": "CT"}], description="CT HEAD WO", started=yesterday, series=[])
+        window = timedelta(hours=48)
+        assert len(list(at_hand(HEAD_CT, found=(HIGH_MASS,), done=(done,)).duplicates(window))) == 1
+        assert list(at_hand(HEAD_CT, found=(HEMORRHAGE,), done=(done,)).duplicates(window)) == []
+
+
 @pytest.mark.parametrize("other", [KNEE, BLOOD, REFERRAL])
 def test_what_is_uncertain_does_not_interrupt_another_order(other: dict[str, Any]) -> None:
     assert at_hand(other, found=(UNSURE_PNEUMOTHORAX, EFFUSION)).findings() == []

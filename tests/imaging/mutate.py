@@ -1,7 +1,8 @@
 """``python -m tests.imaging.mutate COUNT [SEED]``: damaged DICOM files in great number, read one after another.
 
-Prints one JSON object: how many were films, how many were refused, the slowest in seconds and the most memory in
-MiB. Anything but a film or an ImagingError ends it with a traceback; a decoder's crash ends it with a signal.
+Each as a film and as a slice of a CT. Prints one JSON object: how many were films, how many slices, the slowest in
+seconds and the most memory in MiB. Anything but these or an ImagingError ends it with a traceback; a decoder that
+crashes, with a signal.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from pydicom.uid import (
 )
 
 from cds.errors import ImagingError
+from cds.imaging.ct.slice import AIR, METAL, read_slice
 from cds.imaging.pixels import read_radiograph
+from tests.ct import make_slice
 from tests.imaging.conftest import make_file
 
 DATA = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom"
@@ -59,6 +62,7 @@ def samples() -> list[bytes]:
     ]
     made += [make_file(film, syntax, stored=12, codestream=bytes(data), **window) for syntax, data in streams]
     made.append(make_file(grey, JPEGBaseline8Bit, codestream=bytes(imagecodecs.jpeg8_encode(grey))))
+    made.append(make_slice(1))
     return made + list(_real())
 
 
@@ -95,7 +99,7 @@ def mutated(sample: bytes, random: Generator) -> bytes:
 def run(count: int, seed: int = 0) -> dict[str, float]:
     random = np.random.default_rng(seed)
     originals = samples()
-    films, slowest = 0, 0.0
+    films, slices, slowest = 0, 0, 0.0
     for number in range(count):
         data = mutated(originals[number % len(originals)], random)
         began = time.process_time()
@@ -107,8 +111,22 @@ def run(count: int, seed: int = 0) -> dict[str, float]:
         else:
             films += 1
             assert 0 <= film.pixels.min() <= film.pixels.max() <= 1
+        try:
+            one = read_slice(data)
+        except ImagingError:
+            pass
+        else:
+            slices += 1
+            assert AIR <= one.hounsfield.min() <= one.hounsfield.max() <= METAL
+            assert np.isfinite(one.place)
         slowest = max(slowest, time.process_time() - began)
-    return {"files": count, "films": films, "slowest_s": round(slowest, 3), "memory_mib": round(_most_memory())}
+    return {
+        "files": count,
+        "films": films,
+        "slices": slices,
+        "slowest_s": round(slowest, 3),
+        "memory_mib": round(_most_memory()),
+    }
 
 
 def _most_memory() -> float:

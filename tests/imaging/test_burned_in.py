@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from pydicom.uid import JPEG2000Lossless
 
 from cds.imaging.burned_in import has_writing
-from cds.imaging.pixels import read_radiograph
+from cds.imaging.pixels import Radiograph, read_radiograph
 
 from .conftest import MakeFile
 
@@ -48,6 +50,36 @@ def test_the_edge_of_the_exposed_field_is_no_writing() -> None:
     collimated = np.zeros((1024, 1024), np.float32)
     collimated[100:900, 100:900] = 0.9
     assert not has_writing(collimated)
+
+
+class TestAReducedFilm:
+    """JPEG 2000, decoded at half its resolution."""
+
+    def read(self, dicom: MakeFile, picture: Image.Image, at_least: int) -> Radiograph:
+        pixels = np.asarray(picture)
+        codestream = imagecodecs.jpeg2k_encode(pixels, codecformat="J2K", reversible=True, level=0)
+        file = dicom(pixels, JPEG2000Lossless, codestream=bytes(codestream), WindowCenter=128, WindowWidth=256)
+        return read_radiograph(file, at_least=at_least)
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def large() -> Image.Image:
+        return film(1024).resize((2048, 2048), Image.Resampling.BICUBIC)
+
+    @pytest.mark.parametrize("size", [28, 48, 80])
+    def test_a_name_is_seen_in_it(self, dicom: MakeFile, large: Image.Image, size: int) -> None:
+        named = large.copy()
+        ImageDraw.Draw(named).text((600, 900), "DOE^JANE 12.03.1961", fill=255, font=ImageFont.load_default(size))
+        read = self.read(dicom, named, 896)
+        assert read.pixels.shape == (1024, 1024)
+        assert read.burned_in is True
+
+    def test_without_one_it_has_none(self, dicom: MakeFile, large: Image.Image) -> None:
+        assert self.read(dicom, large, 896).burned_in is None
+
+    def test_one_that_is_too_small_is_not_looked_at(self) -> None:
+        small = np.asarray(film(), np.float32)[::2, ::2]
+        assert not has_writing((small > 100).astype(np.float32), reduced=True)
 
 
 @pytest.mark.parametrize(

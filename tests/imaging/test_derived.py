@@ -16,11 +16,12 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
 
 from cds.errors import ImagingError
-from cds.findings import Prescreen
+from cds.findings import Finding, KeySlice, Level, Prescreen
 from cds.imaging.derived import WARNING, Source
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.structured_report import structured_report
 from cds.sandbox.radiograph import render
+from tests.ct import make_slice
 from tests.prescreens import NOTE_MODEL, prescreen
 
 from .conftest import INSTANCE, SERIES, STUDY, make_file
@@ -230,6 +231,42 @@ def test_dciodvfy_finds_no_error(make: Any, stated: dict[str, Any], tmp_path: Pa
     said = checked("dciodvfy", make(**stated), tmp_path)
     assert "Error" not in said
     assert ("EnhancedSR" if make is report else "SCImage") in said
+
+
+class TestTheReportOfACt:
+    """Each finding with its own key slice, which lies in the series of the one that was scored highest."""
+
+    @pytest.fixture
+    def made(self) -> bytes:
+        found = [
+            Finding("hemorrhage", 0.9, Level.HIGH, image=0.9, key_slice=KeySlice("1.2.826.7.1.4", 4, 12)),
+            Finding("skull_fracture", 0.5, Level.REVIEW, image=0.5, key_slice=KeySlice("1.2.826.7.1.9", 9, 12)),
+        ]
+        source = Source.read(make_slice(4, **{"SpecificCharacterSet": "ISO_IR 100"} | PATIENT))
+        return structured_report(prescreen(findings=tuple(found)), source)
+
+    def test_every_finding_refers_to_its_own_slice(self, made: bytes) -> None:
+        groups = items(read(made), "Measurement Group")
+        assert [_image(group) for group in groups] == ["1.2.826.7.1.4", "1.2.826.7.1.9"]
+        assert "Computed tomography" in str(read(made))
+
+    def test_both_slices_are_its_evidence(self, made: bytes) -> None:
+        (study,) = read(made).CurrentRequestedProcedureEvidenceSequence
+        (series,) = study.ReferencedSeriesSequence
+        assert series.SeriesInstanceUID == "1.2.826.7.1"
+        referred = {one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence}
+        assert referred == {"1.2.826.7.1.4", "1.2.826.7.1.9"}
+
+    def test_dciodvfy_finds_no_error(self, made: bytes, tmp_path: Path) -> None:
+        assert [
+            line for line in checked("dciodvfy", made, tmp_path).splitlines() if line.startswith("Error")
+        ] == []
+
+
+def _image(group: Dataset) -> str:
+    (image,) = (item for item in group.ContentSequence if item.ValueType == "IMAGE")
+    uid: str = image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    return uid
 
 
 def test_dsrdump_reads_the_report(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -82,6 +83,7 @@ def test_the_job_is_done_and_nothing_is_left_running(home: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     check(json.loads((home / "happened.json").read_text()))
     assert "every report is in the EHR's record" in done.stdout
+    assert re.search(r"the archive holds [1-9]\d* structured reports and [1-9]\d* captures", done.stdout)
     assert left_running(home) == []
 
 

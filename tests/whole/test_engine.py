@@ -17,6 +17,7 @@ import pytest
 from cds.deadline import Deadline
 from cds.ehr.documents import Document
 from cds.engine.process.client import EngineProcess
+from cds.engine.slices import SliceReader
 from cds.errors import ImagingError, NoteError
 from cds.imaging.film import Film
 from cds.inference.engine import Engine, Models
@@ -25,6 +26,8 @@ from cds.notes.deidentification.known import KnownIdentifiers
 from cds.processes import Process
 from cds.sandbox.radiograph import render
 from cds.settings import PACKAGE_ROOT, Settings
+from tests.ct import make_slice
+from tests.ct_bundle import in_use_as_if_trained, with_shipped_models
 from tests.engines import engine_of
 from tests.imaging.conftest import make_file
 
@@ -46,7 +49,9 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("engine"))
+    home = tmp_path_factory.mktemp("engine")
+    settings = with_shipped_models(Settings(data_dir=home), home)
+    in_use_as_if_trained(settings, home)
     models = Models.in_use(settings)
     with engine_of(settings) as process:
         yield Running(Engine(models, EngineProcess(socket_of(settings), models.digests)), process)
@@ -82,6 +87,19 @@ def test_a_note_is_read_without_names_scored_and_its_evidence_found(running: Run
     assert score.probabilities["pneumothorax"] > 0.5 > score.probabilities["effusion"]
     carried = [one.text for one in running.engine.evidence(read, score, soon()) if one.probability]
     assert carried[0] == "Large right pneumothorax."
+
+
+def test_a_slice_of_a_ct_is_read_pictured_and_scored(running: Running) -> None:
+    engine = running.engine
+    [bundle] = engine.models.ct
+    read = engine.read_slice(make_slice(1, bleeding=1.0), bundle, soon())
+    assert read.hounsfield.shape == (96, 96)
+    picture = engine.picture_slice(read.hounsfield, bundle, soon())
+    pictures = np.stack([picture, np.zeros_like(picture)])
+    logits = engine.score_slices(pictures, bundle, soon())
+    assert logits == pytest.approx(SliceReader.load(bundle, "cpu")(pictures), abs=1e-2)
+    with pytest.raises(ImagingError, match="not a DICOM file"):
+        engine.read_slice(b"nothing", bundle, soon())
 
 
 def test_what_cannot_be_read_is_refused_with_the_reason(running: Running) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
 
 from cds.audit.verify import verify
 from cds.reporting.record import Record
@@ -110,6 +111,17 @@ def test_the_audit_trail_names_reads_inference_and_call_and_holds(hospital: Hosp
         of_call = [event for event in map(str, events(connection, TENANT)) if exchange.instance in event]
         assert verify(connection, TENANT).intact
     assert any("'imaging-prescreen'" in event for event in of_call)
+
+
+def test_what_was_found_comes_back_to_the_archive(hospital: Hospital) -> None:
+    patient = hospital.newcomer("pneumothorax")
+    hospital.sign(patient)
+    film = latest(hospital, patient.id).study.study_uid
+    before = {instance.instance for instance in hospital.sandbox.archive.find(study=film)}
+    hospital.work()
+    held = hospital.sandbox.archive.find(study=film)
+    classes = {instance.sop_class for instance in held if instance.instance not in before}
+    assert classes == {EnhancedSRStorage, SecondaryCaptureImageStorage}
 
 
 def test_the_report_reaches_the_ehr_through_the_outbox(hospital: Hospital) -> None:

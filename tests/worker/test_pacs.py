@@ -20,6 +20,7 @@ from pydicom.uid import EnhancedSRStorage, KeyObjectSelectionDocumentStorage, Se
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
+from cds.engine.image import ImageReader
 from cds.errors import NotAllowed
 from cds.findings import Level, Prescreen, StudySeen
 from cds.imaging.derived import WARNING, Source, derived_uid
@@ -40,7 +41,7 @@ from cds.worker.delivery import Deliverer
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.service import deliverer
-from tests.imaging.conftest import make_file
+from tests.imaging.conftest import SERIES, make_file
 from tests.master import MASTER_KEY
 from tests.opened import events
 from tests.prescreens import EFFUSION, MASS, PNEUMOTHORAX, prescreen
@@ -270,6 +271,25 @@ def test_only_what_the_pacs_asks_for(pacs: Pacs, seen: Prescreen, database: Data
     ((id, _),) = put(database, pacs.registrations("SR"), seen)
     delivering(pacs.registrations("SR")).deliver(TENANT, id)
     assert [one.SOPClassUID for one in pacs.held()] == [EnhancedSRStorage]
+
+
+@pytest.mark.orthanc
+def test_a_report_alone_needs_no_model_and_no_pixels(
+    pacs: Pacs, seen: Prescreen, storing: Callable[..., ToPacs]
+) -> None:
+    def never() -> ImageReader:
+        raise AssertionError("a report needs no model")
+
+    study, instance = (f"2.25.{uuid.uuid4().int}" for _ in range(2))
+    blank = make_file(
+        np.full((100, 100), 7, np.uint16), StudyInstanceUID=study, SOPInstanceUID=instance, PatientSex="F"
+    )
+    pacs.web.store(study, [blank])
+    there = replace(pacs.study, study_uid=study, series_uid=SERIES, instance_uid=instance)
+    of_it = replace(seen, study=there)
+    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, model=never)
+    to_pacs(TENANT, {"prescreen": seen.id})
+    assert len(pacs.web.instances(study)) == 2
 
 
 @pytest.mark.orthanc

@@ -9,7 +9,7 @@ from io import BytesIO
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cds.findings import FINDINGS
+from cds.findings import KNOWN_FINDINGS
 from cds.models.evaluation.measures import Vector, calibration, roc
 from cds.models.evaluation.scoring import Evaluation
 
@@ -49,7 +49,7 @@ def _grid(evaluation: Evaluation, draw: Draw, x: str, y: str) -> bytes:
         axes = figure.add_subplot(down, ACROSS, number)
         axes.plot([0, 1], [0, 1], color="#bbb", linewidth=0.8, linestyle="--")
         draw(axes, scores, labels)
-        axes.set(title=FINDINGS[key].display, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set(title=KNOWN_FINDINGS[key].display, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.title.set_fontsize(9)
         axes.tick_params(labelsize=7)
     figure.supxlabel(x, fontsize=9)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cds.errors import ModelError
-from cds.findings import FINDINGS
+from cds.findings import KNOWN_FINDINGS
 from cds.models.evaluation.measures import INTERVAL, Measures
 from cds.models.evaluation.scoring import Evaluation
 
@@ -117,7 +117,7 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
 def _cells(key: str, one: Measures) -> list[str]:
     both = one.auroc_low is not None and one.auroc_high is not None
     return [
-        FINDINGS[key].display,
+        KNOWN_FINDINGS[key].display,
         str(one.rows),
         str(one.positives),
         _figure(one.auroc),

@@ -66,6 +66,8 @@ class _Unusable(Exception):
 
 def evaluate_images(settings: Settings, bundle: Bundle, directory: Path, labels: Path, say: Say) -> Evaluation:
     """Raise :class:`ModelError` where the table cannot be used, or nothing that it names can be scored."""
+    if bundle.of_ct:
+        raise ModelError(f"model bundle {bundle.directory.name} reads the series of a CT, not single images")
     table = read_table(labels)
     engine = engine_of(settings, bundle.expect("image"))
 

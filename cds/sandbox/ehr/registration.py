@@ -10,7 +10,7 @@ from cds.sandbox.parts import Sandbox
 
 
 def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]:
-    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is asked without a token."""
+    """The sandbox as it stands, the key of its CDS client pinned; a real PACS is called without a token."""
     own = sandbox.pacs_root == sandbox.dicomweb_root
     return {
         "issuer": sandbox.fhir_base,
@@ -25,5 +25,5 @@ def registration(sandbox: Sandbox, *, tenant: str = "sandbox") -> dict[str, Any]
         "origins": [sandbox.base_url],
         "accessTokens": {"issuer": sandbox.fhir_base, "jwks": public_jwks(sandbox.keys.token)},
         "roles": {role: {"fhirUser": [f"Practitioner/{id}"]} for id, role in ROLES.items()},
-        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none"}],
+        "pacs": [{"root": sandbox.pacs_root, "auth": "backend" if own else "none", "results": ["SR", "SC"]}],
     }

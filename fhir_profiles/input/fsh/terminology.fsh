@@ -28,7 +28,7 @@ Description: "The work that Sightline puts in a queue."
 ValueSet: Findings
 Id: findings
 Title: "Findings"
-Description: "What the models look for on a chest radiograph."
+Description: "What models look for on a chest radiograph, and what bundles of your own may look for on a CT."
 * ^experimental = false
 * $SCT#46621007 "Atelectasis"
 * $SCT#8186001 "Cardiomegaly"
@@ -44,6 +44,10 @@ Description: "What the models look for on a chest radiograph."
 * $SCT#57089007 "Pleural thickening"
 * $SCT#233604007 "Pneumonia"
 * $SCT#36118008 "Pneumothorax"
+* $SCT#1386000 "Intracranial hemorrhage"
+* $SCT#59282003 "Pulmonary embolism"
+* $SCT#71642004 "Fracture of skull"
+* $SCT#125605004 "Fracture of bone"
 
 ValueSet: Levels
 Id: levels

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from cds.ehr.imaging_procedure import CPT, Procedure, of_order, of_study
 from cds.errors import RequestError
 from cds.hooks.follow_up import FOLLOW_UPS
-from cds.hooks.imaging_procedure import CPT, Procedure, of_order, of_study
 from tests.hooks.calling import BLOOD, REFERRAL, named, order, study
 from tests.hooks.test_request import json_values
 
@@ -79,8 +79,8 @@ def test_no_imaging_order(not_imaging: dict[str, Any]) -> None:
 def test_an_imaging_order_need_not_say_of_what() -> None:
     unsaid = of_order(order(code={"text": "Imaging"}))
     assert unsaid == Procedure()
-    assert unsaid.may_show_the_chest
-    assert not unsaid.of_the_chest
+    assert unsaid.may_show("chest")
+    assert unsaid.may_show("head")
     assert not unsaid.is_repeated_by(unsaid)
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from cds.ehr import imaging_studies
 from cds.ehr.datatypes import Resource, codes, element, elements, string, words
+from cds.ehr.imaging_studies import Wanted
 from cds.findings import SNOMED_CT
-from cds.reporting.codes import LOINC
 
+LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
 
 RADIOGRAPH, CT, CT_ANGIOGRAPHY, MR, ULTRASOUND, MAMMOGRAM, NUCLEAR = (
@@ -38,14 +39,13 @@ class Procedure:
     side: str = ""
     """``left``, ``right`` or ``both``, of a part of the body that comes in pairs."""
 
-    @property
-    def may_show_the_chest(self) -> bool:
-        """Whether it is of the chest, or does not say of what."""
-        return self.of_the_chest or not self.regions
+    def may_show(self, region: str) -> bool:
+        """Whether it is of that part of the body, or does not say of what; ``region`` may be empty: any."""
+        return not region or region in self.regions or not self.regions
 
     @property
-    def of_the_chest(self) -> bool:
-        return "chest" in self.regions
+    def by_ct(self) -> bool:
+        return self.modality in (CT, CT_ANGIOGRAPHY)
 
     def is_repeated_by(self, other: Procedure) -> bool:
         """Whether both say how and of what, and say the same."""
@@ -80,6 +80,11 @@ def of_study(study: Resource) -> Procedure:
     description = {"text": string(study, "description")}
     told = _told(procedures, [string(site, "code") for site in sites], [*procedures, *sites, *sides, description])
     return Procedure(_by_dicom(study, told.modality), told.regions, told.side)
+
+
+def ct_of(region: str) -> Wanted:
+    """A CT that is said to be of that part of the body: of what is not said, a model of it is not asked."""
+    return Wanted(CT, region, ("CT",), lambda study: region in of_study(study).regions)
 
 
 def _told(concepts: list[Resource], sites: list[str], named: list[Resource]) -> Procedure:
@@ -197,7 +202,7 @@ _MODALITY_WORDS = tuple(
 _REGION_WORDS = {
     region: re.compile(rf"\b({pattern})", re.IGNORECASE)
     for region, pattern in {
-        "chest": r"chest|cxr\b|thorax|thoracic(?! spine)|lungs?\b|pulmonary|ribs?\b|pleura",
+        "chest": r"chest|cxr\b|ctpa\b|thorax|thoracic(?! spine)|lungs?\b|pulmonary|ribs?\b|pleura",
         "head": r"head|brain|skull|cranial",
         "neck": r"neck|(?<!spine )cervical(?! spine)",
         "spine": r"spine|spinal|lumbar",

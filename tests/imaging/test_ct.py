@@ -1,0 +1,300 @@
+"""Slices become a volume: in their order, with what is missing said, and nothing in it that does not belong."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+
+from cds.engine.bundles import CT_REGIONS
+from cds.errors import ImagingError
+from cds.imaging.ct.series import BODY_PARTS, MOST_SLICES, choose_series, retrieve_series
+from cds.imaging.ct.slice import AIR, read_slice
+from cds.imaging.ct.volume import Volume, stacked
+from cds.imaging.ct.windows import pictured, windowed
+from cds.imaging.derived import WARNING
+from tests.ct import SERIES, STUDY, head, make_series, make_slice
+from tests.ct_bundle import HEAD
+from tests.imaging.conftest import make_file
+
+REAL = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom" / "dcmqa_ct"
+
+
+def volume(files: list[bytes]) -> Volume:
+    return stacked(map(read_slice, files))
+
+
+def numbers(found: Volume) -> list[int]:
+    return [one.number for one in found.slices]
+
+
+class TestASlice:
+    def test_its_values_are_hounsfield_units(self) -> None:
+        one = read_slice(make_slice(1))
+        assert np.array_equal(one.hounsfield, np.maximum(head(5.0), AIR))
+
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+    def test_whatever_it_was_written_in(self, syntax: Any) -> None:
+        units = head(5.0)
+        given = {"RescaleSlope": 1, "RescaleIntercept": 0, "PixelRepresentation": 1, **_PLACED}
+        assert np.array_equal(read_slice(make_file(units, syntax, **given)).hounsfield, units)
+
+    def test_a_slope_counts_and_padding_is_air(self) -> None:
+        stored = np.full((64, 64), 100, np.uint16)
+        stored[:8] = 63
+        given = {"RescaleSlope": 2, "RescaleIntercept": -150, "PixelPaddingValue": 63, **_PLACED}
+        assert set(read_slice(make_file(stored, **given)).hounsfield.ravel()) == {AIR, 50}
+
+    @pytest.mark.parametrize(
+        ("changes", "why"),
+        [
+            ({"RescaleSlope": None}, "Hounsfield"),
+            ({"RescaleSlope": 0}, "slope"),
+            ({"RescaleType": "OD"}, "not in Hounsfield"),
+            ({"ImagePositionPatient": None}, "ImagePositionPatient"),
+            ({"ImagePositionPatient": [0, 0, 1e9]}, "ImagePositionPatient"),
+            ({"ImageOrientationPatient": [1, 0, 0, 0, 1]}, "ImageOrientationPatient"),
+            ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "right angles"),
+            ({"ImageOrientationPatient": [0.1, 0, 0, 0, 1, 0]}, "right angles"),
+            ({"PixelSpacing": [0, 1]}, "no size"),
+            ({"PixelSpacing": None}, "PixelSpacing"),
+            ({"NumberOfFrames": 3}, "many frames"),
+        ],
+    )
+    def test_what_its_header_cannot_mean_is_refused(self, changes: dict[str, Any], why: str) -> None:
+        with pytest.raises(ImagingError, match=why):
+            read_slice(make_slice(1, **changes))
+
+    def test_no_dicom_file_is_refused(self) -> None:
+        with pytest.raises(ImagingError, match="not a DICOM file"):
+            read_slice(b"GIF89a" * 100)
+
+    def test_a_model_may_need_a_contrast_agent_or_none(self) -> None:
+        given = make_slice(1, ContrastBolusAgent="IOHEXOL")
+        assert read_slice(given, contrast_agent=True).number == 1
+        with pytest.raises(ImagingError, match="with a contrast agent"):
+            read_slice(given, contrast_agent=False)
+        with pytest.raises(ImagingError, match="without a contrast agent"):
+            read_slice(make_slice(1), contrast_agent=True)
+
+
+class TestAVolume:
+    def test_the_order_is_that_of_places_not_of_files(self) -> None:
+        files = make_series(9)
+        random.Random(1).shuffle(files)
+        assert numbers(volume(files)) == list(range(1, 10))
+
+    def test_the_end_at_which_the_scanner_begins_is_the_first(self) -> None:
+        downwards = [make_slice(n, place=100 - 5 * n) for n in range(1, 8)]
+        assert numbers(volume(downwards)) == list(range(1, 8))
+
+    def test_instance_numbers_that_lie_do_not_matter(self) -> None:
+        found = volume([make_slice(n, InstanceNumber=0) for n in range(1, 6)])
+        assert [one.place for one in found.slices] == [5, 10, 15, 20, 25]
+
+    def test_a_gap_is_said(self) -> None:
+        found = volume([make_slice(n) for n in (1, 2, 3, 6, 7)])
+        assert found.gaps == {3: 15.0}
+        assert found.lacking == ("the CT has a gap: slice 4 lies 15 mm from slice 3",)
+
+    def test_many_gaps_are_one_sentence(self) -> None:
+        found = volume([make_slice(n) for n in (1, 3, 5, 8)])
+        assert found.lacking == ("the CT has 3 gaps: slices lie up to 15 mm from the next",)
+
+    def test_overlapping_slices_are_no_gap(self) -> None:
+        assert volume([make_slice(n, place=3.0 * n) for n in range(1, 6)]).lacking == ()
+
+    def test_without_a_thickness_the_usual_step_counts(self) -> None:
+        found = volume([make_slice(n, SliceThickness=None) for n in (1, 2, 3, 4, 8)])
+        assert list(found.gaps) == [4]
+
+    def test_of_slices_at_one_place_one_is_read(self) -> None:
+        again = [make_slice(n + 20, place=5.0 * n) for n in range(2, 4)]
+        found = volume([*make_series(5), *again])
+        assert numbers(found) == [1, 2, 3, 4, 5]
+        assert found.left_out == ("2 slices at the place of another",)
+
+    def test_localizers_and_other_orientations_are_left_out(self) -> None:
+        scout = make_slice(90, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+        coronal = [make_slice(n, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]) for n in (91, 92)]
+        other_size = make_slice(93, place=200.0, PixelSpacing=[1, 1])
+        found = volume([scout, *coronal, *make_series(4), other_size])
+        assert numbers(found) == [1, 2, 3, 4]
+        assert found.left_out == ("1 localizer", "3 slices of another orientation or size")
+
+    def test_a_tilted_gantry_is_measured_and_steps_are_across_the_slices(self) -> None:
+        tilt = np.radians(20)
+        column = [0, float(np.cos(tilt)), float(-np.sin(tilt))]
+        found = volume([make_slice(n, ImageOrientationPatient=[1, 0, 0, *column]) for n in range(1, 6)])
+        assert found.tilt == pytest.approx(20, abs=0.1)
+        assert found.steps == pytest.approx([5 * np.cos(tilt)] * 4)
+
+    @pytest.mark.parametrize(
+        ("files", "why"),
+        [
+            (lambda: [], "too few slices"),
+            (lambda: make_series(2), "too few slices"),
+            (lambda: [make_slice(1)] * 9, "too few slices"),
+            (lambda: [make_slice(n, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]) for n in range(9)], "too few"),
+            (
+                lambda: [
+                    make_slice(n, ImageOrientationPatient=[1, 0, 0, 0, 0, -1], ImagePositionPatient=[0, 5 * n, 0])
+                    for n in range(9)
+                ],
+                "not axial",
+            ),
+            (
+                lambda: [make_slice(n, ImagePositionPatient=[50 * n, 0, 5 * n]) for n in range(9)],
+                "not lie over one another",
+            ),
+            (lambda: [_blank(n) for n in range(1, 5)], "blank"),
+        ],
+    )
+    def test_what_is_no_volume_is_refused(self, files: Any, why: str) -> None:
+        with pytest.raises(ImagingError, match=why):
+            volume(files())
+
+
+@pytest.fixture(scope="module")
+def real() -> Volume:
+    return volume([path.read_bytes() for path in sorted(REAL.glob("*.dcm"), reverse=True)])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the CT in SIGHTLINE_DATA")
+class TestARealHead:
+    """28 slices, 14 of 4 mm and 14 of 7 mm, gantry tilted by 18.5 degrees (neurolabusc/dcm_qa_ct)."""
+
+    def test_all_slices_in_order(self, real: Volume) -> None:
+        assert numbers(real) == list(range(1, 29))
+        assert real.left_out == ()
+
+    def test_tilt_and_spacing_are_the_scanners(self, real: Volume) -> None:
+        assert real.tilt == pytest.approx(18.5, abs=0.1)
+        assert real.steps[:13] == pytest.approx([4.0] * 13, abs=0.01)
+        assert real.steps[13] == pytest.approx(1.08, abs=0.01)
+        assert real.steps[14:] == pytest.approx([7.0] * 13, abs=0.01)
+
+    def test_slices_as_thick_as_their_steps_leave_no_gap(self, real: Volume) -> None:
+        assert real.lacking == ()
+
+    def test_a_slice_that_is_taken_out_is_missed(self, real: Volume) -> None:
+        without = [one for one in real.slices if one.number != 20]
+        assert list(stacked(without).gaps) == [19]
+
+    def test_air_brain_and_bone_are_where_hounsfield_has_them(self, real: Volume) -> None:
+        units = np.stack([one.hounsfield for one in real.slices])
+        assert np.percentile(units, 5) == AIR
+        brain = units[(units > 0) & (units < 80)]
+        assert 25 < np.median(brain) < 45
+        assert units.max() > 1000
+
+    def test_each_window_shows_its_own(self, real: Volume) -> None:
+        picture = pictured(real.slices[17].hounsfield, HEAD)
+        assert (picture.shape, picture.dtype) == ((3, 64, 64), np.float32)
+        brain, subdural, bone = picture
+        inside = (slice(24, 40), slice(24, 40))
+        assert bone[inside].std() < subdural[inside].std() < brain[inside].std()
+
+
+class TestWindows:
+    def test_center_and_width_are_exact(self) -> None:
+        units = np.array([[-100, 0, 40, 80, 3000]], np.int16)
+        assert windowed(units, {"center": 40, "width": 80}).tolist() == [[0, 0, 0.5, 1, 1]]
+
+    def test_one_window_fills_every_channel(self) -> None:
+        picture = pictured(head(0), HEAD | {"windows": [{"center": 40, "width": 80}]})
+        assert picture.shape == (3, 64, 64)
+        assert np.array_equal(picture[0], picture[2])
+
+
+def series(uid: str, number: int, **attributes: Any) -> dict[str, Any]:
+    """A match of QIDO-RS."""
+    found = {"00080060": "CT", "00180015": "HEAD", "00201209": 30, "00200011": number, "0020000E": uid}
+    return {tag: {"Value": [value]} for tag, value in (found | attributes).items()}
+
+
+class TestWhichSeries:
+    def test_the_first_that_the_scanner_made(self) -> None:
+        scout = series("1.1", 1, **{"00201209": 2})
+        ours = series("1.9", 0, **{"0008103E": WARNING})
+        choice = choose_series([series("1.4", 4), scout, series("1.2", 2), ours], "head")
+        assert choice.series_uid == "1.2"
+        assert set(choice.passed_over) == {"later CT series", "localizer or single slice"}
+
+    def test_why_there_is_none(self) -> None:
+        others = [
+            series("1.1", 1, **{"00080060": "SR"}),
+            series("1.2", 2, **{"00180015": "CHEST"}),
+            series("1.3", 3, **{"00201209": MOST_SLICES + 1}),
+        ]
+        with pytest.raises(ImagingError, match="SR, not a CT, CT of another body part, CT of more than 600"):
+            choose_series(others, "head")
+        with pytest.raises(ImagingError, match="no series"):
+            choose_series([], "head")
+
+    def test_a_series_that_says_nothing_may_be_it(self) -> None:
+        silent = {tag: {"Value": [value]} for tag, value in {"00080060": "CT", "0020000E": "1.2"}.items()}
+        assert choose_series([silent], "chest").series_uid == "1.2"
+
+    def test_every_part_of_the_body_that_a_bundle_may_name_has_its_words(self) -> None:
+        assert set(BODY_PARTS) == set(CT_REGIONS)
+
+
+class TestFetching:
+    """By a PACS that gives what it is asked for, but for what the test puts in its place."""
+
+    class Pacs:
+        def __init__(self, files: list[bytes]) -> None:
+            self.files = {f"{SERIES}.{n}": file for n, file in enumerate(files, start=1)}
+
+        def instances(self, study: str, series: str) -> list[dict[str, Any]]:
+            return [{"00080018": {"Value": [uid]}} for uid in self.files]
+
+        def instance(self, study: str, series: str, uid: str, **_: Any) -> bytes:
+            return self.files[uid]
+
+    def fetched(self, files: list[bytes], region: str = "head") -> list[Any]:
+        return retrieve_series(self.Pacs(files), STUDY, SERIES, region, read_slice)  # type: ignore[arg-type]
+
+    def test_every_slice(self) -> None:
+        assert sorted(one.number for one in self.fetched(make_series(20))) == list(range(1, 21))
+
+    def test_one_that_is_damaged_costs_all_with_its_reason(self) -> None:
+        files = make_series(8)
+        files[5] = files[5][:3000]
+        with pytest.raises(ImagingError):
+            self.fetched(files)
+
+    def test_another_slice_than_was_asked_for_is_refused(self) -> None:
+        files = make_series(5)
+        files[2] = files[3]
+        with pytest.raises(ImagingError, match="another image"):
+            self.fetched(files)
+
+    def test_the_file_has_the_last_word(self) -> None:
+        with pytest.raises(ImagingError, match="another body part"):
+            self.fetched(make_series(4), "chest")
+        with pytest.raises(ImagingError, match="MR, not a CT"):
+            self.fetched(make_series(4, Modality="MR"))
+
+    def test_too_many_are_not_fetched(self) -> None:
+        with pytest.raises(ImagingError, match="more than 600"):
+            self.fetched([b""] * (MOST_SLICES + 1))
+
+
+_PLACED = {
+    "Modality": "CT",
+    "ImagePositionPatient": [0, 0, 0],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "PixelSpacing": [1, 1],
+}
+
+
+def _blank(number: int) -> bytes:
+    given = {"RescaleSlope": 1, "RescaleIntercept": 0, **_PLACED, "ImagePositionPatient": [0, 0, 5 * number]}
+    return make_file(np.full((64, 64), 40, np.int16), **given)
