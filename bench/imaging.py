@@ -4,7 +4,7 @@ What is measured
     A made film of 2,048 x 2,048 pixels in 12 bits, stored uncompressed, as JPEG 2000 and as HTJ2K. Each stage runs
     alone, ROUNDS times; the figure is the median of the processor time that it took, so that others on the machine
     matter less. *Decode* is ``read_radiograph`` as the service calls it (header, checks, pixels, LUTs, a look for
-    writing), *preprocess* ``framed``, *model* the shipped bundle in the engine.
+    writing), *preprocess* ``framed``, *model* the shipped bundle as the engine process runs it, by ONNX Runtime.
 
 The peers
     *pydicom + torch*: ``dcmread``, ``pixel_array``, ``apply_modality_lut``, ``apply_voi_lut``, scaling to 0..1,
@@ -48,7 +48,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Loss
 
 from bench.report import Row, at_most, device, figure, goals, ratio, table, write_json
 from cds.engine.bundles import Bundle
-from cds.engine.local import LocalEngine
+from cds.engine.image import ImageReader
+from cds.engine.networks import network_of
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
+from cds.engine.prepare import examples_for
 from cds.imaging.framing import OVERSAMPLING, framed
 from cds.imaging.pixels import read_radiograph
 from cds.settings import Settings
@@ -77,19 +80,19 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    engine = _engine()
+    reader = _reader()
     rows: list[Row] = []
     lines: list[list[str]] = []
     for form, syntax in FORMS.items():
         data = _file(_film(), syntax)
-        ours = _ours(data, engine)
-        peers = {name: _cost(partial(path, data)) for name, path in _peers(engine, data)}
+        ours = _ours(data, reader)
+        peers = {name: _cost(partial(path, data)) for name, path in _peers(reader, data)}
         lines.append(
             [form, *(figure(ours[stage]) for stage in ("decode", "preprocess", MODEL)), figure(sum(ours.values()))]
         )
         lines += [[f"{form}, {name}", *["-"] * 2, "-", figure(cost + ours[MODEL])] for name, cost in peers.items()]
         rows += _rows(form, ours, peers)
-    rows += _parity(engine, arguments.films)
+    rows += _parity(reader, arguments.films)
     header = ["2k x 2k film, ms of one core", "decode", "preprocess", MODEL, "together"]
     print(table(header, lines), goals(rows), device(), sep="\n\n")
     if arguments.json:
@@ -120,27 +123,26 @@ def _rows(form: str, ours: Stages, peers: Stages) -> Iterator[Row]:
         )
 
 
-def _engine() -> LocalEngine:
-    settings = Settings()
-    image, note = (
-        Bundle.load(settings.models_dir / name) for name in (settings.image_bundle, settings.note_bundle)
-    )
-    return LocalEngine.load(image, note, device="cpu", threads=1)
+def _reader() -> ImageReader:
+    """The shipped bundle as the engine process runs it."""
+    bundle = Bundle.load(Settings().models_dir / Settings().image_bundle)
+    onnx = exported(network_of(bundle), examples_for(bundle)[0])
+    return ImageReader(bundle, OnnxRuntimeNetwork(onnx, threads=1))
 
 
-def _ours(data: bytes, engine: LocalEngine) -> Stages:
-    asked = engine.image_bundle.input
+def _ours(data: bytes, reader: ImageReader) -> Stages:
+    asked = reader.bundle.input
     film = read_radiograph(data, at_least=OVERSAMPLING * asked["height"])
     picture = framed(film.pixels, asked)
     return {
         "decode": _cost(lambda: read_radiograph(data, at_least=OVERSAMPLING * asked["height"])),
         "preprocess": _cost(lambda: framed(film.pixels, asked)),
-        MODEL: _cost(lambda: engine.score_image(picture)),
+        MODEL: _cost(lambda: reader.score(picture)),
     }
 
 
-def _peers(engine: LocalEngine, data: bytes) -> Iterator[tuple[str, Loader]]:
-    size = int(engine.image_bundle.input["height"])
+def _peers(reader: ImageReader, data: bytes) -> Iterator[tuple[str, Loader]]:
+    size = int(reader.bundle.input["height"])
     for name, make in (("pydicom + torch", _pydicom), ("MONAI", _monai)):
         try:
             path = make(size)
@@ -185,13 +187,13 @@ def _monai(size: int) -> Loader:
     return read
 
 
-def _parity(engine: LocalEngine, directory: Path | None) -> Iterator[Row]:
+def _parity(reader: ImageReader, directory: Path | None) -> Iterator[Row]:
     """How far apart the probabilities are: between forms, and between full and reduced resolution."""
-    asked = engine.image_bundle.input
+    asked = reader.bundle.input
     film = _film()
     files = {form: _file(film, syntax) for form, syntax in FORMS.items()}
-    full = {form: _scores(engine, data, None) for form, data in files.items()}
-    reduced = {form: _scores(engine, data, OVERSAMPLING * asked["height"]) for form, data in files.items()}
+    full = {form: _scores(reader, data, None) for form, data in files.items()}
+    reduced = {form: _scores(reader, data, OVERSAMPLING * asked["height"]) for form, data in files.items()}
     between = max(_apart(full["uncompressed"], other) for other in full.values())
     lost = max(_apart(full[form], reduced[form]) for form in files)
     yield Row("largest difference of a probability between forms", between, "", goal="0", met=between == 0)
@@ -199,14 +201,14 @@ def _parity(engine: LocalEngine, directory: Path | None) -> Iterator[Row]:
     yours = [path.read_bytes() for path in sorted(directory.glob("*.dcm"))] if directory else []
     if yours:
         lost = max(
-            _apart(_scores(engine, d, None), _scores(engine, d, OVERSAMPLING * asked["height"])) for d in yours
+            _apart(_scores(reader, d, None), _scores(reader, d, OVERSAMPLING * asked["height"])) for d in yours
         )
         yield Row(f"the same, {len(yours)} films of yours", lost, "", goal=f"<= {PARITY}", met=lost <= PARITY)
 
 
-def _scores(engine: LocalEngine, data: bytes, at_least: int | None) -> Mapping[str, float]:
+def _scores(reader: ImageReader, data: bytes, at_least: int | None) -> Mapping[str, float]:
     film = read_radiograph(data, at_least=at_least)
-    return engine.score_image(framed(film.pixels, engine.image_bundle.input)).probabilities
+    return reader.score(framed(film.pixels, reader.bundle.input)).probabilities
 
 
 def _apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
