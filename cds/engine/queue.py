@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 
 LEARNING = 0.2
 """How much the newest duration moves the mean."""
+ROOM, MOST_ROOM_S = 1.3, 0.1
 MOST_WAITING = 1_000
 """More than this is never answered in time, whatever the deadlines say."""
 
@@ -45,9 +46,10 @@ class DeadlineQueue(Generic[Task, Result]):
         self._waiting: list[tuple[float, int, Job[Task, Result]]] = []
         self._number = itertools.count()
         self._mean_s = 0.0
+        self._taken_s = 0.0
 
     def put(self, task: Task, deadline: Deadline) -> Future[Result]:
-        """The result to be; it is :class:`Busy` where the deadline passes before the task is begun.
+        """The result to be; it is :class:`Busy` where its turn comes too late to be done by the deadline.
 
         Raises :class:`Busy` at once where that is to be expected.
         """
@@ -77,9 +79,10 @@ class DeadlineQueue(Generic[Task, Result]):
         try:
             yield jobs
         finally:
-            each = (time.perf_counter() - started) / len(jobs)
+            took = time.perf_counter() - started
             with self._ready:
-                self._mean_s += (each - self._mean_s) * LEARNING
+                self._mean_s += (took / len(jobs) - self._mean_s) * LEARNING
+                self._taken_s += (took - self._taken_s) * LEARNING
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -87,8 +90,12 @@ class DeadlineQueue(Generic[Task, Result]):
     def _in_time(self, deadline: Deadline) -> bool:
         """Rather let in what will be dropped than keep out what could be done: to drop it costs nothing."""
         earlier = sum(at <= deadline.at for at, _, _ in self._waiting)
-        begun_after_s = earlier / self._takers * self._mean_s
-        return len(self._waiting) < MOST_WAITING and begun_after_s < deadline.remaining
+        done_after_s = earlier / self._takers * self._mean_s + self._takes_s()
+        return len(self._waiting) < MOST_WAITING and done_after_s < deadline.remaining
+
+    def _takes_s(self) -> float:
+        """How long what is begun now takes, with some room; one slow moment must not shut out everything."""
+        return min(ROOM * self._taken_s, MOST_ROOM_S)
 
     def _push(self, job: Job[Task, Result]) -> None:
         heapq.heappush(self._waiting, (job.deadline.at, next(self._number), job))
@@ -105,6 +112,7 @@ class DeadlineQueue(Generic[Task, Result]):
             while not self._waiting:
                 self._ready.wait()
             job = heapq.heappop(self._waiting)[2]
-            if not job.deadline.passed:
+            # What would end too late helps nobody, and holds up what would not.
+            if job.deadline.remaining > self._takes_s():
                 return job
             job.fail(Busy("there was more to do than could be done in time"))
