@@ -14,13 +14,20 @@ from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
 from cds.inference.engine import Models, by_models
 from cds.inference.reading import Reading, on_cores
-from cds.inference.socket import made, socket_of
+from cds.inference.socket import its_turn, made, socket_of
 from cds.keys import Keys
 from cds.settings import Settings
 
 
 def run(settings: Settings) -> None:
     """Serve until we are interrupted; raises :class:`~cds.errors.SightlineError` where a model cannot be used."""
+    path = socket_of(settings)
+    made(path)
+    with its_turn(path):
+        _serve(settings, path)
+
+
+def _serve(settings: Settings, path: Path) -> None:
     # What the tokenizers and torch would start does not survive a fork, which takes one thread along.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import torch  # noqa: PLC0415 (seconds)
@@ -29,8 +36,7 @@ def run(settings: Settings) -> None:
     # A second too, which a restart of the models' process then does not take.
     from cds.engine.running import begun, ct_begun  # noqa: PLC0415
 
-    path, kept = socket_of(settings), settings.home() / "engine"
-    made(path)
+    kept = settings.home() / "engine"
     kept.mkdir(mode=0o700, exist_ok=True)
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1

@@ -23,8 +23,9 @@ from cds.imaging.film import Film
 from cds.inference.engine import Engine, Models
 from cds.inference.socket import socket_of
 from cds.notes.deidentification.known import KnownIdentifiers
-from cds.processes import Process
+from cds.processes import Process, Processes
 from cds.sandbox.radiograph import render
+from cds.serving import environment, python
 from cds.settings import PACKAGE_ROOT, Settings
 from tests.ct import make_slice
 from tests.ct_bundle import in_use_as_if_trained, with_shipped_models
@@ -116,6 +117,16 @@ def test_it_heals_by_itself_and_says_the_same_as_before(running: Running, film: 
     os.kill(running.children()[who], signal.SIGKILL)
     again = running.engine.score_film(film, soon())
     assert np.allclose(list(before.probabilities.values()), list(again.probabilities.values()), atol=1e-6)
+
+
+def test_of_two_for_one_data_directory_the_second_stands_by(running: Running, film: Film) -> None:
+    home = running.process.log.parent.parent
+    environ = environment(Settings(data_dir=home))
+    with Processes(home / "second") as processes:
+        second = processes.start("second", python("-m", "cds.cli", "engine"), environ)
+        processes.wait(second, lambda: "stands by" in second.log.read_text(), 60)
+        assert running.engine.score_film(film, soon())
+    assert running.engine.score_film(film, soon())
 
 
 def test_a_web_worker_holds_no_model_and_nothing_to_run_one_with() -> None:
