@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -32,9 +33,14 @@ from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
+NICER = 10
+"""More than the engine's processes are."""
+
 
 def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
+    # Nobody waits for a delivery: whoever answers, and whoever computes for that, comes first.
+    os.nice(NICER)
     logs.configure(settings.log_level)
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
