@@ -117,6 +117,12 @@ def test_an_engine_of_other_models_is_not_used(process: Process, socket: Path) -
         other("double", soon(), 1)
 
 
+def test_who_asks_whether_it_is_ready_leaves_nothing_open(ask: EngineProcess) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    assert all(ask.ready() for _ in range(20))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_an_engine_that_is_not_there_is_waited_for_as_long_as_there_is_time(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Away, match="not there"):

@@ -48,7 +48,7 @@ class EngineProcess:
     def ready(self) -> bool:
         """Whether it is there, with our models."""
         try:
-            self._idle.put(self._opened())
+            self._opened().close()
         except (EOFError, OSError, ModelError):
             return False
         return True
