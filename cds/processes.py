@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from cds.errors import ConfigurationError, SightlineError
 
@@ -86,16 +86,7 @@ class Processes:
     def _spawn(self, name: str, argv: Sequence[str], environ: Mapping[str, str]) -> Process:
         log = self._logs / f"{name}.log"
         with log.open("ab") as file:
-            popen = subprocess.Popen(  # noqa: S603 (our own commands only)
-                argv,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop the others in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
-            )
+            popen = _started(argv, environ, file)
         return Process(name, popen, log)
 
     def _check(self, process: Process) -> None:
@@ -124,14 +115,8 @@ class KeptAlive:
 
     def _keep(self) -> None:
         while not self._stopped.is_set():
-            # Of a session of its own, as all that we start; and it dies with this thread, which ends with us.
-            self._running = subprocess.Popen(  # noqa: S603 (our own commands only)
-                self._argv,
-                env=dict(self._environ),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-            )
+            # It dies with this thread, which ends with us.
+            self._running = _started(self._argv, self._environ, None)
             self._running.wait()
             self._stopped.wait(_AGAIN_S)
 
@@ -157,9 +142,27 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _die_with_parent() -> None:
-    # SIGKILL: the databases die with the parent too, and whatever is still to be done is in the outbox.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _started(argv: Sequence[str], environ: Mapping[str, str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    """Its output goes to ``output``, or where ours goes."""
+    return subprocess.Popen(  # noqa: S603 (our own commands only)
+        argv,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop the others in order.
+        start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 (it calls the kernel and nothing else)
+    )
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process, where it is Linux, when the thread that started it ends.
+
+    By SIGKILL: the databases die with the parent too, and whatever is still to be done is in the outbox.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait_for_end(popen: subprocess.Popen[bytes]) -> None:

@@ -18,16 +18,14 @@ MASK = "attention_mask"
 class Batched:
     """A network behind a queue of its own, itself one: never waits for company, and takes what is there.
 
-    ``rows``: as many go through at once, unless one call alone has more. ``at_once``: so many batches run side by
-    side.
+    ``rows``: as many go through at once, unless one call alone has more.
     """
 
-    def __init__(self, network: Network, *, rows: int, at_once: int = 1) -> None:
+    def __init__(self, network: Network, *, rows: int) -> None:
         self._network = network
         self._rows = rows
-        self._queue = DeadlineQueue[Inputs, Logits](at_once)
-        for number in range(at_once):
-            threading.Thread(target=self._run, name=f"batch {number}", daemon=True).start()
+        self._queue = DeadlineQueue[Inputs, Logits](takers=1)
+        threading.Thread(target=self._run, name="batches", daemon=True).start()
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         """Raise :class:`~cds.errors.Busy` where it is not begun by ``deadline``, and what the network raises."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import onnxruntime  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
@@ -13,6 +12,7 @@ from transformers.utils import logging
 
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
+from cds.engine.onnx_runtime import session
 from cds.errors import ModelError
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -72,13 +72,8 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.directory / ONNX_FILE), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = session(str(bundle.directory / ONNX_FILE), torch.get_num_threads())
         except Exception as wrong:  # onnxruntime raises classes of its own that have no common base
             raise ModelError(
                 f"{bundle.directory.name}: the ONNX file does not load ({type(wrong).__name__})"

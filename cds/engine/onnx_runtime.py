@@ -25,16 +25,21 @@ class OnnxRuntimeNetwork:
 
     def __init__(self, model: bytes | str, threads: int) -> None:
         """Raises whatever ONNX Runtime raises for a model that it cannot run: its classes have no common base."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = QUIET
-        # Threads that wait for more work by turning in circles take the cores from whoever has some.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = session(model, threads)
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         logits: Logits = np.asarray(self._session.run(None, dict(inputs))[0], np.float32)
         return logits
+
+
+def session(model: bytes | str, threads: int) -> Any:
+    """A session on the CPU that says nothing; raises as :class:`OnnxRuntimeNetwork` does."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = QUIET
+    # Threads that wait for more work by turning in circles take the cores from whoever has some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def kept_file(bundle: Bundle, directory: Path) -> Path:

@@ -33,7 +33,6 @@ from cds.reporting.resources import report_id
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.parts import Sandbox
-from cds.sandbox.radiograph import render
 from cds.serving import environment
 from cds.settings import Settings
 from cds.store import outbox, resources
@@ -44,9 +43,8 @@ from cds.store.embedded.postgres import APPLICATION
 from cds.store.migrate import upgrade
 from cds.store.sealing import Keyring
 from tests.faults.writer import TENANT, numbered
-from tests.imaging.conftest import make_file
+from tests.films import FILM, SEEN
 from tests.master import MASTER, MASTER_KEY
-from tests.prescreens import prescreen
 from tests.serving import listening
 
 PRESCREENS = int(os.environ.get("FAULTS_PRESCREENS", "10"))
@@ -55,15 +53,6 @@ PAUSES_S = (0.1, 1.0)
 """Between one kill and the next."""
 WORKED = 5
 """So many deliveries a worker makes before it is killed: else it would never come so far as to lose one."""
-SEEN = prescreen().study
-assert SEEN
-FILM = make_file(
-    render(23, size=(400, 350)),
-    stored=12,
-    StudyInstanceUID=SEEN.study_uid,
-    SeriesInstanceUID=SEEN.series_uid,
-    SOPInstanceUID=SEEN.instance_uid,
-)
 NOBODY = "redis://127.0.0.1:9/0"
 
 

@@ -25,27 +25,17 @@ from cds.reporting.record import Record, kept, report_due
 from cds.sandbox.app import create_app
 from cds.sandbox.ehr.registration import registration
 from cds.sandbox.parts import Sandbox
-from cds.sandbox.radiograph import render
 from cds.settings import Settings
 from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.worker.service import deliverer
-from tests.imaging.conftest import make_file
+from tests.films import FILM, SEEN
 from tests.master import MASTER_KEY
 from tests.prescreens import FUSION, NOTE_MODEL, prescreen
 from tests.serving import listening
 
 US = party("https://cds.example")
-SEEN = prescreen().study
-assert SEEN
-FILM = make_file(
-    render(23, size=(400, 350)),
-    stored=12,
-    StudyInstanceUID=SEEN.study_uid,
-    SeriesInstanceUID=SEEN.series_uid,
-    SOPInstanceUID=SEEN.instance_uid,
-)
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """What goes over the engine's Unix socket, which only our own user can open.
 
-A caller sends a :class:`Call` and its pickled arguments, and gets a pickled :class:`Reply`. The arguments are a
-message of their own, so that they pass through the engine unread when a core is to do the work.
+A new connection says first what it is, a ``caller`` or a ``core``. A caller sends a :class:`Call` and its pickled
+arguments, and gets a pickled :class:`Reply`. The arguments are a message of their own, so that they pass through
+the engine unread when a core is to do the work.
 """
 
 from __future__ import annotations
@@ -11,12 +12,9 @@ import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cds.errors import Away, SightlineError
-
-Who = Literal["caller", "core"]
-"""What a new connection says first: that it will ask, or that it will compute."""
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ opens nothing and has one thread, so that it may fork at any time.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import multiprocessing
@@ -19,6 +18,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
 from cds.errors import SightlineError
+from cds.processes import die_with_parent
 
 Role = Callable[[], None]
 
@@ -26,7 +26,6 @@ TOO_SOON_S = 1.0
 """A process that ends so soon after its start waits as long for the next: no loop may eat a core."""
 NICER = 5
 """Whoever answers comes first: an answer without a score is better than none."""
-_PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +66,7 @@ def _forked(name: str, role: Role) -> BaseProcess:
 def _run(role: Role) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.nice(NICER)
     try:
         role()
