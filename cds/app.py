@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +15,8 @@ from cds import api, health, logs, smart
 from cds.assess import Assessing
 from cds.audit.search import AuditTrails
 from cds.audit.trail import party
+from cds.bulkhead import Bulkhead
+from cds.charts import Charts
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.issuer_keys import IssuerKeys
 from cds.ehr.smart_configuration import Discovery
@@ -28,12 +32,11 @@ from cds.fusion.late import LateFusion
 from cds.hooks import discovery
 from cds.hooks import views as hooks
 from cds.hooks.call import Answer, Answering, Call
-from cds.hooks.chart import Charts
 from cds.hooks.client_auth import ClientAuthentication
 from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
 from cds.hooks.known import KnownFindings
-from cds.hooks.look import Afterwards, Look
+from cds.hooks.look import Look
 from cds.hooks.order_advice import OrderAdvice
 from cds.hooks.order_select import OrderSelect
 from cds.hooks.order_sign import OrderSign
@@ -46,7 +49,7 @@ from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting import models
-from cds.reporting.record import Record, report_due
+from cds.reporting.record import Record
 from cds.reporting.sign_off import SignOffs
 from cds.reporting.worklist import Worklist
 from cds.settings import Settings
@@ -57,8 +60,10 @@ from cds.store.once import Once
 from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
 
-FINISHERS = 4
-"""Prescreens that nobody waits for any more, at once."""
+PLACES_PER_CORE = 3
+"""A film or a patient's notes that nobody knows cost a third of a second at most, and a core for much of that."""
+WAITING_PER_PLACE = 2
+"""Who would wait longer than for these gets no answer in time."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -86,11 +91,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     fusion = LateFusion.from_bundle(fused)
     threads = settings.web_threads
     once = Once(valkey)
+    # What all web workers of the machine begin at once.
+    places = math.ceil(PLACES_PER_CORE * (os.cpu_count() or 1) / settings.web_workers)
     prescreen = Prescreening(
         engine,
         fusion,
         record,
         once=once,
+        places=Bulkhead(places, WAITING_PER_PLACE * places),
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
     )
@@ -100,10 +108,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     us = party(settings.base_url)
     requests = ThreadPoolExecutor(2 * threads, "request")
     charts = Charts(http, pacs, backend, requests, settings.note_lookback_days, settings.max_notes)
-    afterwards = Afterwards(ThreadPoolExecutor(FINISHERS, "finish"), limit=threads)
-    look = Look(prescreen, charts, record, afterwards)
-    # A report is made when an order is signed; until then nobody has asked for one.
-    look_and_report = Look(prescreen, charts, record, afterwards, results=(report_due,))
+    look = Look(prescreen, charts, reported=False)
+    look_and_report = Look(prescreen, charts, reported=True)
     ahead = WorkAhead(look, record)
     telling = Telling(record, us.address, keys.handle, timedelta(hours=settings.override_window_hours))
     duplicates = timedelta(hours=settings.duplicate_window_hours)

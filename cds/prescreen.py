@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from cds.bulkhead import Bulkhead
 from cds.ct import CtReader, CtReaders, nowhere
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
@@ -84,6 +85,7 @@ class Prescreening:
     """Everything that a prescreen needs, and the prescreen itself.
 
     ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in.
+    ``places`` keeps too many from being begun at once.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Prescreening:
         record: Record,
         *,
         once: Once,
+        places: Bulkhead,
         images: Executor,
         notes: Executor,
     ) -> None:
@@ -101,6 +104,7 @@ class Prescreening:
         self._fusion = fusion
         self._record = record
         self._once = once
+        self._places = places
         self._images = images
         self._notes = notes
 
@@ -158,13 +162,14 @@ class Prescreening:
             with watch("decode image"):
                 return self._engine.read_film(file, deadline)
 
-        with watch("find image"):
-            pacs = subject.pacs(study.root)
-            choice = choose(pacs.instances(study.study_uid))
-        with watch("fetch and decode image"):
-            film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
-        with watch("score image"):
-            score = self._engine.score_film(film, deadline)
+        with self._places.place(study.root, deadline):
+            with watch("find image"):
+                pacs = subject.pacs(study.root)
+                choice = choose(pacs.instances(study.study_uid))
+            with watch("fetch and decode image"):
+                film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
+            with watch("score image"):
+                score = self._engine.score_film(film, deadline)
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -205,12 +210,13 @@ class Prescreening:
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
-        with watch("fetch notes"):
-            contents = chart.contents()
-            known = _known(subject, chart)
 
         def answer() -> NoteReading:
-            reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
+            with self._places.place(subject.fhir_server, deadline):
+                with watch("fetch notes"):
+                    contents = chart.contents()
+                    known = _known(subject, chart)
+                reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
             return self._record.keep_note_reading(subject.tenant, key, reading)
 
         return self._once(f"note:{subject.tenant}:{key}", kept, answer)

@@ -73,7 +73,7 @@ class OrderAdvice:
                 *at_hand.film_in_doubt(self.telling.link),
                 *at_hand.duplicates(self.duplicate_window),
             ],
-            also=looked.results,
+            also=looked.due,
         )
         return Answer(given, looked.prescreen.timings)
 

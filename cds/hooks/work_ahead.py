@@ -19,6 +19,4 @@ class WorkAhead:
     def __call__(self, call: Call) -> None:
         """Raises :class:`~cds.errors.RequestError` where the chart cannot be opened."""
         looked = self.look(call)
-        if not looked.prescreen.late:
-            written = kept(looked.prescreen, call.trail)
-            self.record.write(call.client.tenant, call.trail, written, *looked.results)
+        self.record.write(call.client.tenant, call.trail, kept(looked.prescreen, call.trail), *looked.due)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Outcome, Party
 from cds.audit.journal import Journal, Write
-from cds.audit.trail import Trail
+from cds.audit.trail import OnBehalf, Trail
 from cds.findings import ImageReading, NoteReading, Prescreen
 from cds.reporting.resources import collection, located, report_id, resources
 from cds.reporting.standing import Standing
@@ -75,6 +75,7 @@ READINGS_AT_HAND = 4096
 _IMAGE = TypeAdapter(ImageReading)
 _NOTE = TypeAdapter(NoteReading)
 _PRESCREEN = TypeAdapter(Prescreen)
+_ON_BEHALF = TypeAdapter(OnBehalf)
 
 
 class Record:
@@ -221,6 +222,37 @@ def reported(prescreen: Prescreen, trail: Trail) -> Write:
         return [trail.report_created(prescreen, report)]
 
     return write
+
+
+def finish_due(prescreen: Prescreen, trail: Trail, *, ct_of: Collection[str], reported: bool) -> Write:
+    """That the worker is to make whole what was late for its answer, and then, where so asked, its report.
+
+    ``ct_of``: the parts of the body that a CT was ordered of.
+    """
+
+    def write(connection: Connection) -> Iterable[Event]:
+        outbox.enqueue(
+            connection,
+            prescreen.tenant,
+            kind=outbox.PRESCREEN,
+            destination=prescreen.fhir_server,
+            payload={
+                "patient": prescreen.patient,
+                "ct_of": sorted(ct_of),
+                "reported": reported,
+                "on_behalf": _json(trail.on_behalf),
+            },
+            # The same may be late again another day; of one call it is finished once.
+            idempotency_key=f"{prescreen.id}/finish/{trail.on_behalf.transaction}/{reported}",
+        )
+        return []
+
+    return write
+
+
+def asked_by(payload: Mapping[str, Any]) -> OnBehalf:
+    """For whom :func:`finish_due` or :func:`report_due` asked."""
+    return _ON_BEHALF.validate_python(payload["on_behalf"])
 
 
 def report_due(prescreen: Prescreen, trail: Trail) -> Write:

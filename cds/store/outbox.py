@@ -19,6 +19,8 @@ QUEUE = "outbox"
 TASK = "deliver"
 """The Procrastinate task ``deliver(tenant, id)`` that the worker runs."""
 
+PRESCREEN = "prescreen"
+"""The kind of what the worker itself finishes: a prescreen of which a part was late for its answer."""
 REPORT = "report"
 """The kind of what the worker itself makes: the report of a prescreen, which it then delivers as results."""
 FHIR_RESULTS = "fhir-results"

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
 from cds.audit.balp import Event, Party
 from cds.audit.journal import Write
-from cds.audit.trail import OnBehalf, Trail
+from cds.audit.trail import Trail
 from cds.errors import BadAnswer
 from cds.findings import Prescreen
-from cds.reporting.record import Record, reported
+from cds.reporting.record import Record, asked_by, reported
 from cds.store import outbox
 from cds.store.database import Connection
 from cds.store.outbox import Delivery
 from cds.worker.delivery import GivenUp
-
-_ON_BEHALF = TypeAdapter(OnBehalf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Reporter:
         prescreen = self.record.by_id(tenant, due.payload["prescreen"])
         if prescreen is None:
             raise BadAnswer("the prescreen that is to be reported is not kept any more")
-        trail = Trail(self.us, _ON_BEHALF.validate_python(due.payload["on_behalf"]))
+        trail = Trail(self.us, asked_by(due.payload))
 
         def made(connection: Connection) -> Iterable[Event]:
             outbox.delivered(connection, tenant, due.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
 import httpx
@@ -12,27 +13,41 @@ from cds import logs
 from cds.audit import balp, chain
 from cds.audit.balp import Exchange, Party
 from cds.audit.trail import party
+from cds.bulkhead import Bulkhead
+from cds.charts import Charts
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.ehr.write_back import Delivered
+from cds.engine.active import in_use
+from cds.engine.process.client import EngineProcess
+from cds.fusion.late import LateFusion
+from cds.inference.engine import Engine, Models
+from cds.inference.socket import socket_of
 from cds.keys import Keys
 from cds.pacs import PacsAccess
+from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.store import master_key, outbox
 from cds.store.database import Connection, Database
+from cds.store.once import Once
 from cds.store.outbox import Delivery
 from cds.store.sealing import Keyring
+from cds.store.valkey import Valkey
 from cds.worker import app, audit_repository
+from cds.worker.app import CONCURRENCY
 from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
+from cds.worker.finishing import Finisher
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
+REQUESTS = 4 * CONCURRENCY
+"""To EHRs, at once, for the prescreens that are being finished."""
 NICER = 10
 """More than the engine's processes are."""
 
@@ -59,13 +74,28 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
     with (
         closing(Database(settings.database_url, keyring)) as database,
         httpx.Client(timeout=timeout_s, trust_env=False) as http,
+        ThreadPoolExecutor(REQUESTS, "request") as requests,
+        ThreadPoolExecutor(CONCURRENCY, "image") as images,
+        ThreadPoolExecutor(CONCURRENCY, "notes") as notes,
     ):
         us, record = party(settings.base_url), Record(database)
         ehrs = Discovery(http, timeout_s=timeout_s)
         tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
         to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
+        models = Models.in_use(settings)
+        prescreen = Prescreening(
+            Engine(models, EngineProcess(socket_of(settings), models.digests)),
+            LateFusion.from_bundle(in_use(settings, "fusion")),
+            record,
+            once=Once(Valkey(settings.redis_url)),
+            places=Bulkhead(CONCURRENCY, 0),
+            images=images,
+            notes=notes,
+        )
+        charts = Charts(http, access, tokens, requests, settings.note_lookback_days, settings.max_notes)
         handlers: dict[str, Handle] = {
+            outbox.PRESCREEN: Finisher(registrations, prescreen, charts, record, us),
             outbox.REPORT: Reporter(record, us, ResultsForPacs(registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),
             outbox.DICOM_REJECTION: PacsDelivery(record, us, Rejecting(registrations, record.by_id, access)),

@@ -1,4 +1,4 @@
-"""A call is answered in time with what there is; the rest is finished by our own access and is there next time."""
+"""A call is answered in time with what there is; the worker finishes the rest by our own access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,6 +20,8 @@ import pytest
 
 from cds.audit.trail import party
 from cds.audit.verify import verify
+from cds.bulkhead import Bulkhead
+from cds.charts import Charts
 from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
@@ -27,26 +29,27 @@ from cds.engine.active import in_use
 from cds.findings import Prescreen
 from cds.fusion.late import LateFusion
 from cds.hooks.call import TELLING_MS, Answer, Answering, Call
-from cds.hooks.chart import Charts
 from cds.hooks.client_auth import Client
 from cds.hooks.context import Context
 from cds.hooks.discovery import IMAGING_PATIENT_VIEW
-from cds.hooks.look import Afterwards, Look
+from cds.hooks.look import Look
 from cds.hooks.request import FhirAuthorization, HookRequest
 from cds.inference.engine import Engine, Models
 from cds.inference.reading import Reading, on_cores
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.prescreen import Prescreening
-from cds.registration import Registration
-from cds.reporting.record import Record, kept, report_due
+from cds.registration import Registration, Registrations
+from cds.reporting.record import Record, kept
 from cds.reporting.standing import Standing
 from cds.settings import Settings
-from cds.store import withdrawn_models
+from cds.store import outbox, withdrawn_models
 from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.sealed_tables import AUDIT_EVENT, OUTBOX, PRESCREEN, SCORE, SealedTable
 from cds.store.valkey import Valkey
+from cds.worker.delivery import Deliverer
+from cds.worker.finishing import Finisher
 from tests.opened import bodies
 
 MODELS = Models.in_use(Settings())
@@ -111,37 +114,60 @@ class Ehr:
 
 
 class Service:
-    """A hook that prescreens and gives no cards."""
+    """A hook that prescreens and gives no cards, and a worker that finishes what is late."""
 
     def __init__(
-        self, database: Database, valkey: Valkey, home: Path, pools: list[ThreadPoolExecutor], http: httpx.Client
+        self,
+        registration: Registration,
+        database: Database,
+        valkey: Valkey,
+        home: Path,
+        pools: list[ThreadPoolExecutor],
+        http: httpx.Client,
     ) -> None:
-        requests, images, notes, after = pools
+        requests, images, notes = pools
+        self.registration, self.database = registration, database
         self.models = Busy()
         self.record = record = Record(database)
         keys = Keys.load(Settings(data_dir=home))
         backend = BackendServices(http, keys, Discovery(http))
         self.engine = Engine(MODELS, self.models)
-        prescreen = Prescreening(
-            self.engine,
-            LateFusion.from_bundle(in_use(Settings(), "fusion")),
-            record,
-            once=Once(valkey),
-            images=images,
-            notes=notes,
-        )
+
+        def prescreening() -> Prescreening:
+            """One of the web server's, and one of the worker's: what they share, they share by Valkey."""
+            return Prescreening(
+                self.engine,
+                LateFusion.from_bundle(in_use(Settings(), "fusion")),
+                record,
+                once=Once(valkey),
+                places=Bulkhead(4, 4),
+                images=images,
+                notes=notes,
+            )
+
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
-        self.look = Look(prescreen, charts, record, Afterwards(after, limit=2), results=(report_due,))
+        self.look = Look(prescreening(), charts, reported=True)
         self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS)
         self.prescreens: list[Prescreen] = []
+        registrations = Registrations([registration])
+        finisher = Finisher(registrations, prescreening(), charts, record, US)
+        self._worker = Deliverer(database, registrations, http, backend, handlers={outbox.PRESCREEN: finisher})
 
     def _answer(self, call: Call) -> Answer:
         looked = self.look(call)
         self.prescreens.append(looked.prescreen)
         written = kept(looked.prescreen, call.trail)
-        self.record.write(call.client.tenant, call.trail, written, *looked.results)
+        self.record.write(call.client.tenant, call.trail, written, *looked.due)
         return Answer([])
+
+    def finish(self) -> None:
+        """What the worker does of what is late."""
+        tenant = self.registration.tenant
+        with self.database.transaction(tenant) as connection:
+            late = [letter.id for letter in outbox.waiting(connection, tenant) if letter.kind == outbox.PRESCREEN]
+        for id in late:
+            self._worker.deliver(tenant, id)
 
 
 @pytest.fixture
@@ -151,30 +177,26 @@ def ehr() -> Ehr:
 
 @pytest.fixture
 def pools() -> Iterator[list[ThreadPoolExecutor]]:
-    """For requests, images, notes, and what is finished afterwards."""
+    """For requests, images and notes."""
     with ExitStack() as open_pools:
-        yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8, 2)]
+        yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8)]
 
 
 @pytest.fixture
 def service(
-    database: Database, valkey: Valkey, tmp_path: Path, pools: list[ThreadPoolExecutor], ehr: Ehr
+    tenant: str, database: Database, valkey: Valkey, tmp_path: Path, pools: list[ThreadPoolExecutor], ehr: Ehr
 ) -> Iterator[Service]:
-    with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        service = Service(database, valkey, tmp_path, pools, http)
-        yield service
-        finished(service, pools)
-
-
-def finished(service: Service, pools: list[ThreadPoolExecutor]) -> None:
-    service.models.go_on.set()
-    for pool in reversed(pools):
-        pool.shutdown()
-
-
-def called(service: Service, tenant: str, **prefetch: Any) -> HookRequest:
-    """A chart is opened; the call that was answered."""
     registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,), client_id="sightline")
+    with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
+        service = Service(registration, database, valkey, tmp_path, pools, http)
+        yield service
+        service.models.go_on.set()
+        for pool in reversed(pools):
+            pool.shutdown()
+
+
+def called(service: Service, **prefetch: Any) -> HookRequest:
+    """A chart is opened; the call that was answered."""
     hook = HookRequest(
         IMAGING_PATIENT_VIEW,
         str(uuid.uuid4()),
@@ -183,7 +205,7 @@ def called(service: Service, tenant: str, **prefetch: Any) -> HookRequest:
         FhirAuthorization("lent", "patient/*.rs", "p1"),
         PREFETCH | prefetch,
     )
-    service.answering(Client(registration, "jti-1"), hook, time.monotonic())
+    service.answering(Client(service.registration, "jti-1"), hook, time.monotonic())
     return hook
 
 
@@ -194,12 +216,12 @@ def rows(database: Database, tenant: str, table: SealedTable) -> list[Any]:
 
 def reports(database: Database, tenant: str) -> list[Any]:
     """What the worker is asked to report."""
-    return [body["prescreen"] for body in rows(database, tenant, OUTBOX)]
+    return [body["prescreen"] for body in rows(database, tenant, OUTBOX) if "prescreen" in body]
 
 
 def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: str, database: Database) -> None:
     service.models.go_on.set()
-    called(service, tenant)
+    called(service)
     (prescreen,) = service.prescreens
     assert not prescreen.late
     assert reports(database, tenant) == [prescreen.id]
@@ -208,7 +230,7 @@ def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: s
 class TestTheDeadline:
     def test_the_answer_does_not_wait_for_work_that_takes_longer(self, service: Service, tenant: str) -> None:
         started = time.monotonic()
-        called(service, tenant)
+        called(service)
         assert (BUDGET_MS - TELLING_MS) / 1000 <= time.monotonic() - started < 3
         (prescreen,) = service.prescreens
         assert {missing.part: missing.late for missing in prescreen.missing} == {"image": False, "note": True}
@@ -224,58 +246,73 @@ class TestTheDeadline:
 
     def test_a_slow_ehr_is_late_not_at_fault(self, service: Service, tenant: str, ehr: Ehr) -> None:
         ehr.delay_s = 2 * BUDGET_MS / 1000
-        called(service, tenant, documents={"resourceType": "OperationOutcome", "issue": []})
+        called(service, documents={"resourceType": "OperationOutcome", "issue": []})
         (prescreen,) = service.prescreens
         assert prescreen.late
 
     def test_what_is_late_is_not_reported_half(self, service: Service, tenant: str, database: Database) -> None:
-        called(service, tenant)
+        called(service)
         assert reports(database, tenant) == []
 
     def test_work_whose_turn_comes_after_its_answer_is_not_begun(
-        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor], ehr: Ehr
+        self, service: Service, pools: list[ThreadPoolExecutor]
     ) -> None:
-        ehr.gives_tokens = False
         for _ in range(8):
             pools[2].submit(service.models.go_on.wait, 30)
-        called(service, tenant)
-        finished(service, pools)
+        called(service)
+        service.models.go_on.set()
+        pools[2].shutdown()
         assert service.models.scored == 0
 
 
 class TestFinishing:
     def test_what_was_late_is_whole_and_reported_once(
-        self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor]
+        self, service: Service, tenant: str, database: Database
     ) -> None:
-        called(service, tenant)
-        called(service, tenant)
-        finished(service, pools)
+        called(service)
+        called(service)
+        service.models.go_on.set()
+        service.finish()
         missing = [body["missing"] for body in rows(database, tenant, PRESCREEN)]
         assert len([parts for parts in missing if not any(part["late"] for part in parts)]) == 1
         assert len(reports(database, tenant)) == 1
 
-    def test_the_token_of_the_call_is_not_used_after_it(
-        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor], ehr: Ehr
-    ) -> None:
-        called(service, tenant)
+    def test_the_token_of_the_call_is_not_used_after_it(self, service: Service, ehr: Ehr) -> None:
+        called(service)
         answered = time.monotonic()
-        finished(service, pools)
+        service.models.go_on.set()
+        service.finish()
         assert all(at < answered for token, _, at in ehr.requests if token == "lent")
         assert {"/Patient/p1", "/ImagingStudy", "/DocumentReference"} <= ehr.asked("ours")
 
     def test_it_waits_for_what_is_under_way_and_computes_nothing_twice(
-        self, service: Service, tenant: str, pools: list[ThreadPoolExecutor]
+        self, service: Service, tenant: str, database: Database
     ) -> None:
-        called(service, tenant)
-        finished(service, pools)
+        called(service)
+        with ThreadPoolExecutor(1) as worker:
+            finishing = worker.submit(service.finish)
+            with pytest.raises(TimeoutError):
+                finishing.result(0.3)
+            service.models.go_on.set()
+            finishing.result(10)
+        assert len(reports(database, tenant)) == 1
         assert service.models.scored == 1
 
-    def test_it_is_in_the_audit_trail_of_its_call(
-        self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor]
+    def test_what_was_begun_by_nobody_it_begins(
+        self, service: Service, tenant: str, database: Database, ehr: Ehr
     ) -> None:
-        hook = called(service, tenant)
+        ehr.delay_s = 2 * BUDGET_MS / 1000
+        called(service, documents={"resourceType": "OperationOutcome", "issue": []})
+        ehr.delay_s = 0
+        service.models.go_on.set()
+        service.finish()
+        assert len(reports(database, tenant)) == 1
+
+    def test_it_is_in_the_audit_trail_of_its_call(self, service: Service, tenant: str, database: Database) -> None:
+        hook = called(service)
         before = len(rows(database, tenant, AUDIT_EVENT))
-        finished(service, pools)
+        service.models.go_on.set()
+        service.finish()
         events = rows(database, tenant, AUDIT_EVENT)
         profiles = {
             name.rpartition(".")[2] for e in events[before:] for name in e.get("meta", {}).get("profile", ())
@@ -285,21 +322,27 @@ class TestFinishing:
         with database.transaction(tenant) as connection:
             assert verify(connection, tenant).intact
 
-    def test_where_the_ehr_gives_us_no_token_the_score_is_kept_all_the_same(
+    def test_where_the_ehr_gives_us_no_token_it_is_tried_again_and_the_score_is_kept(
         self, service: Service, tenant: str, database: Database, pools: list[ThreadPoolExecutor], ehr: Ehr
     ) -> None:
         ehr.gives_tokens = False
-        called(service, tenant)
-        finished(service, pools)
+        called(service)
+        service.models.go_on.set()
+        pools[2].shutdown()
+        service.finish()
         assert len(rows(database, tenant, SCORE)) == 1
         assert reports(database, tenant) == []
+        with database.transaction(tenant) as connection:
+            (letter,) = outbox.waiting(connection, tenant)
+        assert (letter.kind, letter.attempts) == (outbox.PRESCREEN, 1)
+        assert "Refused" in (letter.last_error or "")
 
 
 def test_identical_calls_in_flight_are_computed_once(
     service: Service, tenant: str, pools: list[ThreadPoolExecutor]
 ) -> None:
     with ThreadPoolExecutor(4) as calls:
-        due: list[Future[Any]] = [calls.submit(called, service, tenant) for _ in range(4)]
+        due: list[Future[Any]] = [calls.submit(called, service) for _ in range(4)]
         while not service.models.scored:
             time.sleep(0.01)
         service.models.go_on.set()
@@ -315,13 +358,13 @@ class TestAWithdrawnModel:
     def seen_before(self, service: Service, tenant: str, database: Database) -> None:
         """What the model said is kept, and then it is withdrawn; this process knows of it."""
         service.models.go_on.set()
-        called(service, tenant)
+        called(service)
         with database.transaction(tenant) as connection:
             withdrawn_models.add(connection, tenant, MODELS.note.version.digest)
         service.record.stands = Standing(database)
 
     def test_looks_at_nothing_and_what_it_said_is_not_used(self, service: Service, tenant: str) -> None:
-        called(service, tenant)
+        called(service)
         before, after = service.prescreens
         assert before.findings
         assert not after.findings
@@ -333,33 +376,8 @@ class TestAWithdrawnModel:
         version = replace(MODELS.note.version, version="9.0.0", digest="f" * 64)
         service.models.note = replace(MODELS.note, version=version)
         service.engine.models = replace(MODELS, note=service.models.note)
-        called(service, tenant)
+        called(service)
         # The thresholds of the fusion say at which level a note by itself is.
         looked, _, fused = service.prescreens[-1].models
         assert (looked, fused.kind) == (version, "fusion")
         assert service.models.scored == 2
-
-
-class TestAfterwards:
-    def test_beyond_its_limit_work_is_left_undone(self, caplog: pytest.LogCaptureFixture) -> None:
-        go_on, done = threading.Event(), list[int]()
-
-        def work(n: int) -> Callable[[], None]:
-            return lambda: done.append(n) if go_on.wait(10) else None
-
-        with ThreadPoolExecutor(1) as pool:
-            afterwards = Afterwards(pool, limit=2)
-            for n in range(3):
-                afterwards(work(n))
-            go_on.set()
-        assert done == [0, 1]
-        assert "too much is waiting" in caplog.text
-
-    def test_a_defect_is_logged_without_what_it_says(self, caplog: pytest.LogCaptureFixture) -> None:
-        def broken() -> None:
-            raise ValueError("Jane Doe")
-
-        with ThreadPoolExecutor(1) as pool:
-            Afterwards(pool, limit=1)(broken)
-        assert "ValueError" in caplog.text
-        assert "Jane" not in caplog.text

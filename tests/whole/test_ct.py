@@ -24,6 +24,8 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage
 
 from cds.audit.trail import party
+from cds.bulkhead import Bulkhead
+from cds.charts import Charts
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
@@ -34,11 +36,10 @@ from cds.findings import Level, Prescreen
 from cds.fusion.late import LateFusion
 from cds.hooks.call import Answering
 from cds.hooks.cards import Card
-from cds.hooks.chart import Charts
 from cds.hooks.client_auth import Client
 from cds.hooks.context import Context
 from cds.hooks.discovery import IMAGING_PRESCREEN
-from cds.hooks.look import Afterwards, Look
+from cds.hooks.look import Look
 from cds.hooks.order_advice import OrderAdvice
 from cds.hooks.order_sign import OrderSign
 from cds.hooks.request import FhirAuthorization, HookRequest
@@ -58,8 +59,9 @@ from cds.store import outbox
 from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.valkey import Valkey
-from cds.worker.delivery import Deliverer
+from cds.worker.delivery import Deliverer, Handle
 from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.report import Reporter
 from tests.ct import make_series
 from tests.ct_bundle import untrained_bundle, with_shipped_models
 
@@ -205,6 +207,7 @@ class Service:
             LateFusion.from_bundle(in_use(Settings(), "fusion")),
             self.record,
             once=Once(valkey),
+            places=Bulkhead(2, 2),
             images=ThreadPoolExecutor(2),
             notes=ThreadPoolExecutor(2),
         )
@@ -225,8 +228,7 @@ class Service:
     def sign(self, order: dict[str, Any]) -> list[Card]:
         us = party("https://cds.example")
         charts = Charts(self.http, self.access, self.backend, ThreadPoolExecutor(8), 365, 5)
-        results = (ResultsForPacs(self.registrations),)
-        look = Look(self._prescreen, charts, self.record, Afterwards(ThreadPoolExecutor(1), 1), results)
+        look = Look(self._prescreen, charts, reported=True)
         telling = Telling(self.record, us.address, self._handle, timedelta(0))
         advice = OrderSign(OrderAdvice(look, telling, timedelta(hours=48)))
         answering = Answering(advice, self.record, us=us, budget_ms=120_000)
@@ -241,13 +243,21 @@ class Service:
         return found
 
     def deliver(self) -> None:
+        us = party("https://cds.example")
         to_pacs = ToPacs(self.registrations, self.record.standing, self.access, ImageModel(Settings(device="cpu")))
-        handlers = {outbox.DICOM_RESULTS: PacsDelivery(self.record, party("https://cds.example"), to_pacs)}
+        handlers: dict[str, Handle] = {
+            outbox.REPORT: Reporter(self.record, us, ResultsForPacs(self.registrations)),
+            outbox.DICOM_RESULTS: PacsDelivery(self.record, us, to_pacs),
+        }
         worker = Deliverer(self.database, self.registrations, self.http, self.backend, handlers=handlers)
+        # The report is made first; then what it asks for is due.
+        for kind in handlers:
+            for id in self._due(kind):
+                worker.deliver(self.tenant, id)
+
+    def _due(self, kind: str) -> list[int]:
         with self.database.transaction(self.tenant) as connection:
-            due = outbox.due(connection, self.tenant)
-        for id in due:
-            worker.deliver(self.tenant, id)
+            return [letter.id for letter in outbox.waiting(connection, self.tenant) if letter.kind == kind]
 
     def _ehr(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/fhir")

@@ -90,7 +90,11 @@ def site(tmp_path: Path, postgres: EmbeddedPostgres, database: Database, tenant:
         file = tmp_path / "registrations.json"
         file.write_text(json.dumps([entry]))
         settings = Settings(
-            data_dir=tmp_path, database_url=postgres.app_url, registrations_file=file, master_key=MASTER_KEY
+            data_dir=tmp_path,
+            database_url=postgres.app_url,
+            redis_url="redis://127.0.0.1:9/0",
+            registrations_file=file,
+            master_key=MASTER_KEY,
         )
         keys = Keys.load(settings)
         service.app = Flask("keys")

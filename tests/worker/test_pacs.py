@@ -48,6 +48,7 @@ from tests.prescreens import EFFUSION, MASS, PNEUMOTHORAX, prescreen
 from tests.worker.conftest import BASE, REGISTRATION, TENANT
 
 SECRET = "TEST_PACS_SECRET"
+NOBODY = "redis://127.0.0.1:9/0"
 
 
 @dataclass
@@ -211,7 +212,11 @@ def test_the_worker_as_it_is_configured_delivers_and_audits(
     file = tmp_path / "registrations.json"
     file.write_text(json.dumps([entry]))
     settings = Settings(
-        data_dir=tmp_path, database_url=database_url, registrations_file=file, master_key=MASTER_KEY
+        data_dir=tmp_path,
+        database_url=database_url,
+        redis_url=NOBODY,
+        registrations_file=file,
+        master_key=MASTER_KEY,
     )
     with deliverer(settings) as configured:
         configured.deliver(TENANT, id)
