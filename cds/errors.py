@@ -13,6 +13,7 @@ SightlineError
 ├── UpstreamError               a system that we called did not answer as it should
 │   ├── NotAllowed              the address is on no allow-list: nothing was sent
 │   ├── Unreachable             no connection, or no answer in time
+│   │   └── DatabaseAway        of our own database: whatever was asked for, it may be there
 │   ├── Refused                 401 or 403
 │   ├── Missing                 404 or 410
 │   └── BadAnswer               any other status, or a body that cannot be read
@@ -113,6 +114,10 @@ class NotAllowed(UpstreamError):
 
 class Unreachable(UpstreamError):
     """No connection, or no answer in time."""
+
+
+class DatabaseAway(Unreachable):
+    """Our own database does not answer: nothing is known of what was asked for, and nothing was kept."""
 
 
 class Refused(UpstreamError):

@@ -28,7 +28,7 @@ from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection
-from cds.errors import Busy, NoteError, SightlineError
+from cds.errors import DatabaseAway, EngineError, NoteError, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -290,7 +290,8 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
         return due.result(timeout=deadline.remaining)
-    except (NotInTime, Busy):
+    except (NotInTime, EngineError, DatabaseAway):
+        # What is ours and away comes back: that is no fact about the patient's image or notes.
         return _late(part)
     except NothingThere as nothing:
         return Missing(part, f"{nothing}.", fault=False)

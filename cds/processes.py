@@ -67,6 +67,13 @@ class Processes:
         self._running.append(process)
         return process
 
+    def kill(self, name: str) -> None:
+        """End the processes of that name at once, as a crash does; they are not watched any more."""
+        for process in [running for running in self._running if running.name == name]:
+            process.popen.kill()
+            process.popen.wait()
+            self._running.remove(process)
+
     def wait(self, process: Process, ready: Callable[[], bool], within_s: float) -> None:
         """Return as soon as ``ready()``; raise :class:`ProcessFailed` where it ends or takes longer."""
         due = time.monotonic() + within_s

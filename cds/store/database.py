@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cds.errors import Unreachable
+from cds.errors import DatabaseAway
 from cds.store.sealing import Keyring, Sealer, tenants
 
 
@@ -52,7 +52,7 @@ class Database:
     def transaction(self, tenant: str) -> Iterator[Connection]:
         """A connection that sees and writes the rows of ``tenant``: commits at the end, rolls back on any error.
 
-        Raises :class:`Unreachable` where the database does not answer.
+        Raises :class:`~cds.errors.DatabaseAway` where the database does not answer.
         """
         with _unreachable():
             connection = self._begun(tenant)
@@ -74,7 +74,7 @@ class Database:
             yield connection
 
     def ping(self) -> None:
-        """Raise :class:`Unreachable` where the database does not answer."""
+        """Raise :class:`~cds.errors.DatabaseAway` where the database does not answer."""
         with self.connection() as connection:
             connection.execute("SELECT 1")
 
@@ -101,7 +101,7 @@ class Database:
                 raise
             else:
                 return connection
-        raise Unreachable("the database closed every connection")
+        raise DatabaseAway("the database closed every connection")
 
     def _opened(self) -> ConnectionPool[Connection]:
         """The pool of this process: one that came through a fork belongs to the parent."""
@@ -132,6 +132,6 @@ def _unreachable() -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        raise Unreachable("the database gave no connection in time") from None
+        raise DatabaseAway("the database gave no connection in time") from None
     except psycopg.OperationalError as error:
-        raise Unreachable(f"the database did not answer ({type(error).__name__})") from error
+        raise DatabaseAway(f"the database did not answer ({type(error).__name__})") from error
