@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import cds.app  # noqa: F401 (what the workers import, they share)
-from cds.processes import KeptAlive
+from cds.processes import KeptAlive, die_with_parent
 from cds.serving import environment, python
 from cds.settings import Settings
 
@@ -44,6 +44,11 @@ def on_starting(server: Any) -> None:
 def pre_fork(server: Any, worker: Any) -> None:
     # A collection in a worker would touch, and so copy, every page that it shares.
     gc.freeze()
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    # A worker without its master would hold the port for as long as what it is at, and nobody would watch it.
+    die_with_parent()
 
 
 def on_exit(server: Any) -> None:

@@ -48,6 +48,7 @@ class Clinic:
     hospital: Hospital
     answered: dict[str, int] = field(default_factory=dict)
     """How many tries it took, by patient."""
+    closed: bool = False
 
     def sign(self, count: int) -> None:
         known = [one for one in self.hospital.patients if one.fault is None and one.study_uid]
@@ -55,7 +56,7 @@ class Clinic:
             patient = self.hospital.newcomer(known[number % len(known)])
             body = self.hospital.order_signed(patient)
             tries = 1
-            while not self._is_answered(body):
+            while not (self.closed or self._is_answered(body)):
                 tries += 1
                 time.sleep(0.2)
             self.answered[patient.id] = tries
@@ -126,9 +127,12 @@ def test_every_order_that_was_answered_is_reported_once(tmp_path: Path) -> None:
         clinic, killer = Clinic(everyone), Killer(everyone)
         signing = ehr.submit(clinic.sign, ORDERS)
         # What is started by a thread ends with it: the killing is this one's.
-        while not signing.done():
-            time.sleep(chance.uniform(*PAUSES_S))
-            killer.kill(chance)
+        try:
+            while not signing.done():
+                time.sleep(chance.uniform(*PAUSES_S))
+                killer.kill(chance)
+        finally:
+            clinic.closed = True
         signing.result()
         print(f"killed: {dict(killer.killed)}; tries: {sum(clinic.answered.values())}")
         killer.worker()
