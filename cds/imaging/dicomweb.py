@@ -23,6 +23,7 @@ UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 """PS3.5 9.1; at most 64 characters."""
 INCLUDED = (
     "BodyPartExamined",
+    "NumberOfFrames",
     "ViewPosition",
     "PresentationIntentType",
     "ContentDate",

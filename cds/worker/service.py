@@ -29,7 +29,7 @@ from cds.worker import app, audit_repository
 from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
-from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
@@ -64,7 +64,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         ehrs = Discovery(http, timeout_s=timeout_s)
         tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
-        to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
+        to_pacs = ToPacs(registrations, record.standing, access, ImageModels(settings))
         handlers: dict[str, Handle] = {
             outbox.REPORT: Reporter(record, us, ResultsForPacs(registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(record, us, to_pacs),

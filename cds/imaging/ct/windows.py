@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cds.imaging.ct.slice import Hounsfield
-from cds.imaging.framing import SMOOTHING, Pixels
+from cds.imaging.framing import SMOOTHING, Pixels, Placement
 
 Picture = NDArray[np.float32]
 """(channels, rows, columns) in 0..1."""
@@ -34,6 +34,12 @@ def pictured(hounsfield: Hounsfield, asked: Mapping[str, Any]) -> Picture:
     windows: Sequence[Window] = asked["windows"]
     channels = [_resized(windowed(hounsfield, window), size) for window in windows]
     return np.stack(channels * (asked["channels"] // len(channels)))
+
+
+def placement(hounsfield: Hounsfield, asked: Mapping[str, Any]) -> Placement:
+    """Where :func:`pictured` puts a slice: all of it fills all of the picture."""
+    rows, columns = hounsfield.shape
+    return Placement(0, rows, 0, columns, asked["height"], asked["width"], 0, 0)
 
 
 def _resized(grey: Pixels, size: tuple[int, int]) -> Pixels:
