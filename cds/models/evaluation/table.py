@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.models.labels import finding
+from cds.models.labels import column
 
 YES = frozenset({"1", "1.0", "true", "yes", "y", "positive"})
 NO = frozenset({"0", "0.0", "false", "no", "n", "negative"})
@@ -40,7 +40,7 @@ def read_table(file: Path, *, text: str | None = None) -> Table:
     if text is not None and text not in header:
         raise ModelError(f"{file.name} has no column {text!r}; it has {', '.join(header)}")
     place = header.index(text) if text is not None else 0
-    columns = {number: finding(name) for number, name in enumerate(header) if number != place}
+    columns = {number: column(name) for number, name in enumerate(header) if number != place}
     findings = {number: key for number, key in columns.items() if key}
     if not findings:
         raise ModelError(f"{file.name}: none of its columns is a finding of ours ({', '.join(header)})")
