@@ -16,7 +16,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.ehr.write_back import Delivered
 from cds.keys import Keys
-from cds.pacs import PacsAccess
+from cds.pacs import PacsAccess, transports
 from cds.production import checked
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
@@ -58,7 +58,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
     timeout_s = settings.upstream_timeout_ms / 1000
     with (
         closing(Database(settings.database_url, keyring)) as database,
-        httpx.Client(timeout=timeout_s, trust_env=False) as http,
+        httpx.Client(timeout=timeout_s, trust_env=False, mounts=transports(registrations)) as http,
     ):
         us, record = party(settings.base_url), Record(database)
         ehrs = Discovery(http, timeout_s=timeout_s)
