@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     csv.field_size_limit(min(sys.maxsize, 16 * 1024 * 1024))
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True)
             header = [name.strip() for name in next(reader, [])]
             rows = [(reader.line_num, row) for row in reader if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:
@@ -73,6 +74,13 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if len(row) != len(header):
             raise ModelError(f"{file.name}, line {line}: {len(row)} values for {len(header)} columns")
     return header, rows
+
+
+def _delimiter(lines: TextIO) -> str:
+    """What the first line is cut by most often: Excel writes semicolons where the comma is the decimal point."""
+    first = lines.readline()
+    lines.seek(0)
+    return max(",;\t", key=first.count)
 
 
 def _check_names(file: Path, lines: list[int], names: tuple[str, ...]) -> None:
