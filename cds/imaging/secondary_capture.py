@@ -14,8 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from cds.findings import Prescreen
 from cds.imaging.derived import WARNING, Source, derived_uid, filed, written
-from cds.imaging.framing import Pixels
 from cds.imaging.overlay import coloured
+from cds.imaging.smoothing import Pixels
 
 SERIES_NUMBER = 9_102
 LONGER_SIDE = 1_024

@@ -25,11 +25,12 @@ from cds.imaging.ct import windows
 from cds.imaging.ct.slice import Slice, read_slice
 from cds.imaging.derived import Source, image_model
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, Pixels, framed, placement
+from cds.imaging.framing import OVERSAMPLING, framed, placement
 from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import fetch
 from cds.imaging.secondary_capture import picture, secondary_capture
+from cds.imaging.smoothing import Pixels
 from cds.imaging.structured_report import structured_report
 from cds.pacs import PacsAccess
 from cds.registration import Registrations
