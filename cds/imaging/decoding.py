@@ -51,7 +51,9 @@ def decoded(dataset: FileDataset, number: int = 1, at_least: int | None = None) 
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in NATIVE:
-        return pixel_array(dataset, index=number - 1)
+        _check_length(dataset)
+        # As stored: which bits of a pixel count is told by its High Bit, wherever that is.
+        return pixel_array(dataset, index=number - 1, correct_unused_bits=False)
     if syntax not in _DECODERS:
         named = syntax.name if syntax.name != syntax else "one that PS3.6 does not have"
         raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {named}")
@@ -66,6 +68,14 @@ def decoded(dataset: FileDataset, number: int = 1, at_least: int | None = None) 
     if pixels.shape[:2] != (dataset.Rows, dataset.Columns):
         raise ImagingError("the compressed frame has another size than the image")
     return pixels
+
+
+def _check_length(dataset: FileDataset) -> None:
+    """Fewer pixels than the header promises pydicom refuses; so many more are of another picture than it says."""
+    row = int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated) // 8
+    promised = row * int(dataset.Rows) * number_of_frames(dataset)
+    if len(dataset.PixelData) >= promised + 2 * row:
+        raise ImagingError("the image has more pixels than its header says")
 
 
 def _check(frame: bytes, dataset: Dataset) -> None:

@@ -60,6 +60,8 @@ class Tones:
         """The film whose codes have the values ``grey``, in 0..1, turned so that bright is dense."""
         turned = 1.0 - grey if self.inverted else grey
         table = np.where(self.padding, 0.0, turned).astype(np.float32)
+        if not np.isfinite(table).all():
+            raise ImagingError("a lookup table, window or rescale slope of the image has no numbers")
         film = np.empty(self.codes.shape, np.float32)
         for row in range(0, len(film), LOOKED_UP):
             part = slice(row, row + LOOKED_UP)
@@ -188,6 +190,8 @@ def _looked_up(item: Dataset, x: Curve) -> Curve:
 
 def _entries(item: Dataset, count: int, bits: int) -> Curve:
     data = item.LUTData
+    if data is None:
+        raise ImagingError("a lookup table of the image is empty")
     if isinstance(data, bytes):
         # Eight-bit entries may come one to a byte (PS3.3 C.11.1.1.1).
         word = ">u2" if item.original_encoding[1] is False else "<u2"

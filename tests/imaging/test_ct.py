@@ -25,6 +25,8 @@ from tests.ct import CT_IMAGE, SERIES, STUDY, group, head, make_enhanced, make_s
 from tests.ct_bundle import HEAD
 from tests.imaging.conftest import make_file
 
+MAP = "examples_test-images_CT0012.fragmented_no_bot_jpeg_baseline.51.dcm"
+"""An Enhanced CT of two frames: how much blood flows, in no Hounsfield units."""
 REAL = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom" / "dcmqa_ct"
 
 
@@ -148,6 +150,19 @@ class TestManySlicesInOneFile:
         given = make_enhanced(3, ContrastBolusAgentSequence=group(CodeMeaning="Iohexol"))
         with pytest.raises(ImagingError, match="with a contrast agent"):
             read_instance(given, contrast_agent=False)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the CT in SIGHTLINE_DATA")
+class TestARealEnhancedImage:
+    def test_it_is_shown_in_the_window_of_its_functional_groups(self) -> None:
+        shown = read_whole_range((REAL.parent / "cornerstone" / MAP).read_bytes(), frame=2)
+        low, high = shown.window
+        values = np.unique(shown.pixels)
+        assert (high - low) / (values[1] - values[0]) == pytest.approx(101, rel=0.02)
+
+    def test_what_it_measures_is_not_taken_for_hounsfield_units(self) -> None:
+        with pytest.raises(ImagingError, match="not in Hounsfield units"):
+            read_instance((REAL.parent / "cornerstone" / MAP).read_bytes())
 
 
 class TestAVolume:
