@@ -198,6 +198,8 @@ def _bundle(settings: Settings, name: str) -> Any:
 
     if Path(name).name != name:
         raise ModelError("name a bundle by its directory in CDS_MODELS_DIR, without a path")
+    if not (settings.models_dir / name).is_dir():
+        raise ModelError(f"there is no bundle {name} in {settings.models_dir}; `cds models list` names all")
     return Bundle.load(settings.models_dir / name)
 
 
