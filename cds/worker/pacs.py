@@ -199,7 +199,7 @@ def _capture(
     )
     colours = picture(film.pixels, shown, lines)
     writing = film.burned_in is not False
-    return secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing)
+    return secondary_capture(prescreen, source, finding, number, colours, burned_in=writing)
 
 
 def _shown(prescreen: Prescreen) -> list[Finding]:

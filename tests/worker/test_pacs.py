@@ -257,7 +257,7 @@ def test_what_comes_back_is_what_was_stored(pacs: Pacs, seen: Prescreen) -> None
     source, colours = Source.read(pacs.film), np.full((90, 70, 3), 77, np.uint8)
     sent = [
         structured_report(seen, source),
-        secondary_capture(seen, source, "effusion", 1, colours, burned_in=False),
+        secondary_capture(seen, source, seen.findings[0], 1, colours, burned_in=False),
     ]
     pacs.web.store(pacs.study.study_uid, sent)
     by_uid = {one.SOPInstanceUID: one for one in pacs.held()}
