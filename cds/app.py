@@ -45,7 +45,7 @@ from cds.hooks.telling import Telling
 from cds.hooks.work_ahead import WorkAhead
 from cds.inference.engine import Engine, Models
 from cds.inference.socket import socket_of
-from cds.pacs import PacsAccess
+from cds.pacs import PacsAccess, transports
 from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting import models
@@ -78,11 +78,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     valkey = Valkey(settings.redis_url)
     record = Record(database)
 
-    http = httpx.Client(timeout=settings.upstream_timeout_ms / 1000, trust_env=False)
+    timeout_s = settings.upstream_timeout_ms / 1000
+    http = httpx.Client(timeout=timeout_s, trust_env=False, mounts=transports(registrations))
     issuer_keys = IssuerKeys(http)
-    ehrs = Discovery(http, timeout_s=settings.upstream_timeout_ms / 1000)
+    ehrs = Discovery(http, timeout_s=timeout_s)
     backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)
-    pacs = PacsAccess(http, backend, settings.max_image_bytes, settings.upstream_timeout_ms / 1000)
+    pacs = PacsAccess(http, backend, settings.max_image_bytes, timeout_s)
 
     running = Models.in_use(settings)
     engine_process = EngineProcess(socket_of(settings), running.digests)

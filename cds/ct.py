@@ -23,7 +23,7 @@ from cds.engine.slices import Pictures, SeriesScore, score_series
 from cds.errors import ImagingError
 from cds.findings import ImageReading, KeySlice, StudySeen
 from cds.imaging.ct.series import SeriesChoice, choose_series, retrieve_series
-from cds.imaging.ct.slice import Slice
+from cds.imaging.ct.slice import CtInstance
 from cds.imaging.ct.volume import Volume, stacked
 from cds.imaging.dicomweb import DICOMweb
 from cds.inference.engine import Engine
@@ -61,7 +61,8 @@ class CtReader:
         """
         study = selection.candidates[0]
         with watch("find image"):
-            choice = choose_series(pacs.series(study.study_uid), self.region)
+            instances = partial(pacs.instances, study.study_uid)
+            choice = choose_series(pacs.series(study.study_uid), self.region, instances)
         with self._turn:
             deadline = Deadline.after(LIMIT_MS)
             decode = partial(self._decode, deadline)
@@ -72,10 +73,10 @@ class CtReader:
                 scored = self._score(volume, deadline)
             return _reading(self.bundle, scored, volume, choice, selection)
 
-    def _decode(self, deadline: Deadline, file: bytes) -> Slice:
+    def _decode(self, deadline: Deadline, file: bytes) -> CtInstance:
         # Fetched several at once, decoded one by one: others need the cores.
         with self._core:
-            return self._engine.read_slice(file, self.bundle, deadline)
+            return self._engine.read_ct(file, self.bundle, deadline)
 
     def _score(self, volume: Volume, deadline: Deadline) -> SeriesScore:
         def network(pictures: Pictures) -> Logits:
@@ -103,7 +104,7 @@ def _reading(
 ) -> ImageReading:
     study, slices = selection.candidates[0], volume.slices
     key_slices = {
-        finding: KeySlice(slices[place].instance_uid, place + 1, len(slices))
+        finding: KeySlice(slices[place].instance_uid, place + 1, len(slices), slices[place].frame)
         for finding, place in zip(bundle.findings, scored.leading, strict=True)
     }
     highest = max(bundle.findings, key=lambda finding: scored.score.probabilities[finding])
@@ -111,6 +112,7 @@ def _reading(
         study_uid=study.study_uid,
         series_uid=choice.series_uid,
         instance_uid=key_slices[highest].instance_uid,
+        frame=key_slices[highest].frame,
         modality="CT",
         view="",
         started=study.started,

@@ -8,12 +8,15 @@ import hashlib
 import orjson
 
 from cds.deadline import Deadline
+from cds.engine.bundles import Bundle
 from cds.errors import NoSaliency, Unknown
 from cds.findings import Prescreen, StudySeen
+from cds.imaging.ct import windows
+from cds.imaging.ct.slice import Slice
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
 from cds.imaging.overlay import overlay_png
-from cds.imaging.retrieval import retrieve
+from cds.imaging.retrieval import fetch, retrieve
 from cds.inference.engine import Engine
 from cds.store import scores
 from cds.store.database import Database
@@ -46,19 +49,22 @@ class Explaining:
         scored = next((f for f in prescreen.findings if f.key == finding and f.image is not None), None)
         if study is None or scored is None:
             raise Unknown("the image was not scored for such a finding")
-        if scored.key_slice:
-            raise NoSaliency("not available: of a CT the key slice is shown")
-        if self._engine.models.image.version not in prescreen.models:
+        if scored.key_slice and not scored.key_slice.shown_in(study):
+            raise NoSaliency("not available: the slice that speaks most for it is another than the one shown")
+        models = self._engine.models
+        bundle = next((one for one in (models.image, *models.ct) if one.version in prescreen.models), None)
+        if bundle is None:
             raise NoSaliency("not available: the model that scored this image is not in use any more")
-        model = self._engine.models.image.version.digest
-        key = hashlib.sha256(orjson.dumps([study.root, study.instance_uid, model, finding])).hexdigest()
+        named = [study.root, study.instance_uid, study.frame, bundle.version.digest, finding]
+        key = hashlib.sha256(orjson.dumps(named)).hexdigest()
+        make = self._of_slice if bundle.of_ct else self._of_film
         return self._once(
             f"{KIND}:{prescreen.tenant}:{key}",
             lambda: self._kept(prescreen.tenant, key),
-            lambda: self._keep(prescreen.tenant, key, self._made(study, finding, pacs)),
+            lambda: self._keep(prescreen.tenant, key, make(study, finding, pacs, bundle)),
         )
 
-    def _made(self, study: StudySeen, finding: str, pacs: DICOMweb) -> bytes:
+    def _of_film(self, study: StudySeen, finding: str, pacs: DICOMweb, bundle: Bundle) -> bytes:
         deadline = Deadline.after(LIMIT_MS)
 
         def decode(file: bytes) -> Film:
@@ -67,6 +73,17 @@ class Explaining:
         film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
         saliency = self._engine.explain_film(film, finding, deadline)
         return overlay_png(saliency, film.place, film.shape, LONGER_SIDE)
+
+    def _of_slice(self, study: StudySeen, finding: str, pacs: DICOMweb, bundle: Bundle) -> bytes:
+        deadline = Deadline.after(LIMIT_MS)
+
+        def decode(file: bytes) -> Slice:
+            return self._engine.read_slice(file, study.frame, deadline)
+
+        units = fetch(pacs, study.study_uid, study.series_uid, study.instance_uid, decode).hounsfield
+        picture = self._engine.picture_slice(units, bundle, deadline)
+        saliency = self._engine.explain_slice(picture, bundle, finding, deadline)
+        return overlay_png(saliency, windows.placement(units, bundle.input), units.shape, LONGER_SIDE)
 
     def _kept(self, tenant: str, key: str) -> bytes | None:
         with self._database.transaction(tenant) as connection:

@@ -149,6 +149,12 @@ class KeySlice:
     """From 1, in the order of the series."""
     of: int
     """How many slices were scored."""
+    frame: int | None = None
+    """From 1, where the instance has many."""
+
+    def shown_in(self, study: StudySeen) -> bool:
+        """Whether it is the one that is shown of the study."""
+        return (self.instance_uid, self.frame) == (study.instance_uid, study.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,8 @@ class StudySeen:
     """What else there was, each in a few words."""
     burned_in: bool = False
     """Whether there is writing in the picture, which may name a person."""
+    frame: int | None = None
+    """From 1, where the instance has many."""
     quality: tuple[str, ...] = ()
     """Why it may be no film that the image model can read, each in a few words; empty where nothing speaks for
     it."""
@@ -286,6 +294,12 @@ class Prescreen:
     def late(self) -> bool:
         """Whether a part is still under way."""
         return any(missing.late for missing in self.missing)
+
+    @property
+    def explainable(self) -> list[Finding]:
+        """What the image that is shown was scored for: not what another slice of a CT speaks most for."""
+        scored = [finding for finding in self.findings if finding.image is not None]
+        return [f for f in scored if not (f.key_slice and self.study) or f.key_slice.shown_in(self.study)]
 
 
 class Verdict(StrEnum):

@@ -8,15 +8,28 @@ from dataclasses import dataclass
 
 import httpx
 
+from cds import tls
 from cds.ehr.backend_services import BackendServices
 from cds.errors import ConfigurationError, Missing, NotAllowed
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
-from cds.registration import Pacs, Registration
+from cds.registration import Pacs, Registration, Registrations
 
 SCOPES = ("system/ImagingStudy.rs",)
 STORING = ("system/ImagingStudy.crus",)
 """There is no scope of DICOMweb's own; this says what is done with the study."""
+
+
+def transports(registrations: Registrations) -> dict[str, httpx.BaseTransport]:
+    """By origin, for the HTTP client that is to call them: the PACS with certificates of their own.
+
+    Raises :class:`ConfigurationError` where a file cannot be used.
+    """
+    return {
+        origin: httpx.HTTPTransport(verify=tls.context(*files, f"the certificate or ca of the PACS {origin}"))
+        for origin, files in registrations.pacs_tls.items()
+        if any(files)
+    }
 
 
 @dataclass(frozen=True, slots=True)

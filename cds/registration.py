@@ -89,10 +89,28 @@ class Pacs:
     auth: str = "none"
     results: tuple[str, ...] = ()
     """The kinds of :data:`RESULTS` that it asks for."""
+    certificate: str = ""
+    """A PEM file with our certificate there and its key, where it asks for one (mTLS)."""
+    ca: str = ""
+    """A PEM file with the certificates to trust there; else the public ones."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
-        return cls(entry["root"].rstrip("/"), entry.get("auth", "none"), tuple(entry.get("results", ())))
+        results, files = tuple(entry.get("results", ())), (entry.get("certificate", ""), entry.get("ca", ""))
+        return cls(entry["root"].rstrip("/"), entry.get("auth", "none"), results, *files)
+
+    @property
+    def tls(self) -> tuple[str, str]:
+        """Its files."""
+        return self.ca, self.certificate
+
+    def faults(self) -> Iterator[str]:
+        if strange := [result for result in self.results if result not in RESULTS]:
+            yield f"no PACS can be given {strange}"
+        if not all(isinstance(file, str) for file in self.tls):
+            yield "pacs.certificate and pacs.ca must name files"
+        if any(self.tls) and not self.root.startswith("https://"):
+            yield "a PACS with a certificate or ca must have an https root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +233,8 @@ class Registration:
             raise ConfigurationError(f"registration {self.issuer}: {sorted(unknown)} cannot sign for an EHR")
         for fault in self.access_tokens.faults() if self.access_tokens else ():
             raise ConfigurationError(f"registration {self.issuer}: {fault}")
-        if strange := [result for pacs in self.pacs for result in pacs.results if result not in RESULTS]:
-            raise ConfigurationError(f"registration {self.issuer}: no PACS can be given {strange}")
+        if strange := [fault for pacs in self.pacs for fault in pacs.faults()]:
+            raise ConfigurationError(f"registration {self.issuer}: {strange[0]}")
         if self.audit_repository and not self.audit_repository.url.startswith("https://"):
             raise ConfigurationError(f"registration {self.issuer}: auditRepository.url must be an https URL")
         for url in self.urls:
@@ -307,6 +325,11 @@ class Registrations:
         """By tenant: its own, where it has one."""
         if len(self.audit_repositories) < len(named):
             raise ConfigurationError("two registrations of one tenant name different audit repositories")
+        pacs = {(origin(pacs.root), pacs.tls) for r in self._by_issuer.values() for pacs in r.pacs}
+        self.pacs_tls: Mapping[str, tuple[str, str]] = dict(pacs)
+        """By origin: whom we trust there, and our certificate."""
+        if len(self.pacs_tls) < len(pacs):
+            raise ConfigurationError("two registrations name different certificates for one PACS")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tests.imaging.conftest import make_file
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT_IMAGE = f"{CT_IMAGE}.1"
 STUDY, SERIES = "1.2.826.7", "1.2.826.7.1"
 STEP = 5.0
 """Millimetres."""
@@ -59,3 +62,50 @@ def make_series(count: int, bleeding: Sequence[float] = (), **attributes: Any) -
     """``count`` slices from below upwards; ``bleeding`` of the first, the second …"""
     bleeds = [*bleeding, *([0.0] * count)]
     return [make_slice(n, bleeding=bleeds[n - 1], **attributes) for n in range(1, count + 1)]
+
+
+def group(**attributes: Any) -> list[Dataset]:
+    """A functional group: a sequence of one item."""
+    item = Dataset()
+    for name, value in attributes.items():
+        setattr(item, name, value)
+    return [item]
+
+
+def make_enhanced(
+    count: int,
+    bleeding: Sequence[float] = (),
+    *,
+    syntax: UID = ExplicitVRLittleEndian,
+    places: Sequence[float] | None = None,
+    **attributes: Any,
+) -> bytes:
+    """The same series in one Enhanced CT Image: frames of -1,024 at 0, each with a place of its own."""
+    ups = [STEP * number for number in range(1, count + 1)] if places is None else places
+    bleeds = [*bleeding, *([0.0] * count)]
+    stored = [(head(up, bleeding=bleed) + 1024).astype(np.uint16) for up, bleed in zip(ups, bleeds, strict=False)]
+    shared, frames = Dataset(), []
+    shared.PixelMeasuresSequence = group(PixelSpacing=[2, 2], SliceThickness=STEP)
+    shared.PlaneOrientationSequence = group(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    shared.PixelValueTransformationSequence = group(RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU")
+    shared.FrameVOILUTSequence = group(WindowCenter=40, WindowWidth=80)
+    for up in ups:
+        frame = Dataset()
+        frame.PlanePositionSequence = group(ImagePositionPatient=[-100, -100, up])
+        frame.CTImageFrameTypeSequence = group(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"])
+        frames.append(frame)
+    described: dict[str, Any] = {
+        "SOPClassUID": ENHANCED_CT_IMAGE,
+        "StudyInstanceUID": STUDY,
+        "SeriesInstanceUID": SERIES,
+        "SOPInstanceUID": f"{SERIES}.100",
+        "Modality": "CT",
+        "BodyPartExamined": "HEAD",
+        "ViewPosition": "",
+        "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
+        "SeriesNumber": 2,
+        "InstanceNumber": 1,
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+    }
+    return make_file(np.stack(stored), syntax, **(described | attributes))

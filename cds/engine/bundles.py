@@ -138,6 +138,12 @@ class Bundle:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")
         return self
 
+    def place_of(self, finding: str) -> int:
+        """Which of its findings that is; raises :class:`ModelError` where it does not look for it."""
+        if finding not in self.findings:
+            raise ModelError(f"model bundle {self.version.name} does not look for {finding}")
+        return self.findings.index(finding)
+
     def score(self, logits: Sequence[float]) -> PartScore:
         """Calibrated probabilities of one logit per finding, in the bundle's order."""
         plain = Calibration(1.0, 0.0)

@@ -57,9 +57,7 @@ class ImageReader:
         Raises :class:`~cds.errors.NoSaliency` for a network that has no last convolutional map, such as one in an
         ONNX file, and :class:`ModelError` for a finding that it does not look for.
         """
-        if finding not in self.bundle.findings:
-            raise ModelError(f"model bundle {self.bundle.version.name} does not look for {finding}")
-        return self._explain(input_of(self.bundle, pixels), self.bundle.findings.index(finding))
+        return self._explain(input_of(self.bundle, pixels), self.bundle.place_of(finding))
 
     def warm_up(self) -> None:
         self.score(black(self.bundle))

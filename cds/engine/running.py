@@ -47,7 +47,10 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
 
 def ct_begun(bundles: Iterable[Bundle], directory: Path, settings: Settings, threads: int) -> list[SliceReader]:
     """What looks at CTs, in the same process, wherever the other models run."""
-    return [SliceReader(bundle, _batched(bundle, directory, settings, threads)) for bundle in bundles]
+    return [
+        SliceReader(bundle, _batched(bundle, directory, settings, threads), Later(partial(_explainer, bundle)))
+        for bundle in bundles
+    ]
 
 
 class Later:

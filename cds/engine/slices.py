@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
+from cds.engine.image import Explainer, Picture, black, input_of, unexplained
 from cds.engine.network import Logits, Network, TorchNetwork
 from cds.errors import ModelError
 from cds.findings import PartScore
@@ -37,26 +38,38 @@ class SeriesScore:
 class SliceReader:
     """One CT bundle and its network."""
 
-    def __init__(self, bundle: Bundle, network: Network) -> None:
+    def __init__(self, bundle: Bundle, network: Network, explain: Explainer = unexplained) -> None:
         self.bundle = bundle.expect("image")
         self._network = network
+        self._explain = explain
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "auto") -> Self:
         """In this process. Importing torch and transformers takes seconds, so it happens here, not on import."""
         from cds.engine.device import torch_device  # noqa: PLC0415
         from cds.engine.networks import image_network  # noqa: PLC0415
+        from cds.engine.saliency import GradCam  # noqa: PLC0415
 
-        return cls(bundle, TorchNetwork(image_network(bundle.expect("image")), torch_device(device)))
+        network = TorchNetwork(image_network(bundle.expect("image")), torch_device(device))
+        return cls(bundle, network, GradCam(network.module, input_of(bundle, black(bundle))))
 
     def __call__(self, pictures: Pictures, deadline: Deadline = NEVER) -> Logits:
         """Raises what the network raises."""
+        return self._network({"pixel_values": self._normalised(pictures)}, deadline)
+
+    def explain(self, picture: Pictures, finding: str) -> Picture:
+        """How much each place of one slice (channels, height, width) speaks for ``finding``: as of a film.
+
+        Raises what :meth:`~cds.engine.image.ImageReader.explain` raises.
+        """
+        return self._explain(self._normalised(picture[np.newaxis]), self.bundle.place_of(finding))
+
+    def _normalised(self, pictures: Pictures) -> Pictures:
         spec = self.bundle.input
         if pictures.shape[1:] != (spec["channels"], spec["height"], spec["width"]):
             raise ModelError(f"the CT model reads slices of {spec['height']} x {spec['width']} pixels")
         mean, std = (np.reshape(np.float32(spec[name]), (-1, 1, 1)) for name in ("mean", "std"))
-        normalised = np.ascontiguousarray((pictures - mean) / std, dtype=np.float32)
-        return self._network({"pixel_values": normalised}, deadline)
+        return np.ascontiguousarray((pictures - mean) / std, dtype=np.float32)
 
 
 def score_series(bundle: Bundle, network: SliceNetwork, slices: Iterable[Pictures]) -> SeriesScore:

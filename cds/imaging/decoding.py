@@ -1,4 +1,4 @@
-"""The first frame of an image, decoded, whatever transfer syntax it came in (PS3.5 section 10 and annex A).
+"""A frame of an image, decoded, whatever transfer syntax it came in (PS3.5 section 10 and annex A).
 
 libjpeg-turbo, CharLS and OpenJPEG decode what is compressed, through imagecodecs. A codestream must be of the size
 that the data set states before one of them is given it.
@@ -29,6 +29,7 @@ from pydicom.uid import (
 from cds.errors import ImagingError, UnsupportedSyntax
 from cds.imaging import jpeg2000
 from cds.imaging.codestream import Codestream
+from cds.imaging.frames import number_of_frames
 
 Stored = NDArray[Any]
 """Integers as stored: (rows, columns), or (rows, columns, 3) in RGB."""
@@ -42,19 +43,21 @@ END = b"\xff\xd9"
 """EOI of JPEG and JPEG-LS, EOC of JPEG 2000. Without it a decoder fills up what was cut off with grey."""
 
 
-def first_frame(dataset: FileDataset, at_least: int | None = None) -> Stored:
-    """Decode it; a JPEG 2000 film at a reduced resolution whose shorter side keeps ``at_least`` pixels.
+def decoded(dataset: FileDataset, number: int = 1, at_least: int | None = None) -> Stored:
+    """The frame ``number``, from 1; of JPEG 2000 one whose shorter side may be reduced to ``at_least`` pixels.
 
     Raises :class:`ImagingError` where the frame is of another size than the image, :class:`UnsupportedSyntax`
     where nothing here decodes it, and what the decoders raise where it is damaged.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in NATIVE:
-        return pixel_array(dataset, index=0)
+        _check_length(dataset)
+        # As stored: which bits of a pixel count is told by its High Bit, wherever that is.
+        return pixel_array(dataset, index=number - 1, correct_unused_bits=False)
     if syntax not in _DECODERS:
         named = syntax.name if syntax.name != syntax else "one that PS3.6 does not have"
         raise UnsupportedSyntax(f"the transfer syntax cannot be decoded here: {named}")
-    frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    frame = get_frame(dataset.PixelData, number - 1, number_of_frames=number_of_frames(dataset))
     if syntax != RLELossless:
         _check(frame, dataset)
     if at_least and syntax in jpeg2000.SYNTAXES and dataset.SamplesPerPixel == 1:
@@ -65,6 +68,14 @@ def first_frame(dataset: FileDataset, at_least: int | None = None) -> Stored:
     if pixels.shape[:2] != (dataset.Rows, dataset.Columns):
         raise ImagingError("the compressed frame has another size than the image")
     return pixels
+
+
+def _check_length(dataset: FileDataset) -> None:
+    """Fewer pixels than the header promises pydicom refuses; so many more are of another picture than it says."""
+    row = int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated) // 8
+    promised = row * int(dataset.Rows) * number_of_frames(dataset)
+    if len(dataset.PixelData) >= promised + 2 * row:
+        raise ImagingError("the image has more pixels than its header says")
 
 
 def _check(frame: bytes, dataset: Dataset) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -23,6 +23,7 @@ UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 """PS3.5 9.1; at most 64 characters."""
 INCLUDED = (
     "BodyPartExamined",
+    "NumberOfFrames",
     "ViewPosition",
     "PresentationIntentType",
     "ContentDate",
@@ -32,14 +33,30 @@ INCLUDED = (
 )
 """What selection looks at beside the attributes that a search returns anyway (PS3.18 10.6.3.3)."""
 
+PAUSES_S = (0.05, 0.25)
+"""Before a search or an instance whose answer broke off is asked for a second time, and a third."""
+BUSY = (429, 502, 503, 504)
+"""A PACS that restarts, or has too much to do, answers so for a moment."""
+
+T = TypeVar("T")
 Match = dict[str, Any]
 """One match in the DICOM JSON model (PS3.18 annex F): ``{"00080018": {"vr": "UI", "Value": [...]}}``."""
+
+
+class _Lost(Unreachable):
+    """The connection broke while the answer was awaited; asked again, the PACS may give it."""
+
+
+class _Interrupted(BadAnswer):
+    """The answer broke off, or is to be had later: the same."""
 
 
 class DICOMweb:
     """The studies under one ``root``. Redirects are not followed: ``auth`` is for this origin alone.
 
-    Every method raises a leaf of :class:`~cds.errors.UpstreamError`; no answer, whatever it holds, raises another.
+    What broke off is asked for again, each instance by itself; nothing that hung is, for that takes too long, and
+    nothing that is to be stored: whoever stores comes back. Every method raises a leaf of
+    :class:`~cds.errors.UpstreamError`; no answer, whatever it holds, raises another.
     """
 
     def __init__(
@@ -69,10 +86,14 @@ class DICOMweb:
         path = f"studies/{_checked(study_uid)}/series/{_checked(series_uid)}/instances/{_checked(sop_uid)}"
         syntax = transfer_syntax if transfer_syntax == "*" else _checked(transfer_syntax)
         accept = f'multipart/related; type="{DICOM}"; transfer-syntax={syntax}'
-        with self._called("GET", path, {"Accept": accept}) as response:
-            _check_status(response.status_code)
-            body = self._read(response, self._max_bytes)
-            return only_part(response.headers.get("Content-Type", ""), body, DICOM)
+
+        def ask() -> bytes:
+            with self._called("GET", path, {"Accept": accept}) as response:
+                _check_status(response.status_code)
+                body = self._read(response, self._max_bytes)
+                return only_part(response.headers.get("Content-Type", ""), body, DICOM)
+
+        return _again(ask)
 
     def store(self, study_uid: str, instances: Sequence[bytes]) -> None:
         """Store DICOM files in a study (PS3.18 10.5); what the PACS holds already counts as stored.
@@ -88,11 +109,15 @@ class DICOMweb:
 
     def _search(self, path: str) -> list[Match]:
         query = httpx.QueryParams({"includefield": INCLUDED, "limit": MAX_MATCHES})
-        with self._called("GET", path, {"Accept": "application/dicom+json"}, query=query) as response:
-            _check_status(response.status_code)
-            if response.status_code == 204:
-                return []
-            return _matches(self._read(response, MAX_SEARCH_BYTES))
+
+        def ask() -> list[Match]:
+            with self._called("GET", path, {"Accept": "application/dicom+json"}, query=query) as response:
+                _check_status(response.status_code)
+                if response.status_code == 204:
+                    return []
+                return _matches(self._read(response, MAX_SEARCH_BYTES))
+
+        return _again(ask)
 
     @contextmanager
     def _called(
@@ -117,10 +142,14 @@ class DICOMweb:
                 timeout=self._timeout,
             ) as response:
                 yield response
-        except (httpx.DecodingError, httpx.RemoteProtocolError, httpx.TooManyRedirects):
+        except httpx.RemoteProtocolError:
+            raise _Interrupted("the PACS sent an answer that cannot be read") from None
+        except (httpx.DecodingError, httpx.TooManyRedirects):
             raise BadAnswer("the PACS sent an answer that cannot be read") from None
         except httpx.TimeoutException:
             raise Unreachable("the PACS did not answer in time") from None
+        except httpx.ReadError:
+            raise _Lost("the PACS cannot be reached") from None
         except httpx.HTTPError:
             raise Unreachable("the PACS cannot be reached") from None
 
@@ -139,6 +168,15 @@ class DICOMweb:
         return b"".join(parts)
 
 
+def _again(ask: Callable[[], T]) -> T:
+    for pause in PAUSES_S:
+        try:
+            return ask()
+        except (_Lost, _Interrupted):
+            time.sleep(pause)
+    return ask()
+
+
 def _checked(uid: str) -> str:
     """``uid``, fit to stand in an address."""
     if len(uid) > 64 or not UID.fullmatch(uid):
@@ -155,6 +193,8 @@ def _check_status(status: int) -> None:
     }
     if status in errors:
         raise errors[status]
+    if status in BUSY:
+        raise _Interrupted(f"the PACS answered with status {status}")
     if status not in (200, 204):
         raise BadAnswer(f"the PACS answered with status {status}")
 

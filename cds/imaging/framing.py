@@ -8,16 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-Pixels = NDArray[np.float32]
+from cds.imaging.smoothing import Pixels, smoothed
 
 OVERSAMPLING = 4
 """A film at a reduced resolution keeps so many pixels, in each direction, for one of the model's: with two, its
 scores are off by up to 0.03; with four, by less than 0.01 (docs/evaluation.md)."""
-SMOOTHING = Image.Resampling.BICUBIC
-"""Stretched over as many pixels as become one, it takes out what is finer than the model's pixels. Grain that
-stayed in would become another pattern at each resolution of the film, and would move the scores."""
 MAX_TRIM = 0.25
 """At most this share of the height or width is taken for a border on either side."""
 COARSE = 256
@@ -26,6 +22,8 @@ FLAT = 0.04
 """A line is border when its values span less than this, but for a tenth at either end: a burned-in marker."""
 CONTRAST = (1.0, 99.0)
 """The percentiles that become black and white, so that the window an acquisition station chose hardly matters."""
+EVEN = 1e-5
+"""A picture that spans less has one tone: the rest is rounding, which is not to be stretched."""
 
 
 def frame(pixels: Pixels, size: int) -> Pixels:
@@ -45,8 +43,7 @@ def framed(pixels: Pixels, asked: Mapping[str, Any]) -> Pixels:
     """
     place = placement(pixels, asked)
     box = (place.left, place.top, place.right, place.bottom)
-    size = (place.columns, place.rows)
-    picture: Pixels = np.clip(np.asarray(Image.fromarray(pixels).resize(size, SMOOTHING, box=box)), 0, 1)
+    picture: Pixels = np.clip(smoothed(pixels, (place.rows, place.columns), box), 0, 1)
     if asked.get("contrast", "stretch") == "stretch":
         picture = _stretched(picture)
     if asked.get("fit") != "pad":
@@ -118,7 +115,7 @@ def _coarse(pixels: Pixels) -> Pixels:
     if shorter < 2 * COARSE:
         return pixels
     rows, columns = (round(side * COARSE / shorter) for side in pixels.shape)
-    return np.asarray(Image.fromarray(pixels).resize((columns, rows), SMOOTHING))
+    return smoothed(pixels, (rows, columns))
 
 
 def _trim(lines: Pixels) -> tuple[int, int]:
@@ -136,7 +133,7 @@ def _leading(flat: NDArray[np.bool_]) -> int:
 
 def _stretched(pixels: Pixels) -> Pixels:
     low, high = np.percentile(pixels, CONTRAST)
-    if high <= low:
+    if high - low < EVEN:
         return np.zeros_like(pixels)
     scaled: Pixels = np.clip((pixels - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
     return scaled

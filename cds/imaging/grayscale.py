@@ -24,6 +24,8 @@ Window = tuple[float, float]
 
 PERCENTILES = (0.5, 99.5)
 """What becomes black and white where the file names no window."""
+LOOKED_UP = 128
+"""So many rows at once: few enough that they stay in the cache."""
 SAMPLED = 1 << 16
 """About this many pixels are looked at to find those percentiles."""
 
@@ -57,7 +59,15 @@ class Tones:
     def pixels(self, grey: Curve) -> Grey:
         """The film whose codes have the values ``grey``, in 0..1, turned so that bright is dense."""
         turned = 1.0 - grey if self.inverted else grey
-        return np.take(np.where(self.padding, 0.0, turned).astype(np.float32), self.codes)
+        table = np.where(self.padding, 0.0, turned).astype(np.float32)
+        if not np.isfinite(table).all():
+            raise ImagingError("a lookup table, window or rescale slope of the image has no numbers")
+        film = np.empty(self.codes.shape, np.float32)
+        for row in range(0, len(film), LOOKED_UP):
+            part = slice(row, row + LOOKED_UP)
+            # There is no code without an entry; "wrap" is the quickest way not to ask.
+            np.take(table, self.codes[part], out=film[part], mode="wrap")
+        return film
 
 
 def displayed(pixels: NDArray[Any], dataset: Dataset) -> Grey:
@@ -180,6 +190,8 @@ def _looked_up(item: Dataset, x: Curve) -> Curve:
 
 def _entries(item: Dataset, count: int, bits: int) -> Curve:
     data = item.LUTData
+    if data is None:
+        raise ImagingError("a lookup table of the image is empty")
     if isinstance(data, bytes):
         # Eight-bit entries may come one to a byte (PS3.3 C.11.1.1.1).
         word = ">u2" if item.original_encoding[1] is False else "<u2"

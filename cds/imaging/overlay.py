@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cds.imaging.framing import Pixels, Placement
+from cds.imaging.framing import Placement
+from cds.imaging.smoothing import Pixels
 
 RAMP = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], np.float32)
 """Blue over red to yellow, ever brighter: told apart with any colour vision, and never grey as a film is.

@@ -24,7 +24,7 @@ def read_picture(data: bytes) -> Grey:
                 _check_size(picture)
                 pixels = _grey(picture)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ImagingError("this is no PNG or JPEG file that can be read") from None
+        raise ImagingError("this is no DICOM, PNG or JPEG file that can be read") from None
     if is_blank(pixels):
         raise ImagingError("the image is blank")
     return pixels
@@ -39,5 +39,7 @@ def _check_size(picture: Image.Image) -> None:
 
 def _grey(picture: Image.Image) -> Grey:
     if picture.mode in SIXTEEN_BITS:
-        return np.asarray(picture, dtype=np.float32) / np.float32(65535)
+        values = np.asarray(picture, dtype=np.float32)
+        # A detector's 12 or 14 bits are often exported as they are, with nothing in those above.
+        return values / np.float32((1 << max(8, int(values.max()).bit_length())) - 1)
     return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)

@@ -21,8 +21,9 @@ from pydicom.pixels.processing import apply_color_lut
 
 from cds.errors import ImagingError
 from cds.imaging.burned_in import has_writing
-from cds.imaging.decoding import first_frame
+from cds.imaging.decoding import decoded
 from cds.imaging.deflated import inflated
+from cds.imaging.frames import PER_FRAME, SHARED, frame_of, number_of_frames
 from cds.imaging.grayscale import Grey, Window, displayed, whole_range
 
 MAX_PIXELS = 50_000_000
@@ -64,6 +65,8 @@ DECODING = (
     "VOILUTFunction",
     "WindowCenter",
     "WindowWidth",
+    SHARED,
+    PER_FRAME,
     *(
         f"{colour}PaletteColorLookupTable{part}"
         for colour in ("Red", "Green", "Blue")
@@ -109,8 +112,8 @@ class Radiograph(Described):
     """What of ``pixels`` is shown black and what white before anyone changes it."""
 
 
-def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
-    """Decode a DICOM Part 10 file; of a multi-frame image the first frame.
+def read_radiograph(data: bytes, *, at_least: int | None = None, frame: int = 1) -> Radiograph:
+    """Decode a DICOM Part 10 file; of a multi-frame image one frame.
 
     With ``at_least``, a JPEG 2000 film may be decoded at half its size, a quarter and so on, as long as its
     shorter side keeps that many pixels: a model's 224 pixels come of 512 fifteen times as fast as of 2,048.
@@ -119,18 +122,20 @@ def read_radiograph(data: bytes, *, at_least: int | None = None) -> Radiograph:
     dataset = parsed(data, [*DESCRIBING, *DECODING])
     check_size(dataset)
     with readable("the pixels cannot be decoded"):
-        pixels = _grey(first_frame(dataset, at_least), dataset)
+        described = frame_of(dataset, frame)
+        pixels = _grey(decoded(dataset, frame, at_least), described)
     return _film(dataset, pixels, WHOLE)
 
 
-def read_whole_range(data: bytes, *, at_least: int | None = None) -> Radiograph:
+def read_whole_range(data: bytes, *, at_least: int | None = None, frame: int = 1) -> Radiograph:
     """The same file for a viewer: all that was measured, and the window to begin with."""
     dataset = parsed(data, [*DESCRIBING, *DECODING])
     check_size(dataset)
     with readable("the pixels cannot be decoded"):
-        decoded = first_frame(dataset, at_least)
-        plain = decoded.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
-        pixels, window = whole_range(decoded, dataset) if plain else (_grey(decoded, dataset), WHOLE)
+        described = frame_of(dataset, frame)
+        stored = decoded(dataset, frame, at_least)
+        plain = stored.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
+        pixels, window = whole_range(stored, described) if plain else (_grey(stored, described), WHOLE)
     return _film(dataset, pixels, window)
 
 
@@ -167,7 +172,7 @@ def check_size(dataset: Dataset) -> None:
     """Raise :class:`ImagingError` where the header promises what no film is."""
     with readable("the image's header cannot be read"):
         rows, columns = int(dataset.Rows), int(dataset.Columns)
-        frames = int(dataset.get("NumberOfFrames") or 1)
+        frames = number_of_frames(dataset)
         photometric, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
         bits = int(dataset.BitsAllocated)
     if min(rows, columns) < MIN_SIDE:

@@ -12,10 +12,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from cds.findings import Prescreen
+from cds.findings import Finding, Prescreen
 from cds.imaging.derived import WARNING, Source, derived_uid, filed, written
-from cds.imaging.framing import Pixels
 from cds.imaging.overlay import coloured
+from cds.imaging.smoothing import Pixels
 
 SERIES_NUMBER = 9_102
 LONGER_SIDE = 1_024
@@ -56,7 +56,7 @@ def _fits(lines: Sequence[str], size: int, width: int) -> bool:
 
 
 def secondary_capture(
-    prescreen: Prescreen, source: Source, finding: str, number: int, colours: Colours, *, burned_in: bool
+    prescreen: Prescreen, source: Source, finding: Finding, number: int, colours: Colours, *, burned_in: bool
 ) -> bytes:
     """A DICOM Part 10 file of ``colours``, the ``number``-th of the series, about ``finding``.
 
@@ -67,22 +67,24 @@ def secondary_capture(
     capture.file_meta = FileMetaDataset()
     capture.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     capture.SOPClassUID = SecondaryCaptureImageStorage
-    capture.SOPInstanceUID = derived_uid(prescreen, f"SC/{finding}")
+    capture.SOPInstanceUID = derived_uid(prescreen, f"SC/{finding.key}")
     capture.SeriesInstanceUID = derived_uid(prescreen, "SC/series")
     capture.SeriesNumber, capture.InstanceNumber = SERIES_NUMBER, number
     capture.Modality, capture.ConversionType = "OT", "WSD"
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = capture.ImageComments = WARNING
     capture.PatientOrientation, capture.Laterality = list(source.orientation), ""
-    capture.SourceImageSequence = [_of(source)]
+    capture.SourceImageSequence = [_of(source, finding)]
     capture.BurnedInAnnotation = "YES" if burned_in else "NO"
     _set_pixels(capture, colours)
     return written(filed(capture, source, prescreen))
 
 
-def _of(source: Source) -> Dataset:
+def _of(source: Source, finding: Finding) -> Dataset:
     film = Dataset()
     film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID = source.sop_class_uid, source.instance_uid
+    if finding.key_slice and finding.key_slice.frame:
+        film.ReferencedFrameNumber = finding.key_slice.frame
     purpose = Dataset()
     code = codes.DCM.SourceImageForImageProcessingOperation
     purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (

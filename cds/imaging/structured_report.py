@@ -88,8 +88,14 @@ def _group(
             parameters=[f"sha256:{model.digest}"],
         ),
         measurements=[Measurement(name=codes.DCM.CertaintyOfFinding, value=probability, unit=codes.UCUM.Percent)],
-        source_images=[SourceImageForMeasurementGroup(source.sop_class_uid, _instance(finding, source))],
+        source_images=[_image(finding, source)],
     )
+
+
+def _image(finding: Finding, source: Source) -> SourceImageForMeasurementGroup:
+    frame = finding.key_slice and finding.key_slice.frame
+    frames = [frame] if frame else None
+    return SourceImageForMeasurementGroup(source.sop_class_uid, _instance(finding, source), frames)
 
 
 def _instance(finding: Finding, source: Source) -> str:

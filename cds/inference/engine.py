@@ -17,7 +17,7 @@ from cds.engine.network import Logits
 from cds.engine.slices import Pictures, SliceReader
 from cds.findings import Evidence, NoteSeen, PartScore
 from cds.imaging.ct import windows
-from cds.imaging.ct.slice import Hounsfield, Slice
+from cds.imaging.ct.slice import CtInstance, Hounsfield, Slice
 from cds.imaging.film import Film
 from cds.notes.context import PatientContext
 from cds.notes.deidentification.known import KnownIdentifiers
@@ -93,9 +93,14 @@ class Engine:
         saliency: Picture = self._ask("explain image", deadline, film.picture, finding)
         return saliency
 
-    def read_slice(self, data: bytes, bundle: Bundle, deadline: Deadline) -> Slice:
-        """A DICOM file as a slice of such CTs as ``bundle`` reads; raises :class:`~cds.errors.ImagingError`."""
-        read: Slice = self._ask("read slice", deadline, data, bundle.role)
+    def read_ct(self, data: bytes, bundle: Bundle, deadline: Deadline) -> CtInstance:
+        """The slices in a file of such a CT as ``bundle`` reads; raises :class:`~cds.errors.ImagingError`."""
+        read: CtInstance = self._ask("read CT", deadline, data, bundle.role)
+        return read
+
+    def read_slice(self, data: bytes, frame: int | None, deadline: Deadline) -> Slice:
+        """One of them, of whatever CT; raises as :meth:`read_ct`."""
+        read: Slice = self._ask("read slice", deadline, data, frame)
         return read
 
     def picture_slice(self, hounsfield: Hounsfield, bundle: Bundle, deadline: Deadline) -> windows.Picture:
@@ -107,6 +112,11 @@ class Engine:
         """Slices as ``bundle`` asks for them, each by itself."""
         logits: Logits = self._ask("score slices", deadline, pictures, bundle.role)
         return logits
+
+    def explain_slice(self, picture: windows.Picture, bundle: Bundle, finding: str, deadline: Deadline) -> Picture:
+        """Which places of one slice speak for a finding; raises :class:`~cds.errors.NoSaliency`."""
+        saliency: Picture = self._ask("explain slice", deadline, picture, bundle.role, finding)
+        return saliency
 
     def read_notes(self, documents: Sequence[Document], known: KnownIdentifiers, deadline: Deadline) -> NotesRead:
         """Notes without identifiers; raises :class:`~cds.errors.NoteError` where none can be read."""
@@ -137,9 +147,13 @@ def by_models(engine: LocalEngine, ct: Iterable[SliceReader] = ()) -> dict[str, 
     def score_slices(pictures: Pictures, role: str, deadline: Deadline) -> Logits:
         return slices[role](pictures, deadline)
 
+    def explain_slice(picture: windows.Picture, role: str, finding: str, deadline: Deadline) -> Picture:
+        return slices[role].explain(picture, finding)
+
     return {
         "score image": engine.score_image,
         "score slices": score_slices,
         "score note": engine.score_note,
         "explain image": engine.explain_image,
+        "explain slice": explain_slice,
     }

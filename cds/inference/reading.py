@@ -18,7 +18,7 @@ from cds.engine.quality import QualityGate
 from cds.engine.slices import SliceReader
 from cds.errors import NoteError
 from cds.findings import Evidence, NoteSeen, PartScore
-from cds.imaging.ct.slice import Hounsfield, Slice, read_slice
+from cds.imaging.ct.slice import CtInstance, Hounsfield, read_instance, read_slice
 from cds.imaging.ct.windows import Picture, pictured
 from cds.imaging.film import Film, read_film
 from cds.inference.engine import Engine, Models, NotesRead, Operation, by_models
@@ -58,9 +58,9 @@ class Reading:
         """A DICOM file as the image model reads it; raises :class:`~cds.errors.ImagingError`."""
         return read_film(data, self._image_input, self._quality)
 
-    def ct_slice(self, data: bytes, role: str) -> Slice:
-        """A DICOM file as a slice of such CTs as the bundle of that role reads; raises as :meth:`film` does."""
-        return read_slice(data, contrast_agent=self._ct_inputs[role].get("contrast_agent"))
+    def ct(self, data: bytes, role: str) -> CtInstance:
+        """The slices in a file of such a CT as the bundle of that role reads; raises as :meth:`film` does."""
+        return read_instance(data, contrast_agent=self._ct_inputs[role].get("contrast_agent"))
 
     def ct_picture(self, hounsfield: Hounsfield, role: str) -> Picture:
         """A slice as that bundle asks for it."""
@@ -112,7 +112,8 @@ def on_cores(reading: Reading) -> dict[str, Operation]:
     """The operations that need no model of findings; any number of processes may do them."""
     return {
         "read film": reading.film,
-        "read slice": reading.ct_slice,
+        "read CT": reading.ct,
+        "read slice": read_slice,
         "picture slice": reading.ct_picture,
         "read notes": reading.notes,
         "read account": reading.account,

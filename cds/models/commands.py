@@ -152,7 +152,9 @@ def models_withdraw(
 
 @models.command("evaluate")
 @click.option(
-    "--images", type=click.Path(path_type=Path, exists=True, file_okay=False), help="PNG, JPEG or DICOM."
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="PNG, JPEG or DICOM; of CTs a folder each.",
 )
 @click.option("--labels", type=_FILE, help="CSV: file names in the first column, then one column per finding.")
 @click.option("--notes", type=_FILE, help="CSV: a column text, then one column per finding.")
@@ -171,9 +173,9 @@ def models_evaluate(
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    """Score labelled radiographs or notes as the service does, and say how well that went."""
+    """Score labelled radiographs, CTs or notes as the service does, and say how well that went."""
     from cds.engine.active import in_use  # noqa: PLC0415
-    from cds.models.evaluation import evaluate_images, evaluate_notes, report  # noqa: PLC0415
+    from cds.models.evaluation import evaluate_images, evaluate_notes, evaluate_series, report  # noqa: PLC0415
 
     settings: Settings = context.obj
     if bool(images) == bool(notes) or bool(images) != bool(labels):
@@ -181,7 +183,8 @@ def models_evaluate(
     report.check(html_file)
     bundle = _bundle(settings, name) if name else in_use(settings, "image" if images else "note")
     if images and labels:
-        evaluation = evaluate_images(settings, bundle, images, labels, _note)
+        evaluate = evaluate_series if bundle.of_ct else evaluate_images
+        evaluation = evaluate(settings, bundle, images, labels, _note)
     elif notes:
         evaluation = evaluate_notes(settings, bundle, notes, _note)
     click.echo(report.as_text(evaluation))
@@ -195,6 +198,8 @@ def _bundle(settings: Settings, name: str) -> Any:
 
     if Path(name).name != name:
         raise ModelError("name a bundle by its directory in CDS_MODELS_DIR, without a path")
+    if not (settings.models_dir / name).is_dir():
+        raise ModelError(f"there is no bundle {name} in {settings.models_dir}; `cds models list` names all")
     return Bundle.load(settings.models_dir / name)
 
 

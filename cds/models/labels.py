@@ -88,6 +88,12 @@ def finding(label: str) -> str | None:
     return _KNOWN.get(_plain(label))
 
 
+def column(name: str) -> str | None:
+    """The same of a table's column: there a fracture is of whatever the bundle looks for one in."""
+    named = (key for key, kind in KNOWN_FINDINGS.items() if _plain(name) in (_plain(key), _plain(kind.display)))
+    return finding(name) or next(named, None)
+
+
 def mapped(labels: Sequence[str], given: Mapping[str, str]) -> Mapping14:
     """Match the labels of a model's outputs, in order; ``given`` (label to finding) goes before our own names.
 

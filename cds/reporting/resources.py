@@ -243,7 +243,10 @@ def concluded(finding: Finding) -> Resource:
 def _where(finding: Finding) -> str:
     """The key slice of a CT, as a person counts it and as a PACS finds it."""
     found = finding.key_slice
-    return f"{words.key_slice(finding).capitalize()}, SOP Instance UID {found.instance_uid}" if found else ""
+    if not found:
+        return ""
+    frame = f", frame {found.frame}" if found.frame else ""
+    return f"{words.key_slice(finding).capitalize()}, SOP Instance UID {found.instance_uid}{frame}"
 
 
 def _taken(prescreen: Prescreen) -> str | None:

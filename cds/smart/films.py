@@ -32,6 +32,8 @@ class Film:
     study_uid: str
     series_uid: str
     instance_uid: str
+    frame: int | None = None
+    """From 1, where the instance has many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,6 @@ def _scored(prescreen: Prescreen) -> StudySeen:
 def film_of(study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
     """The image of a study that was scored, or would be."""
     if isinstance(study, StudySeen):
-        return Film(study.study_uid, study.series_uid, study.instance_uid)
+        return Film(study.study_uid, study.series_uid, study.instance_uid, study.frame)
     choice = choose(pacs.instances(study.study_uid))
     return Film(study.study_uid, choice.series_uid, choice.instance_uid)

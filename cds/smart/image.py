@@ -44,8 +44,8 @@ class ViewerFilm:
             pgm(_reduced(film.pixels, self._shorter_side)), mimetype="image/x-portable-graymap", headers=headers
         )
 
-    def _decoded(self, file: bytes) -> Radiograph:
-        return read_whole_range(file, at_least=self._shorter_side)
+    def _decoded(self, file: bytes, frame: int) -> Radiograph:
+        return read_whole_range(file, at_least=self._shorter_side, frame=frame)
 
 
 class SmallFilm:
@@ -77,12 +77,15 @@ class Overlay:
         return Response(picture, mimetype="image/png")
 
 
-def _fetched(film: Film, pacs: DICOMweb, decode: Callable[[bytes], Radiograph]) -> Radiograph:
-    return fetch(pacs, film.study_uid, film.series_uid, film.instance_uid, decode)
+def _fetched(film: Film, pacs: DICOMweb, decode: Callable[[bytes, int], Radiograph]) -> Radiograph:
+    def read(file: bytes) -> Radiograph:
+        return decode(file, film.frame or 1)
+
+    return fetch(pacs, film.study_uid, film.series_uid, film.instance_uid, read)
 
 
-def _small(file: bytes) -> Radiograph:
-    return read_radiograph(file, at_least=LONGER_SIDE)
+def _small(file: bytes, frame: int) -> Radiograph:
+    return read_radiograph(file, at_least=LONGER_SIDE, frame=frame)
 
 
 def _reduced(pixels: Grey, shorter_side: int | None) -> Grey:

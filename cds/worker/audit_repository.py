@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from cds import tls
 from cds.ehr.datatypes import element, elements, string
 from cds.ehr.exchange import check, exchange, read_object
 from cds.errors import BadAnswer, ConfigurationError
@@ -81,16 +82,8 @@ def opened(settings: Settings, registrations: Registrations) -> Iterator[AuditRe
 
 def _tls(settings: Settings) -> ssl.SSLContext:
     """Whom we trust, and who we are where the repository asks for a certificate of ours."""
-    authority, certificate = settings.audit_repository_ca, settings.audit_repository_certificate
-    try:
-        context = ssl.create_default_context(cafile=authority) if authority else httpx.create_ssl_context()
-        if certificate:
-            context.load_cert_chain(certificate)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"CDS_AUDIT_REPOSITORY_CA or CDS_AUDIT_REPOSITORY_CERTIFICATE cannot be used: {error}"
-        ) from None
-    return context
+    named = "CDS_AUDIT_REPOSITORY_CA or CDS_AUDIT_REPOSITORY_CERTIFICATE"
+    return tls.context(settings.audit_repository_ca, settings.audit_repository_certificate, named)
 
 
 def _batch(events: Sequence[dict[str, Any]]) -> bytes:

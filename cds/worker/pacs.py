@@ -16,10 +16,13 @@ import numpy as np
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.engine.active import in_use
+from cds.engine.active import ct_in_use, in_use
 from cds.engine.image import ImageReader
+from cds.engine.slices import SliceReader
 from cds.errors import Missing, NoSaliency
-from cds.findings import Finding, Level, Prescreen, StudySeen
+from cds.findings import Finding, KeySlice, Level, ModelVersion, Prescreen, StudySeen
+from cds.imaging.ct import windows
+from cds.imaging.ct.slice import Slice, read_slice
 from cds.imaging.derived import Source, image_model
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.framing import OVERSAMPLING, framed, placement
@@ -27,6 +30,7 @@ from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import fetch
 from cds.imaging.secondary_capture import picture, secondary_capture
+from cds.imaging.smoothing import Pixels
 from cds.imaging.structured_report import structured_report
 from cds.pacs import PacsAccess
 from cds.registration import Registrations
@@ -44,20 +48,31 @@ MOST_CAPTURES = 3
 log = logging.getLogger(__name__)
 
 
-class ImageModel:
-    """The image model in use, loaded when it is first asked for: a worker that makes no captures has none."""
+class ImageModels:
+    """The image models in use, loaded when they are first asked for: a worker that makes no captures has none."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._reader: ImageReader | None = None
+        self._films: ImageReader | None = None
+        self._cts: dict[ModelVersion, SliceReader] = {}
 
-    def __call__(self) -> ImageReader:
+    def of_films(self) -> ImageReader:
         """Raise :class:`~cds.errors.ModelError` where it does not load."""
         with self._lock:
-            if self._reader is None:
-                self._reader = ImageReader.load(in_use(self._settings, "image"), self._settings.device)
-            return self._reader
+            if self._films is None:
+                self._films = ImageReader.load(in_use(self._settings, "image"), self._settings.device)
+            return self._films
+
+    def of_ct(self, version: ModelVersion) -> SliceReader | None:
+        """That of this version, where it is in use; raises as :meth:`of_films`."""
+        with self._lock:
+            if version not in self._cts:
+                bundles = {bundle.version: bundle for bundle in ct_in_use(self._settings)}
+                if version not in bundles:
+                    return None
+                self._cts[version] = SliceReader.load(bundles[version], self._settings.device)
+            return self._cts[version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ class ToPacs:
     prescreens: Callable[[str, str], Prescreen | None]
     """The prescreen of a tenant, by its id, where it stands."""
     access: PacsAccess
-    model: Callable[[], ImageReader]
+    models: ImageModels
 
     def __call__(self, tenant: str, payload: Mapping[str, Any]) -> bool:
         """However often it is called, the PACS holds the same instances; none of what does not stand any more.
@@ -122,29 +137,44 @@ class ToPacs:
 
     def _saliency(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
         """The film with what speaks for each finding laid over it."""
-        at_least = OVERSAMPLING * self.model().bundle.input["height"]
-        source, film = _fetched(pacs, study, study.instance_uid, at_least)
+        at_least = OVERSAMPLING * self.models.of_films().bundle.input["height"]
+
+        def decode(file: bytes) -> Radiograph:
+            return read_radiograph(file, at_least=at_least)
+
+        file, film = _fetched(pacs, study, study.instance_uid, decode)
+        source = Source.read(file)
         return source, list(self._captures(prescreen, source, film))
 
     def _key_slices(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
-        """The slice that speaks most for each finding, in the window that the scanner gave it."""
+        """The slice that speaks most for each finding, in the window that the scanner gave it, and why it does."""
         captures = []
         for number, finding in enumerate(_shown(prescreen), start=1):
             if finding.key_slice is None:
                 continue
-            source, film = _fetched(pacs, study, finding.key_slice.instance_uid)
-            lines = (
-                f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
-                f"{words.key_slice(finding).capitalize()}: {words.model(image_model(prescreen))}",
-            )
-            colours = picture(film.pixels, np.zeros_like(film.pixels), lines)
-            writing = film.burned_in is not False
-            captures.append(secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing))
+            file, film = _key_slice(pacs, study, finding.key_slice)
+            shown = self._in_slice(prescreen, finding.key, read_slice(file, finding.key_slice.frame))
+            why = ", what speaks for it (Grad-CAM)" if shown.any() else ""
+            said = f"{words.key_slice(finding).capitalize()}{why}"
+            captures.append(_capture(prescreen, Source.read(file), finding, number, film, shown, said))
         return _header(pacs, study), captures
+
+    def _in_slice(self, prescreen: Prescreen, finding: str, key_slice: Slice) -> Pixels:
+        """Which places of its key slice speak for it; none where the model cannot show it, or is not in use."""
+        units = key_slice.hounsfield
+        model = self.models.of_ct(image_model(prescreen))
+        try:
+            if model is None:
+                raise NoSaliency("not available: the model that scored the image is not in use any more")
+            saliency = model.explain(windows.pictured(units, model.bundle.input), finding)
+        except NoSaliency as lacking:
+            log.warning("a capture for the PACS without a heat map: %s", lacking)
+            return np.zeros(units.shape, np.float32)
+        return on_film(saliency, windows.placement(units, model.bundle.input), units.shape)
 
     def _captures(self, prescreen: Prescreen, source: Source, film: Radiograph) -> Iterator[bytes]:
         """None where the model that scored the image cannot show what it went by, or is not in use any more."""
-        model = self.model()
+        model = self.models.of_films()
         if model.bundle.version not in prescreen.models:
             log.warning("no captures for the PACS: the model that scored the image is not in use any more")
             return
@@ -154,14 +184,22 @@ class ToPacs:
             except NoSaliency as lacking:
                 log.warning("no captures for the PACS: %s", lacking)
                 return
-            lines = (
-                f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
-                f"What speaks for it (Grad-CAM): {words.model(model.bundle.version)}",
-            )
             shown = on_film(saliency, placement(film.pixels, model.bundle.input), film.pixels.shape)
-            colours = picture(film.pixels, shown, lines)
-            writing = film.burned_in is not False
-            yield secondary_capture(prescreen, source, finding.key, number, colours, burned_in=writing)
+            said = "What speaks for it (Grad-CAM)"
+            yield _capture(prescreen, source, finding, number, film, shown, said)
+
+
+def _capture(
+    prescreen: Prescreen, source: Source, finding: Finding, number: int, film: Radiograph, shown: Pixels, said: str
+) -> bytes:
+    """``shown``: what speaks for the finding, of the film's shape; ``said``: what that is."""
+    lines = (
+        f"{finding.type.display}: probability {words.percent(finding.image or 0.0)}",
+        f"{said}: {words.model(image_model(prescreen))}",
+    )
+    colours = picture(film.pixels, shown, lines)
+    writing = film.burned_in is not False
+    return secondary_capture(prescreen, source, finding, number, colours, burned_in=writing)
 
 
 def _shown(prescreen: Prescreen) -> list[Finding]:
@@ -175,16 +213,22 @@ def _header(pacs: DICOMweb, study: StudySeen) -> Source:
     return fetch(pacs, study.study_uid, study.series_uid, study.instance_uid, Source.read)
 
 
-def _fetched(
-    pacs: DICOMweb, study: StudySeen, instance_uid: str, at_least: int | None = None
-) -> tuple[Source, Radiograph]:
-    """An image of the series that was scored, and what we refer to of it."""
-    sources: list[Source] = []
-
+def _key_slice(pacs: DICOMweb, study: StudySeen, key: KeySlice) -> tuple[bytes, Radiograph]:
     def decode(file: bytes) -> Radiograph:
-        film = read_radiograph(file, at_least=at_least)
-        sources.append(Source.read(file))
-        return film
+        return read_radiograph(file, frame=key.frame or 1)
 
-    film = fetch(pacs, study.study_uid, study.series_uid, instance_uid, decode)
-    return sources[-1], film
+    return _fetched(pacs, study, key.instance_uid, decode)
+
+
+def _fetched(
+    pacs: DICOMweb, study: StudySeen, instance_uid: str, decode: Callable[[bytes], Radiograph]
+) -> tuple[bytes, Radiograph]:
+    """The file of an image of the series that was scored, and what it shows."""
+    files: list[bytes] = []
+
+    def kept(file: bytes) -> Radiograph:
+        files.append(file)
+        return decode(file)
+
+    film = fetch(pacs, study.study_uid, study.series_uid, instance_uid, kept)
+    return files[-1], film

@@ -24,7 +24,7 @@ from cds.fusion.late import LateFusion
 from cds.inference.engine import Engine, Models
 from cds.inference.socket import socket_of
 from cds.keys import Keys
-from cds.pacs import PacsAccess
+from cds.pacs import PacsAccess, transports
 from cds.prescreen import Prescreening
 from cds.production import checked
 from cds.reporting.pacs import ResultsForPacs
@@ -42,7 +42,7 @@ from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
 from cds.worker.finishing import Finisher
-from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
@@ -73,7 +73,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
     timeout_s = settings.upstream_timeout_ms / 1000
     with (
         closing(Database(settings.database_url, keyring)) as database,
-        httpx.Client(timeout=timeout_s, trust_env=False) as http,
+        httpx.Client(timeout=timeout_s, trust_env=False, mounts=transports(registrations)) as http,
         ThreadPoolExecutor(REQUESTS, "request") as requests,
         ThreadPoolExecutor(CONCURRENCY, "image") as images,
         ThreadPoolExecutor(CONCURRENCY, "notes") as notes,
@@ -82,7 +82,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         ehrs = Discovery(http, timeout_s=timeout_s)
         tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
-        to_pacs = ToPacs(registrations, record.standing, access, ImageModel(settings))
+        to_pacs = ToPacs(registrations, record.standing, access, ImageModels(settings))
         models = Models.in_use(settings)
         prescreen = Prescreening(
             Engine(models, EngineProcess(socket_of(settings), models.digests)),

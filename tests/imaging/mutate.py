@@ -35,9 +35,9 @@ from pydicom.uid import (
 )
 
 from cds.errors import ImagingError
-from cds.imaging.ct.slice import AIR, METAL, read_slice
+from cds.imaging.ct.slice import AIR, METAL, read_instance
 from cds.imaging.pixels import read_radiograph
-from tests.ct import make_slice
+from tests.ct import make_enhanced, make_slice
 from tests.imaging.conftest import make_file
 
 DATA = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom"
@@ -62,7 +62,7 @@ def samples() -> list[bytes]:
     ]
     made += [make_file(film, syntax, stored=12, codestream=bytes(data), **window) for syntax, data in streams]
     made.append(make_file(grey, JPEGBaseline8Bit, codestream=bytes(imagecodecs.jpeg8_encode(grey))))
-    made.append(make_slice(1))
+    made += [make_slice(1), make_enhanced(3)]
     return made + list(_real())
 
 
@@ -112,13 +112,14 @@ def run(count: int, seed: int = 0) -> dict[str, float]:
             films += 1
             assert 0 <= film.pixels.min() <= film.pixels.max() <= 1
         try:
-            one = read_slice(data)
+            read = read_instance(data)
         except ImagingError:
             pass
         else:
-            slices += 1
-            assert AIR <= one.hounsfield.min() <= one.hounsfield.max() <= METAL
-            assert np.isfinite(one.place)
+            slices += len(read.slices)
+            for one in read.slices:
+                assert AIR <= one.hounsfield.min() <= one.hounsfield.max() <= METAL
+                assert np.isfinite(one.place)
         slowest = max(slowest, time.process_time() - began)
     return {
         "files": count,

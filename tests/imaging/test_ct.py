@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 import random
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from cds.engine.bundles import CT_REGIONS
 from cds.errors import ImagingError
-from cds.imaging.ct.series import BODY_PARTS, MOST_SLICES, choose_series, retrieve_series
-from cds.imaging.ct.slice import AIR, read_slice
+from cds.imaging.ct.series import BODY_PARTS, ENHANCED, choose_series, retrieve_series
+from cds.imaging.ct.slice import AIR, MOST_SLICES, read_instance, read_slice
 from cds.imaging.ct.volume import Volume, stacked
 from cds.imaging.ct.windows import pictured, windowed
-from cds.imaging.derived import WARNING
-from tests.ct import SERIES, STUDY, head, make_series, make_slice
+from cds.imaging.derived import WARNING, written
+from cds.imaging.pixels import read_radiograph, read_whole_range
+from tests.ct import CT_IMAGE, SERIES, STUDY, group, head, make_enhanced, make_series, make_slice
 from tests.ct_bundle import HEAD
 from tests.imaging.conftest import make_file
 
+MAP = "examples_test-images_CT0012.fragmented_no_bot_jpeg_baseline.51.dcm"
+"""An Enhanced CT of two frames: how much blood flows, in no Hounsfield units."""
 REAL = Path(os.environ.get("SIGHTLINE_DATA", Path(__file__).parents[3] / "shared/data")) / "dicom" / "dcmqa_ct"
 
 
 def volume(files: list[bytes]) -> Volume:
-    return stacked(map(read_slice, files))
+    return stacked(one for file in files for one in read_instance(file).slices)
 
 
 def numbers(found: Volume) -> list[int]:
@@ -63,12 +68,12 @@ class TestASlice:
             ({"ImageOrientationPatient": [0.1, 0, 0, 0, 1, 0]}, "right angles"),
             ({"PixelSpacing": [0, 1]}, "no size"),
             ({"PixelSpacing": None}, "PixelSpacing"),
-            ({"NumberOfFrames": 3}, "many frames"),
+            ({"NumberOfFrames": 3}, "many frames and does not say"),
         ],
     )
     def test_what_its_header_cannot_mean_is_refused(self, changes: dict[str, Any], why: str) -> None:
         with pytest.raises(ImagingError, match=why):
-            read_slice(make_slice(1, **changes))
+            read_instance(make_slice(1, **changes))
 
     def test_no_dicom_file_is_refused(self) -> None:
         with pytest.raises(ImagingError, match="not a DICOM file"):
@@ -76,11 +81,88 @@ class TestASlice:
 
     def test_a_model_may_need_a_contrast_agent_or_none(self) -> None:
         given = make_slice(1, ContrastBolusAgent="IOHEXOL")
-        assert read_slice(given, contrast_agent=True).number == 1
+        assert read_instance(given, contrast_agent=True).slices[0].number == 1
         with pytest.raises(ImagingError, match="with a contrast agent"):
-            read_slice(given, contrast_agent=False)
+            read_instance(given, contrast_agent=False)
         with pytest.raises(ImagingError, match="without a contrast agent"):
-            read_slice(make_slice(1), contrast_agent=True)
+            read_instance(make_slice(1), contrast_agent=True)
+
+
+class TestManySlicesInOneFile:
+    """Enhanced CT Image (PS3.3 A.38)."""
+
+    @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless])
+    def test_it_is_the_same_volume_as_a_file_for_each(self, syntax: Any) -> None:
+        enhanced, single = volume([make_enhanced(6, syntax=syntax)]), volume(make_series(6))
+        assert [one.place for one in enhanced.slices] == [one.place for one in single.slices]
+        for one, other in zip(enhanced.slices, single.slices, strict=True):
+            assert np.array_equal(one.hounsfield, other.hounsfield)
+            assert (one.spacing, one.thickness) == (other.spacing, other.thickness)
+        assert [one.frame for one in enhanced.slices] == [1, 2, 3, 4, 5, 6]
+        assert {one.frame for one in single.slices} == {None}
+
+    def test_frames_stand_in_any_order(self) -> None:
+        found = volume([make_enhanced(4, places=[15, 5, 20, 10])])
+        assert [(one.place, one.frame) for one in found.slices] == [(5, 2), (10, 4), (15, 1), (20, 3)]
+
+    def test_what_is_said_of_each_frame_goes_before_what_is_said_of_all(self) -> None:
+        file = dcmread(BytesIO(make_enhanced(3)))
+        last = file.PerFrameFunctionalGroupsSequence[2]
+        last.PixelValueTransformationSequence = group(RescaleSlope=1, RescaleIntercept=-1014)
+        last.CTImageFrameTypeSequence[0].FrameType = ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]
+        first, _, third = read_instance(written(file)).slices
+        assert (third.hounsfield.max() - first.hounsfield.max(), third.localizer) == (10, True)
+
+    def test_one_frame_is_read_alone(self) -> None:
+        file = make_enhanced(5)
+        assert np.array_equal(read_slice(file, 4).hounsfield, read_instance(file).slices[3].hounsfield)
+        with pytest.raises(ImagingError, match="no frame 6"):
+            read_slice(file, 6)
+
+    def test_one_frame_is_shown_in_its_own_window(self) -> None:
+        shown = read_radiograph(make_enhanced(3), frame=2)
+        other = read_radiograph(make_slice(2))
+        assert np.array_equal(shown.pixels, other.pixels)
+        assert np.array_equal(
+            read_whole_range(make_enhanced(3), frame=2).pixels, read_whole_range(make_slice(2)).pixels
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "why"),
+        [
+            ({"NumberOfFrames": 3}, "more or fewer frames"),
+            ({"NumberOfFrames": 4}, "more or fewer frames"),
+            ({"NumberOfFrames": MOST_SLICES + 1}, "more slices"),
+            ({"PerFrameFunctionalGroupsSequence": []}, "more or fewer frames"),
+            ({"SharedFunctionalGroupsSequence": []}, "Hounsfield"),
+        ],
+    )
+    def test_what_its_header_cannot_mean_is_refused(self, changes: dict[str, Any], why: str) -> None:
+        with pytest.raises(ImagingError, match=why):
+            read_instance(make_enhanced(5, **changes))
+
+    def test_frames_that_are_not_there_are_not_made_up(self) -> None:
+        file = make_enhanced(5)
+        with pytest.raises(ImagingError, match="cannot be decoded"):
+            read_instance(file[: len(file) * 3 // 4])
+
+    def test_a_contrast_agent_is_named_in_a_sequence(self) -> None:
+        given = make_enhanced(3, ContrastBolusAgentSequence=group(CodeMeaning="Iohexol"))
+        with pytest.raises(ImagingError, match="with a contrast agent"):
+            read_instance(given, contrast_agent=False)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the CT in SIGHTLINE_DATA")
+class TestARealEnhancedImage:
+    def test_it_is_shown_in_the_window_of_its_functional_groups(self) -> None:
+        shown = read_whole_range((REAL.parent / "cornerstone" / MAP).read_bytes(), frame=2)
+        low, high = shown.window
+        values = np.unique(shown.pixels)
+        assert (high - low) / (values[1] - values[0]) == pytest.approx(101, rel=0.02)
+
+    def test_what_it_measures_is_not_taken_for_hounsfield_units(self) -> None:
+        with pytest.raises(ImagingError, match="not in Hounsfield units"):
+            read_instance((REAL.parent / "cornerstone" / MAP).read_bytes())
 
 
 class TestAVolume:
@@ -218,11 +300,16 @@ def series(uid: str, number: int, **attributes: Any) -> dict[str, Any]:
     return {tag: {"Value": [value]} for tag, value in (found | attributes).items()}
 
 
+def singles(uid: str) -> list[dict[str, Any]]:
+    """What the PACS says of the instances of a short series: each is one slice."""
+    return [{"00080016": {"Value": [CT_IMAGE]}}] * 2
+
+
 class TestWhichSeries:
     def test_the_first_that_the_scanner_made(self) -> None:
         scout = series("1.1", 1, **{"00201209": 2})
         ours = series("1.9", 0, **{"0008103E": WARNING})
-        choice = choose_series([series("1.4", 4), scout, series("1.2", 2), ours], "head")
+        choice = choose_series([series("1.4", 4), scout, series("1.2", 2), ours], "head", singles)
         assert choice.series_uid == "1.2"
         assert set(choice.passed_over) == {"later CT series", "localizer or single slice"}
 
@@ -233,13 +320,22 @@ class TestWhichSeries:
             series("1.3", 3, **{"00201209": MOST_SLICES + 1}),
         ]
         with pytest.raises(ImagingError, match="SR, not a CT, CT of another body part, CT of more than 600"):
-            choose_series(others, "head")
+            choose_series(others, "head", singles)
         with pytest.raises(ImagingError, match="no series"):
-            choose_series([], "head")
+            choose_series([], "head", singles)
 
     def test_a_series_that_says_nothing_may_be_it(self) -> None:
         silent = {tag: {"Value": [value]} for tag, value in {"00080060": "CT", "0020000E": "1.2"}.items()}
-        assert choose_series([silent], "chest").series_uid == "1.2"
+        assert choose_series([silent], "chest", singles).series_uid == "1.2"
+
+    @pytest.mark.parametrize("stated", [{"00280008": {"Value": [30]}}, {}])
+    def test_one_instance_may_have_all_the_slices(self, stated: dict[str, Any]) -> None:
+        def instances(uid: str) -> list[dict[str, Any]]:
+            return [{"00080016": {"Value": [ENHANCED[0]]}, **stated}] if uid == "1.2" else singles(uid)
+
+        both = [series(uid, number, **{"00201209": 1}) for number, uid in enumerate(("1.1", "1.2"))]
+        choice = choose_series(both, "head", instances)
+        assert (choice.series_uid, choice.passed_over) == ("1.2", ("localizer or single slice",))
 
     def test_every_part_of_the_body_that_a_bundle_may_name_has_its_words(self) -> None:
         assert set(BODY_PARTS) == set(CT_REGIONS)
@@ -259,10 +355,14 @@ class TestFetching:
             return self.files[uid]
 
     def fetched(self, files: list[bytes], region: str = "head") -> list[Any]:
-        return retrieve_series(self.Pacs(files), STUDY, SERIES, region, read_slice)  # type: ignore[arg-type]
+        return retrieve_series(self.Pacs(files), STUDY, SERIES, region, read_instance)  # type: ignore[arg-type]
 
     def test_every_slice(self) -> None:
         assert sorted(one.number for one in self.fetched(make_series(20))) == list(range(1, 21))
+
+    def test_every_slice_of_an_instance_with_many(self) -> None:
+        files = [make_enhanced(9, SOPInstanceUID=f"{SERIES}.1")]
+        assert [one.number for one in self.fetched(files)] == list(range(1, 10))
 
     def test_one_that_is_damaged_costs_all_with_its_reason(self) -> None:
         files = make_series(8)

@@ -37,7 +37,7 @@ from pydicom.uid import (
 
 from cds.errors import ImagingError, UnsupportedSyntax
 from cds.imaging import deflated
-from cds.imaging.decoding import first_frame
+from cds.imaging.decoding import decoded
 from cds.imaging.grayscale import stored_values
 from cds.imaging.pixels import read_radiograph
 
@@ -138,7 +138,7 @@ def test_a_lossy_one_changes_them_little(syntax: UID, encode: Encoder, tolerance
 def test_jpeg_baseline_has_eight_bits(dicom: MakeFile) -> None:
     picture = (film() >> 4).astype(np.uint8)
     data = dicom(picture, JPEGBaseline8Bit, codestream=imagecodecs.jpeg8_encode(picture, level=95))
-    assert np.abs(first_frame(_dataset(data)).astype(int) - picture).max() <= 8
+    assert np.abs(decoded(_dataset(data)).astype(int) - picture).max() <= 8
 
 
 @pytest.mark.parametrize(("photometric", "space"), [("YBR_FULL_422", "YCBCR"), ("RGB", "RGB")])
@@ -152,7 +152,7 @@ def test_colour_is_what_codestream_and_header_say_that_it_is(
     if not marked:
         frame = frame.replace(b"JFIF", b"none").replace(b"\xff\xee\x00\x0eAdobe", b"\xff\xee\x00\x0eNobod")
     data = dicom(picture, JPEGBaseline8Bit, codestream=frame, PhotometricInterpretation=photometric)
-    assert np.abs(first_frame(_dataset(data)).astype(int) - picture).mean() < 2
+    assert np.abs(decoded(_dataset(data)).astype(int) - picture).mean() < 2
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_colour_is_what_codestream_and_header_say_that_it_is(
 )
 def test_a_reduced_film_looks_like_the_film(encode: Encoder, syntax: UID) -> None:
     picture = film(1024, 768)
-    reduced = first_frame(_dataset(encoded(picture, syntax, encode)), at_least=192)
+    reduced = decoded(_dataset(encoded(picture, syntax, encode)), at_least=192)
     assert reduced.shape == (256, 192)
     averaged = picture.reshape(256, 4, 192, 4).mean((1, 3))
     assert np.abs(reduced - averaged).mean() < 12
@@ -285,7 +285,7 @@ def _dataset(data: bytes) -> Any:
 
 def _stored(dataset: Any) -> Picture:
     """The values as stored (PS3.5 8.1.1), or the samples of a colour image."""
-    pixels = first_frame(dataset)
+    pixels = decoded(dataset)
     if pixels.ndim == 3:
         return pixels
     native = pixels.astype(pixels.dtype.newbyteorder("="))

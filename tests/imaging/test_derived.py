@@ -21,8 +21,8 @@ from cds.imaging.derived import WARNING, Source
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.structured_report import structured_report
 from cds.sandbox.radiograph import render
-from tests.ct import make_slice
-from tests.prescreens import NOTE_MODEL, prescreen
+from tests.ct import make_enhanced, make_slice
+from tests.prescreens import NOTE_MODEL, PNEUMOTHORAX, prescreen
 
 from .conftest import INSTANCE, SERIES, STUDY, make_file
 
@@ -53,7 +53,7 @@ def capture(seen: Prescreen | None = None, **attributes: Any) -> bytes:
     saliency = np.tile(np.linspace(0, 1, FILM.shape[1], dtype=np.float32), (FILM.shape[0], 1))
     colours = picture(FILM.astype(np.float32) / np.float32(4095), saliency, ["Pneumothorax: probability 95 %"])
     source = Source.read(film(**attributes))
-    return secondary_capture(seen or prescreen(), source, "pneumothorax", 1, colours, burned_in=False)
+    return secondary_capture(seen or prescreen(), source, PNEUMOTHORAX, 1, colours, burned_in=False)
 
 
 def read(file: bytes) -> Dataset:
@@ -209,7 +209,7 @@ def test_the_capture_is_a_colour_picture_with_a_band_of_words() -> None:
 def test_a_film_with_writing_in_it_says_so_again() -> None:
     source = Source.read(film())
     colours = np.zeros((64, 64, 3), np.uint8)
-    made = secondary_capture(prescreen(), source, "effusion", 1, colours, burned_in=True)
+    made = secondary_capture(prescreen(), source, PNEUMOTHORAX, 1, colours, burned_in=True)
     assert read(made).BurnedInAnnotation == "YES"
 
 
@@ -256,6 +256,19 @@ class TestTheReportOfACt:
         assert series.SeriesInstanceUID == "1.2.826.7.1"
         referred = {one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence}
         assert referred == {"1.2.826.7.1.4", "1.2.826.7.1.9"}
+
+    def test_of_an_instance_with_many_slices_it_names_the_frame(self, tmp_path: Path) -> None:
+        one = Finding("hemorrhage", 0.9, Level.HIGH, image=0.9, key_slice=KeySlice("1.2.826.7.1.100", 4, 6, 4))
+        enhanced = make_enhanced(6, **{"SpecificCharacterSet": "ISO_IR 100"} | PATIENT)
+        seen, source = prescreen(findings=(one,)), Source.read(enhanced)
+        made = structured_report(seen, source)
+        (group,) = items(read(made), "Measurement Group")
+        (image,) = (item for item in group.ContentSequence if item.ValueType == "IMAGE")
+        assert image.ReferencedSOPSequence[0].ReferencedFrameNumber == 4
+        picture = secondary_capture(seen, source, one, 1, np.zeros((64, 64, 3), np.uint8), burned_in=False)
+        assert read(picture).SourceImageSequence[0].ReferencedFrameNumber == 4
+        for file in (made, picture):
+            assert "\nError" not in f"\n{checked('dciodvfy', file, tmp_path)}"
 
     def test_dciodvfy_finds_no_error(self, made: bytes, tmp_path: Path) -> None:
         assert [

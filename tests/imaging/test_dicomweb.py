@@ -137,6 +137,53 @@ def test_no_answer_is_unreachable(failure: type[httpx.TransportError]) -> None:
     assert "10.0.0.7" not in str(caught.value)
 
 
+class TestWhatBreaksOff:
+    """An instance is asked for again by itself: of a series nothing that was fetched is fetched twice."""
+
+    @staticmethod
+    def at_first(*failures: httpx.TransportError | int) -> tuple[Handler, list[str]]:
+        """A PACS that fails so, once each, and then answers."""
+        left, asked = list(failures), list[str]()
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            asked.append(request.url.path)
+            match left.pop(0) if left else None:
+                case httpx.TransportError() as failure:
+                    raise failure
+                case int(status):
+                    return httpx.Response(status)
+            return httpx.Response(200, content=PART, headers={"Content-Type": RELATED})
+
+        return handler, asked
+
+    @pytest.mark.parametrize(
+        "failure", [429, 502, 503, 504, httpx.ReadError("reset"), httpx.RemoteProtocolError("cut off")]
+    )
+    def test_it_is_asked_for_again(self, failure: httpx.TransportError | int) -> None:
+        handler, asked = self.at_first(failure, failure)
+        assert pacs(handler).instance("1.2", "1.3", "1.4") == b"DICOM"
+        assert asked == ["/dicom-web/studies/1.2/series/1.3/instances/1.4"] * 3
+
+    def test_but_not_for_ever(self) -> None:
+        handler, asked = self.at_first(*[503] * 9)
+        with pytest.raises(BadAnswer, match="503"):
+            pacs(handler).instance("1.2", "1.3", "1.4")
+        assert len(asked) == 3
+
+    @pytest.mark.parametrize("failure", [401, 404, 500, httpx.ReadTimeout("late"), httpx.ConnectError("refused")])
+    def test_what_will_not_be_otherwise_is_not(self, failure: httpx.TransportError | int) -> None:
+        handler, asked = self.at_first(failure)
+        with pytest.raises(UpstreamError):
+            pacs(handler).instance("1.2", "1.3", "1.4")
+        assert len(asked) == 1
+
+    def test_nor_is_what_is_stored(self) -> None:
+        handler, asked = self.at_first(503)
+        with pytest.raises(BadAnswer):
+            pacs(handler).store("1.2", [b"DICOM"])
+        assert len(asked) == 1
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"null", b'{"a": 1}', b'["a"]', b"[[]]", b"[" * 100_000, b"\xff\xfe", b"<html>"]
 )

@@ -57,6 +57,15 @@ def test_bits_above_the_high_bit_are_an_overlay_and_not_the_picture(
     )
 
 
+@pytest.mark.parametrize("high", [11, 13, 15])
+def test_the_high_bit_says_which_bits_are_the_picture(
+    dicom: MakeFile, ramp: NDArray[np.uint16], high: int
+) -> None:
+    shifted = ramp << (high - 11)
+    read = read_radiograph(dicom(shifted, stored=12, HighBit=high))
+    assert np.array_equal(read.pixels, read_radiograph(dicom(ramp, stored=12)).pixels)
+
+
 def test_monochrome1_is_turned_round(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
     inverse = dicom(ramp, stored=12, PhotometricInterpretation="MONOCHROME1", **WINDOW)
     np.testing.assert_allclose(middle(inverse), 1 - middle(dicom(ramp, stored=12, **WINDOW)), atol=1e-6)
@@ -208,6 +217,8 @@ def test_nothing_that_identifies_a_person_leaves_the_file(dicom: MakeFile) -> No
         ({"BitsAllocated": 32}, "32 bits"),
         ({"HighBit": 3}, "bits stored"),
         ({"Rows": 513}, "cannot be decoded"),
+        ({"Rows": 400}, "more pixels than its header says"),
+        ({"RescaleSlope": "nan", "RescaleIntercept": 0}, "no numbers"),
         ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 65535}, "padding"),
     ],
 )
@@ -216,6 +227,11 @@ def test_a_header_that_does_not_fit_is_named(dicom: MakeFile, attributes: dict[s
     with pytest.raises(ImagingError, match=reason):
         read_radiograph(dicom(film(), **attributes))
     assert time.perf_counter() - began < 1
+
+
+def test_a_lookup_table_without_entries_makes_no_film(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
+    with pytest.raises(ImagingError, match="lookup table of the image is empty"):
+        read_radiograph(dicom(ramp, stored=12, VOILUTSequence=[_lut([4096, 0, 12], [])]))
 
 
 def test_a_blank_film_is_not_a_normal_film(dicom: MakeFile) -> None:

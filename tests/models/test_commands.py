@@ -81,11 +81,19 @@ def test_what_cannot_be_scored_is_counted_and_the_exit_code_says_so(cds: Any, fi
     done = cds("evaluate", "--images", films, "--labels", table, "--json", out)
     assert done.exit_code == 1
     assert json.loads(out.read_text())["left_out"] == {
-        "this is no PNG or JPEG file that can be read": 1,
+        "this is no DICOM, PNG or JPEG file that can be read": 1,
         "the image is blank": 1,
         "there is no such file": 2,
     }
     assert "2 left out: there is no such file (gone.png, ../labels.csv)" in done.output
+
+
+def test_where_all_labels_are_alike_it_is_said(cds: Any, films: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,Pneumonia,Nodule\n" + "".join(f"f{number},1,\n" for number in range(FILMS)))
+    done = cds("evaluate", "--images", films, "--labels", table)
+    assert done.exit_code == 0
+    assert "No AUROC where the labels are all alike, or all unknown: Pneumonia, Nodule" in done.output
 
 
 def test_notes_are_evaluated(cds: Any, tmp_path: Path) -> None:
@@ -114,7 +122,7 @@ def test_notes_are_evaluated(cds: Any, tmp_path: Path) -> None:
             "nothing could be scored: there is no such file",
         ),
         (("evaluate", "--images", "{empty}", "--labels", "{table}", "--bundle", "clinical-note"), "of kind note"),
-        (("show", "nothing"), "cannot be read"),
+        (("show", "nothing"), "there is no bundle nothing"),
         (("show", "../chest"), "without a path"),
         (("add", "{empty}", "--name", "x", "--licence", "x", "--intended-use", "x"), "neither a Hugging Face"),
     ],

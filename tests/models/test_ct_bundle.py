@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from cds.cli import main
 from cds.engine.active import FILE, ct_in_use, in_use, with_choice
@@ -17,10 +18,15 @@ from cds.engine.bundles import Bundle
 from cds.engine.network import Logits
 from cds.engine.slices import BATCH, Pictures, SliceReader, pooled, score_series
 from cds.errors import ModelError
+from cds.imaging.ct.slice import read_instance
+from cds.imaging.ct.volume import stacked
+from cds.imaging.ct.windows import pictured
 from cds.models.activation import activate
-from cds.models.evaluation import evaluate_images
+from cds.models.evaluation.series import score_ct
 from cds.settings import Settings
+from tests.ct import make_enhanced, make_series, make_slice
 from tests.ct_bundle import untrained_bundle
+from tests.imaging.conftest import make_file
 
 
 @pytest.fixture
@@ -131,6 +137,70 @@ class TestTheReader:
             SliceReader.load(bundle, "cpu")(np.zeros((1, 3, 32, 32), np.float32))
 
 
-def test_single_images_are_not_evaluated_with_it(bundle: Bundle, settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="series of a CT"):
-        evaluate_images(settings, bundle, tmp_path, tmp_path / "labels.csv", print)
+class TestEvaluation:
+    """``cds models evaluate``: a row is a folder of one CT, or a file that has all of it."""
+
+    @pytest.fixture
+    def series(self, tmp_path: Path) -> Path:
+        """Two series in folders, and one in a file."""
+        directory = tmp_path / "series"
+        for name, files in {"a": make_series(5), "b": make_series(4, [1.0, 1.0])}.items():
+            (directory / name / "SCANS").mkdir(parents=True)
+            for number, file in enumerate(files):
+                (directory / name / "SCANS" / f"IM{number}").write_bytes(file)
+        (directory / "c.dcm").write_bytes(make_enhanced(6))
+        return directory
+
+    @pytest.fixture
+    def evaluate(self, bundle: Bundle, settings: Settings, series: Path, tmp_path: Path) -> Callable[..., Result]:
+        def run(*rows: str) -> Result:
+            table = tmp_path / "labels.csv"
+            table.write_text("\n".join(["series,Intracranial hemorrhage", *rows]) + "\n")
+            arguments = ["--bundle", "head-ct", "--images", str(series), "--labels", str(table)]
+            asked = ["models", "evaluate", *arguments, "--json", str(tmp_path / "out.json")]
+            return CliRunner().invoke(main, asked, env=settings.as_environment())
+
+        return run
+
+    def test_each_series_is_scored(self, evaluate: Callable[..., Result], tmp_path: Path) -> None:
+        done = evaluate("a,0", "b,1", "c,0")
+        assert done.exit_code == 0, done.output
+        assert "3 of 3 series scored." in done.output
+        assert json.loads((tmp_path / "out.json").read_text())["findings"]["hemorrhage"]["positives"] == 1
+
+    def test_it_is_scored_as_in_the_service(self, bundle: Bundle, series: Path) -> None:
+        reader = SliceReader.load(bundle, "cpu")
+        volume = stacked(one for file in make_series(5) for one in read_instance(file).slices)
+        expected = score_series(bundle, reader, (pictured(s.hounsfield, bundle.input) for s in volume.slices))
+        assert score_ct(bundle, reader, series / "a") == expected.score
+
+    def test_of_a_study_the_series_is_read_that_the_service_would_choose(
+        self, bundle: Bundle, series: Path
+    ) -> None:
+        reader = SliceReader.load(bundle, "cpu")
+        alone = score_ct(bundle, reader, series / "a")
+        later = {"SeriesInstanceUID": "1.2.826.7.9", "SeriesNumber": 9}
+        (series / "a" / "scout.dcm").write_bytes(make_slice(1, SeriesInstanceUID="1.2.826.7.8", SeriesNumber=1))
+        (series / "a" / "film.dcm").write_bytes(make_file(np.zeros((64, 64), np.uint16)))
+        for number, file in enumerate(make_series(4, [1.0] * 4, **later)):
+            (series / "a" / f"later{number}.dcm").write_bytes(file)
+        (series / "a" / "README.txt").write_text("exported")
+        assert score_ct(bundle, reader, series / "a") == alone
+
+    def test_what_cannot_be_scored_is_said(self, evaluate: Callable[..., Result], series: Path) -> None:
+        (series / "empty").mkdir()
+        (series / "torn").mkdir()
+        for number, file in enumerate(make_series(4)):
+            (series / "torn" / str(number)).write_bytes(file[: len(file) // (1 + number // 3)])
+        (series / "chest").mkdir()
+        for number, file in enumerate(make_series(4, BodyPartExamined="CHEST")):
+            (series / "chest" / str(number)).write_bytes(file)
+        done = evaluate("a,0", "b,1", "empty,0", "torn,0", "chest,0", "gone,0")
+        assert done.exit_code == 1
+        for reason in (
+            "there are no DICOM images in the folder (empty)",
+            "the pixels cannot be decoded (ValueError) (torn)",
+            "no CT of the head (CT of another body part) (chest)",
+            "there is no such file (gone)",
+        ):
+            assert f"1 left out: {reason}." in done.output

@@ -30,6 +30,20 @@ def test_a_label_may_be_written_in_several_ways(tmp_path: Path, value: str, labe
     np.testing.assert_array_equal(read_table(written(tmp_path, f"f,Mass\na,{value}\n")).labels["mass"], [label])
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_may_be_as_excel_writes_it(tmp_path: Path, delimiter: str) -> None:
+    rows = (("file", "Pneumonia", "Pleural effusion, any"), ("a.png", "1", "0"))
+    quoted = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+    table = read_table(written(tmp_path, quoted))
+    assert (table.items, list(table.labels["pneumonia"])) == (("a.png",), [1])
+    assert table.ignored == ("Pleural effusion, any",)
+
+
+def test_a_fracture_is_of_whatever_the_model_looks_at(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "series,Fracture,Fracture of skull\na,1,0\n"))
+    assert {key: list(labels) for key, labels in table.labels.items()} == {"fracture": [1], "skull_fracture": [0]}
+
+
 def test_notes_stand_in_the_column_text(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, 'id,text,Mass\n1,"Line one,\nline two.",1\n'), text="text")
     assert table.items == ("Line one,\nline two.",)

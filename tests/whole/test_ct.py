@@ -11,7 +11,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage
 
@@ -29,9 +31,10 @@ from cds.charts import Charts
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
-from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
 from cds.engine.slices import SliceReader
+from cds.errors import NoSaliency
+from cds.explain import Explaining
 from cds.findings import Level, Prescreen
 from cds.fusion.late import LateFusion
 from cds.hooks.call import Answering
@@ -60,10 +63,10 @@ from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.valkey import Valkey
 from cds.worker.delivery import Deliverer, Handle
-from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
 from cds.worker.report import Reporter
-from tests.ct import make_series
-from tests.ct_bundle import untrained_bundle, with_shipped_models
+from tests.ct import make_enhanced, make_series
+from tests.ct_bundle import in_use_as_if_trained, with_shipped_models
 
 BASE = "https://ehr.example/fhir"
 SECRET = "TEST_CT_PACS_SECRET"
@@ -171,17 +174,21 @@ def held(orthanc: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[li
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """With a CT bundle in use that nobody may activate."""
     home = tmp_path_factory.mktemp("ct")
-    return untrained_bundle(with_shipped_models(Settings(), home), home)
+    settings = with_shipped_models(Settings(), home)
+    in_use_as_if_trained(settings, home)
+    return settings
 
 
 @pytest.fixture(scope="module")
-def engine(bundle: Bundle) -> Engine:
-    """That of the service in this process, with the CT bundle that nobody may activate."""
-    models = replace(Models.in_use(Settings()), ct=(bundle,))
+def engine(settings: Settings) -> Engine:
+    """That of the service in this process."""
+    models = Models.in_use(settings)
     local = LocalEngine.load(models.image, models.note, device="cpu")
-    return here(models, Reading.of(models, b"k" * 32), local, [SliceReader.load(bundle, "cpu")])
+    slices = [SliceReader.load(bundle, "cpu") for bundle in models.ct]
+    return here(models, Reading.of(models, b"k" * 32), local, slices)
 
 
 class Service:
@@ -194,7 +201,9 @@ class Service:
         valkey: Valkey,
         keys: Keys,
         tenant: str,
+        models: ImageModels,
     ) -> None:
+        self.models = models
         self.tenant, self.database, self.record = tenant, database, Record(database)
         self.studies: list[dict[str, Any]] = []
         mounts = {"https://ehr.example": httpx.MockTransport(self._ehr)}
@@ -244,7 +253,7 @@ class Service:
 
     def deliver(self) -> None:
         us = party("https://cds.example")
-        to_pacs = ToPacs(self.registrations, self.record.standing, self.access, ImageModel(Settings(device="cpu")))
+        to_pacs = ToPacs(self.registrations, self.record.standing, self.access, self.models)
         handlers: dict[str, Handle] = {
             outbox.REPORT: Reporter(self.record, us, ResultsForPacs(self.registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(self.record, us, to_pacs),
@@ -276,8 +285,10 @@ def service(
     valkey: Valkey,
     tmp_path: Path,
     tenant: str,
+    settings: Settings,
 ) -> Iterator[Service]:
-    service = Service(engine, database, valkey, Keys.load(Settings(data_dir=tmp_path)), tenant)
+    keys = Keys.load(Settings(data_dir=tmp_path))
+    service = Service(engine, database, valkey, keys, tenant, ImageModels(settings))
     yield service
     service.http.close()
 
@@ -332,6 +343,46 @@ def test_the_slice_is_that_which_the_scanner_numbers_so(
             series = service.prescreen().study.series_uid  # type: ignore[union-attr]
             file = pacs.web.instance(pacs.study_uid, series, finding.key_slice.instance_uid)
             assert dcmread(BytesIO(file)).InstanceNumber == finding.key_slice.number
+
+
+@pytest.mark.orthanc
+def test_a_series_in_one_instance_is_the_same(service: Service, held: Callable[[list[bytes]], Pacs]) -> None:
+    pacs = held([make_enhanced(9, [0, 0, 0, 0, 1.0])])
+    service.knows(pacs)
+    (card,) = service.sign(HEAD_CT)
+    prescreen = service.prescreen()
+    key = prescreen.findings[0].key_slice
+    assert key is not None
+    assert prescreen.study is not None
+    assert (key.of, key.number, key.frame) == (9, key.frame, prescreen.study.frame)
+    assert f"key slice {key.number} of 9" in card["summary"]
+    service.deliver()
+    report, *captures = sorted(pacs.added(), key=lambda one: one.Modality, reverse=True)
+    assert f"(0008,1160) Referenced Frame Number             IS: '{key.frame}'" in str(report)
+    assert captures
+
+
+@pytest.mark.orthanc
+def test_what_speaks_for_it_lies_over_its_key_slice(
+    service: Service, engine: Engine, valkey: Valkey, held: Callable[[list[bytes]], Pacs]
+) -> None:
+    pacs = held([make_enhanced(9, [0, 0, 0, 0, 1.0])])
+    service.knows(pacs)
+    service.sign(HEAD_CT)
+    prescreen = service.prescreen()
+    worst, explaining = prescreen.findings[0], Explaining(engine, service.database, once=Once(valkey))
+    assert worst in prescreen.explainable
+    with Image.open(BytesIO(explaining(prescreen, worst.key, pacs.web))) as overlay:
+        assert overlay.size == (96, 96)
+        assert np.asarray(overlay)[..., 3].any()
+    for finding in prescreen.findings:
+        if finding.key_slice and finding not in prescreen.explainable:
+            with pytest.raises(NoSaliency, match="another than the one shown"):
+                explaining(prescreen, finding.key, pacs.web)
+    service.deliver()
+    capture = next(one for one in pacs.added() if one.Modality == "OT")
+    coloured = np.ptp(capture.pixel_array[:96].astype(int), axis=2)
+    assert coloured.max() > 30
 
 
 @pytest.mark.orthanc

@@ -93,14 +93,17 @@ def test_a_note_is_read_without_names_scored_and_its_evidence_found(running: Run
 def test_a_slice_of_a_ct_is_read_pictured_and_scored(running: Running) -> None:
     engine = running.engine
     [bundle] = engine.models.ct
-    read = engine.read_slice(make_slice(1, bleeding=1.0), bundle, soon())
-    assert read.hounsfield.shape == (96, 96)
-    picture = engine.picture_slice(read.hounsfield, bundle, soon())
+    [one] = engine.read_ct(make_slice(1, bleeding=1.0), bundle, soon()).slices
+    assert one.hounsfield.shape == (96, 96)
+    picture = engine.picture_slice(one.hounsfield, bundle, soon())
     pictures = np.stack([picture, np.zeros_like(picture)])
     logits = engine.score_slices(pictures, bundle, soon())
-    assert logits == pytest.approx(SliceReader.load(bundle, "cpu")(pictures), abs=1e-2)
+    reader = SliceReader.load(bundle, "cpu")
+    assert logits == pytest.approx(reader(pictures), abs=1e-2)
+    saliency = engine.explain_slice(picture, bundle, "hemorrhage", soon())
+    assert saliency == pytest.approx(reader.explain(picture, "hemorrhage"), abs=1e-2)
     with pytest.raises(ImagingError, match="not a DICOM file"):
-        engine.read_slice(b"nothing", bundle, soon())
+        engine.read_ct(b"nothing", bundle, soon())
 
 
 def test_what_cannot_be_read_is_refused_with_the_reason(running: Running) -> None:

@@ -25,8 +25,9 @@ from cds.worker import audit_feed as forwarding
 from cds.worker.audit_feed import AuditFeed
 from cds.worker.audit_repository import opened
 from tests.master import MASTER_KEY
+from tests.tls import Certificates
 from tests.worker.conftest import BASE, REGISTRATION
-from tests.worker.repository import TOKEN, Certificates, Repository, serving
+from tests.worker.repository import TOKEN, Repository, serving
 
 US = party("https://cds.example")
 NOBODY = Registrations(())

@@ -38,7 +38,7 @@ from cds.settings import Settings
 from cds.store import outbox, withdrawn_models
 from cds.store.database import Database
 from cds.worker.delivery import Deliverer
-from cds.worker.pacs import ImageModel, PacsDelivery, ToPacs
+from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.service import deliverer
 from tests.imaging.conftest import SERIES, make_file
@@ -99,19 +99,19 @@ def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 @pytest.fixture(scope="module")
-def model() -> ImageModel:
-    return ImageModel(Settings(device="cpu"))
+def model() -> ImageModels:
+    return ImageModels(Settings(device="cpu"))
 
 
 @pytest.fixture
-def seen(pacs: Pacs, model: ImageModel) -> Prescreen:
+def seen(pacs: Pacs, model: ImageModels) -> Prescreen:
     return prescreen(
         id=str(uuid.uuid4()),
         key=str(uuid.uuid4()),
         tenant=TENANT,
         fhir_server=BASE,
         study=pacs.study,
-        models=(model().bundle.version,),
+        models=(model.of_films().bundle.version,),
     )
 
 
@@ -119,7 +119,7 @@ Deliver = Callable[[Registrations], Deliverer]
 
 
 @pytest.fixture
-def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageModel) -> Callable[..., ToPacs]:
+def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageModels) -> Callable[..., ToPacs]:
     access = PacsAccess(http, BackendServices(http, keys, Discovery(http)), max_bytes=2**26, timeout_s=20)
 
     def make(registrations: Registrations, **changes: Any) -> ToPacs:
@@ -262,7 +262,7 @@ def test_what_comes_back_is_what_was_stored(pacs: Pacs, seen: Prescreen) -> None
     source, colours = Source.read(pacs.film), np.full((90, 70, 3), 77, np.uint8)
     sent = [
         structured_report(seen, source),
-        secondary_capture(seen, source, "effusion", 1, colours, burned_in=False),
+        secondary_capture(seen, source, seen.findings[0], 1, colours, burned_in=False),
     ]
     pacs.web.store(pacs.study.study_uid, sent)
     by_uid = {one.SOPInstanceUID: one for one in pacs.held()}
@@ -282,8 +282,9 @@ def test_only_what_the_pacs_asks_for(pacs: Pacs, seen: Prescreen, database: Data
 def test_a_report_alone_needs_no_model_and_no_pixels(
     pacs: Pacs, seen: Prescreen, storing: Callable[..., ToPacs]
 ) -> None:
-    def never() -> ImageReader:
-        raise AssertionError("a report needs no model")
+    class Never(ImageModels):
+        def of_films(self) -> ImageReader:
+            raise AssertionError("a report needs no model")
 
     study, instance = (f"2.25.{uuid.uuid4().int}" for _ in range(2))
     blank = make_file(
@@ -292,7 +293,7 @@ def test_a_report_alone_needs_no_model_and_no_pixels(
     pacs.web.store(study, [blank])
     there = replace(pacs.study, study_uid=study, series_uid=SERIES, instance_uid=instance)
     of_it = replace(seen, study=there)
-    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, model=never)
+    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, models=Never(Settings()))
     to_pacs(TENANT, {"prescreen": seen.id})
     assert len(pacs.web.instances(study)) == 2
 
@@ -406,7 +407,7 @@ def test_without_an_image_there_is_nothing_to_give(database: Database) -> None:
         assert put(database, registrations, one) == []
 
 
-def test_another_tenants_pacs_is_out_of_reach(model: ImageModel) -> None:
+def test_another_tenants_pacs_is_out_of_reach(model: ImageModels) -> None:
     registrations = Registrations([Registration.from_json(REGISTRATION)])
     access = PacsAccess(httpx.Client(), None, 1, 1)  # type: ignore[arg-type]
     one = prescreen(fhir_server=BASE)

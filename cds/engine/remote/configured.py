@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
 
+from cds import tls
 from cds.deadline import Deadline
 from cds.engine.bundles import Bundle
 from cds.engine.device import torch_device
@@ -48,7 +48,7 @@ def _remote(settings: Settings, bundle: Bundle) -> RemoteNetwork:
 
     urls = addresses(settings)
     http = httpx.Client(
-        verify=_tls(settings),
+        verify=tls.context(settings.engine_ca, "", "CDS_ENGINE_CA"),
         headers={"Authorization": f"Bearer {settings.engine_token}"} if settings.engine_token else {},
         limits=httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS),
         trust_env=False,
@@ -85,11 +85,3 @@ def _local(settings: Settings, bundle: Bundle) -> Network:
     from cds.engine.networks import network_of  # noqa: PLC0415 (torch, seconds)
 
     return TorchNetwork(network_of(bundle), torch_device(settings.device))
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    try:
-        authority = settings.engine_ca
-        return ssl.create_default_context(cafile=authority) if authority else httpx.create_ssl_context()
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"CDS_ENGINE_CA cannot be used: {error}") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.errors import ImagingError
-from cds.imaging.ct.slice import Slice
+from cds.imaging.ct.slice import MOST_PIXELS, MOST_SLICES, CtInstance, Slice
 from cds.imaging.ct.volume import FEWEST
 from cds.imaging.derived import WARNING
 from cds.imaging.dicomweb import DICOMweb
@@ -38,11 +38,9 @@ BODY_PARTS: Mapping[str, tuple[str, ...]] = {
 }
 """Body Part Examined (0018,0015), or what is in it, by the parts of the body that a CT bundle names."""
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
-INSTANCES_IN_SERIES = "00201209"
-MOST_SLICES = 600
-"""A whole head in half millimetres has about 400."""
-MOST_PIXELS = 160_000_000
-"""Of all slices together: 600 of 512 x 512, in two bytes each."""
+ENHANCED = (f"{CT_IMAGE}.1", f"{CT_IMAGE}.2")
+"""Enhanced CT Image Storage, and its form for what was converted: many slices in one instance (PS3.4 B.5)."""
+INSTANCES_IN_SERIES, FRAMES = "00201209", "00280008"
 FETCHED_AT_ONCE = 6
 """Requests to one PACS."""
 
@@ -55,15 +53,19 @@ class SeriesChoice:
     passed_over: tuple[str, ...]
 
 
-def choose_series(series: Iterable[Mapping[str, Any]], region: str) -> SeriesChoice:
+def choose_series(
+    series: Iterable[Mapping[str, Any]], region: str, instances: Callable[[str], Iterable[Mapping[str, Any]]]
+) -> SeriesChoice:
     """Choose among the DICOM JSON ``series`` of a study: of the CTs of ``region`` the one that was made first.
 
-    Scanners count up: what was reconstructed otherwise, or reformatted, comes after. Raises
+    Scanners count up: what was reconstructed otherwise, or reformatted, comes after. ``instances`` finds those of
+    a series, by its UID; it is asked of series so short that many slices must be in one. Raises
     :class:`ImagingError` where there is none, saying what there was.
     """
     theirs = [one for one in series if text_in(one, SERIES_DESCRIPTION) != WARNING]
-    refused = [reason for one in theirs if (reason := _refusal(one, region))]
-    usable = [one for one in theirs if not _refusal(one, region)]
+    why = [_refusal(one, region, instances) for one in theirs]
+    refused = [reason for reason in why if reason]
+    usable = [one for one, reason in zip(theirs, why, strict=True) if not reason]
     if not usable:
         raise ImagingError(f"no CT of the {region} ({', '.join(counted(refused)) or 'the study has no series'})")
     first = min(usable, key=lambda one: number_in(one, SERIES_NUMBER))
@@ -71,9 +73,12 @@ def choose_series(series: Iterable[Mapping[str, Any]], region: str) -> SeriesCho
     return SeriesChoice(text_in(first, SERIES_UID), tuple(counted([*others, *refused])))
 
 
-def _refusal(series: Mapping[str, Any], region: str) -> str:
+def _refusal(
+    series: Mapping[str, Any], region: str, instances: Callable[[str], Iterable[Mapping[str, Any]]]
+) -> str:
     """Why a series cannot be scored, in few words; empty where it can."""
-    if not text_in(series, SERIES_UID):
+    uid = text_in(series, SERIES_UID)
+    if not uid:
         return "series without a UID"
     if (modality := code_in(series, MODALITY)) != "CT":
         return f"{modality or 'unknown modality'}, not a CT"
@@ -81,8 +86,16 @@ def _refusal(series: Mapping[str, Any], region: str) -> str:
         return "CT of another body part"
     count = number_in(series, INSTANCES_IN_SERIES) or FEWEST
     if count < FEWEST:
+        count = sum(map(_slices_in, instances(uid)))
+    if count < FEWEST:
         return "localizer or single slice"
     return f"CT of more than {MOST_SLICES} slices" if count > MOST_SLICES else ""
+
+
+def _slices_in(instance: Mapping[str, Any]) -> int:
+    """Of an Enhanced CT Image that does not say how many: enough, as far as anybody knows."""
+    unstated = FEWEST if text_in(instance, SOP_CLASS) in ENHANCED else 1
+    return number_in(instance, FRAMES) or unstated
 
 
 def shows(body_part: str, region: str) -> bool:
@@ -91,39 +104,47 @@ def shows(body_part: str, region: str) -> bool:
 
 
 def retrieve_series(
-    pacs: DICOMweb, study_uid: str, series_uid: str, region: str, decode: Callable[[bytes], Slice]
+    pacs: DICOMweb, study_uid: str, series_uid: str, region: str, decode: Callable[[bytes], CtInstance]
 ) -> list[Slice]:
     """Every slice of the series, fetched several at once; none may be missing, for it may be the one that counts.
 
-    ``decode`` is :func:`~cds.imaging.ct.slice.read_slice` or calls it. Raises a leaf of
+    ``decode`` is :func:`~cds.imaging.ct.slice.read_instance` or calls it. Raises a leaf of
     :class:`~cds.errors.UpstreamError`, or :class:`ImagingError` where a slice cannot be used or they are too many.
     """
     matches = pacs.instances(study_uid, series_uid)
     # What is stated to be another kind of object, such as a dose report's picture, is no slice.
-    uids = dict.fromkeys(text_in(m, SOP_UID) for m in matches if text_in(m, SOP_CLASS) in ("", CT_IMAGE))
+    uids = dict.fromkeys(
+        text_in(m, SOP_UID) for m in matches if text_in(m, SOP_CLASS) in ("", CT_IMAGE, *ENHANCED)
+    )
     if len(uids) > MOST_SLICES:
         raise ImagingError(f"the series has more than {MOST_SLICES} slices")
 
-    def slice_of(uid: str) -> Slice:
+    def instance_of(uid: str) -> CtInstance:
         return fetch(pacs, study_uid, series_uid, uid, decode)
 
-    slices: list[Slice] = []
-    pixels = 0
     pool = ThreadPoolExecutor(FETCHED_AT_ONCE, "slices")
     try:
-        for one in pool.map(slice_of, uids):
-            _check(one, region)
-            pixels += one.hounsfield.size
-            if pixels > MOST_PIXELS:
-                raise ImagingError("the series has more pixels than are read at once")
-            slices.append(one)
+        return gathered(pool.map(instance_of, uids), region)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def gathered(instances: Iterable[CtInstance], region: str) -> list[Slice]:
+    """The slices of a series; raise :class:`ImagingError` where one is not of ``region``, or they are too many."""
+    slices: list[Slice] = []
+    pixels = 0
+    for instance in instances:
+        _check(instance, region)
+        slices += instance.slices
+        pixels += sum(one.hounsfield.size for one in instance.slices)
+        if pixels > MOST_PIXELS or len(slices) > MOST_SLICES:
+            raise ImagingError("the series has more slices or pixels than are read at once")
     return slices
 
 
-def _check(one: Slice, region: str) -> None:
+def _check(instance: CtInstance, region: str) -> None:
     """The file has the last word."""
+    one = instance.slices[0]
     if one.modality != "CT":
         raise ImagingError(f"the series cannot be scored: {one.modality or 'unknown modality'}, not a CT")
     if not shows(one.body_part, region):

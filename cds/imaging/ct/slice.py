@@ -1,4 +1,6 @@
-"""One slice of a CT: Hounsfield units, and where in the patient they are (PS3.3 C.7.6.2, C.8.2.1).
+"""The slices in a file of a CT: Hounsfield units, and where in the patient they are (PS3.3 C.7.6.2, C.8.2.1).
+
+A CT Image has one; an Enhanced CT Image (PS3.3 A.38) has one in each frame, described in functional groups.
 
 As of a radiograph, only the attributes of an allow-list are parsed.
 """
@@ -6,16 +8,17 @@ As of a radiograph, only the attributes of an allow-list are parsed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset
 
 from cds.errors import ImagingError
-from cds.imaging.decoding import first_frame
+from cds.imaging.decoding import decoded
+from cds.imaging.frames import PER_FRAME, frame_of, number_of_frames
 from cds.imaging.grayscale import is_padding, modality_values, stored_values
 from cds.imaging.pixels import DECODING, DESCRIBING, check_size, code_of, parsed, readable, uid_of
 
@@ -24,6 +27,7 @@ Vector = NDArray[np.float64]
 
 PLACING = (
     "ImageType",
+    "FrameType",
     "InstanceNumber",
     "ImagePositionPatient",
     "ImageOrientationPatient",
@@ -31,10 +35,15 @@ PLACING = (
     "SliceThickness",
     "RescaleType",
     "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
 )
 AIR, METAL = -1024, 30_000
 """Hounsfield units are held within these; what lies outside the image counts as air."""
 MAX_SIDE = 2_048
+MOST_SLICES = 600
+"""A whole head in half millimetres has about 400."""
+MOST_PIXELS = 160_000_000
+"""Of all slices of a series together: 600 of 512 x 512, in two bytes each."""
 FARTHEST = 10_000.0
 """Millimetres; no scanner has a table so long."""
 LARGEST_PIXEL = 10.0
@@ -55,7 +64,9 @@ class Slice:
     modality: str
     body_part: str
     number: int
-    """Instance Number (0020,0013); 0 where not stated."""
+    """Instance Number (0020,0013), 0 where not stated; of an instance with many frames the frame's, from 1."""
+    frame: int | None
+    """From 1, where the instance has many."""
     position: Vector
     """Of the first pixel's middle: (x, y, z) in millimetres, to the patient's left, back and head."""
     row: Vector
@@ -81,24 +92,67 @@ class Slice:
         return float(self.position @ self.normal)
 
 
-def read_slice(data: bytes, *, contrast_agent: bool | None = None) -> Slice:
-    """Decode a DICOM Part 10 file; raise :class:`ImagingError` with the reason where it is no slice of a CT.
+@dataclass(frozen=True, slots=True, eq=False)
+class CtInstance:
+    """One file of a series, which has at least one slice."""
+
+    slices: tuple[Slice, ...]
+    """In the order of the frames."""
+
+    @property
+    def study_uid(self) -> str:
+        return self.slices[0].study_uid
+
+    @property
+    def series_uid(self) -> str:
+        return self.slices[0].series_uid
+
+    @property
+    def instance_uid(self) -> str:
+        return self.slices[0].instance_uid
+
+
+def read_instance(data: bytes, *, contrast_agent: bool | None = None) -> CtInstance:
+    """Decode a DICOM Part 10 file; raise :class:`ImagingError` with the reason where one of its slices is none.
 
     ``contrast_agent``: whether one must have been given, or must not; ``None``: either.
     """
+    dataset = _opened(data, contrast_agent)
+    return CtInstance(tuple(_slices(dataset, range(1, number_of_frames(dataset) + 1))))
+
+
+def read_slice(data: bytes, frame: int | None = None) -> Slice:
+    """One slice of such a file: that of ``frame``, from 1, where it has many; raises as :func:`read_instance`."""
+    [one] = _slices(_opened(data, None), [frame or 1])
+    return one
+
+
+def _opened(data: bytes, contrast_agent: bool | None) -> FileDataset:
     dataset = parsed(data, [*DESCRIBING, *DECODING, *PLACING])
     check_size(dataset)
-    _check_slice(dataset)
-    if contrast_agent not in (None, bool(dataset.get("ContrastBolusAgent"))):
+    _check_slices(dataset)
+    given = any(dataset.get(keyword) for keyword in ("ContrastBolusAgent", "ContrastBolusAgentSequence"))
+    if contrast_agent not in (None, given):
         raise ImagingError(f"the CT was made {'without' if contrast_agent else 'with'} a contrast agent")
+    return dataset
+
+
+def _slices(dataset: FileDataset, frames: Sequence[int]) -> Iterator[Slice]:
+    for number in frames:
+        with readable("the slices of the CT are not described"):
+            described = frame_of(dataset, number)
+        with readable("the pixels cannot be decoded"):
+            hounsfield = _hounsfield(decoded(dataset, number), described)
+        yield _placed(hounsfield, described, number if number_of_frames(dataset) > 1 else None)
+
+
+def _placed(hounsfield: Hounsfield, dataset: Dataset, frame: int | None) -> Slice:
     with readable("the slice does not say where it lies"):
         row, column = _directions(dataset)
         position = _numbers(dataset, "ImagePositionPatient", 3, FARTHEST)
         down, across = _numbers(dataset, "PixelSpacing", 2, LARGEST_PIXEL)
         if min(down, across) <= 0:
             raise ImagingError("the slice's pixels have no size")
-    with readable("the pixels cannot be decoded"):
-        hounsfield = _hounsfield(first_frame(dataset), dataset)
     with readable("the slice's description cannot be read"):
         return Slice(
             hounsfield=hounsfield,
@@ -107,21 +161,25 @@ def read_slice(data: bytes, *, contrast_agent: bool | None = None) -> Slice:
             instance_uid=uid_of(dataset, "SOPInstanceUID"),
             modality=code_of(dataset, "Modality"),
             body_part=code_of(dataset, "BodyPartExamined"),
-            number=int(dataset.get("InstanceNumber") or 0),
+            number=frame or int(dataset.get("InstanceNumber") or 0),
+            frame=frame,
             position=position,
             row=row,
             column=column,
             spacing=(float(down), float(across)),
             thickness=_thickness(dataset),
-            localizer="LOCALIZER" in _values(dataset, "ImageType"),
+            localizer="LOCALIZER" in (*_values(dataset, "ImageType"), *_values(dataset, "FrameType")),
             burned_in={"YES": True, "NO": False}.get(code_of(dataset, "BurnedInAnnotation")),
         )
 
 
-def _check_slice(dataset: Dataset) -> None:
+def _check_slices(dataset: Dataset) -> None:
     with readable("the slice's header cannot be read"):
-        if int(dataset.get("NumberOfFrames") or 1) != 1:
-            raise ImagingError("the CT has many frames in one file, which is not read here")
+        frames = number_of_frames(dataset)
+        if frames > 1 and PER_FRAME not in dataset:
+            raise ImagingError("the CT has many frames and does not say where each lies")
+        if frames > MOST_SLICES or frames * dataset.Rows * dataset.Columns > MOST_PIXELS:
+            raise ImagingError("the CT has more slices or pixels than are read at once")
         if dataset.SamplesPerPixel != 1 or not str(dataset.PhotometricInterpretation).startswith("MONOCHROME"):
             raise ImagingError("the slice is a coloured picture, not a CT")
         if max(dataset.Rows, dataset.Columns) > MAX_SIDE:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cds.imaging.ct.slice import Hounsfield
-from cds.imaging.framing import SMOOTHING, Pixels
+from cds.imaging.framing import Placement
+from cds.imaging.smoothing import Pixels, smoothed
 
 Picture = NDArray[np.float32]
 """(channels, rows, columns) in 0..1."""
@@ -30,12 +30,13 @@ def pictured(hounsfield: Hounsfield, asked: Mapping[str, Any]) -> Picture:
 
     The whole slice fills ``height`` and ``width``: nothing is cut off, and no contrast is stretched.
     """
-    size = (asked["width"], asked["height"])
+    size = (asked["height"], asked["width"])
     windows: Sequence[Window] = asked["windows"]
-    channels = [_resized(windowed(hounsfield, window), size) for window in windows]
+    channels = [np.clip(smoothed(windowed(hounsfield, window), size), 0, 1) for window in windows]
     return np.stack(channels * (asked["channels"] // len(channels)))
 
 
-def _resized(grey: Pixels, size: tuple[int, int]) -> Pixels:
-    resized: Pixels = np.clip(np.asarray(Image.fromarray(grey).resize(size, SMOOTHING)), 0, 1)
-    return resized
+def placement(hounsfield: Hounsfield, asked: Mapping[str, Any]) -> Placement:
+    """Where :func:`pictured` puts a slice: all of it fills all of the picture."""
+    rows, columns = hounsfield.shape
+    return Placement(0, rows, 0, columns, asked["height"], asked["width"], 0, 0)

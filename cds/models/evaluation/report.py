@@ -110,6 +110,8 @@ def _introduction(evaluation: Evaluation) -> Iterator[str]:
 def _summary(evaluation: Evaluation) -> Iterator[str]:
     yield f"Mean AUROC over the findings that have one: {_figure(evaluation.mean_auroc)}."
     yield f"Interval: {INTERVAL}. F1 at the bundle's thresholds. Unknown labels are left out of their finding."
+    if one_class := [KNOWN_FINDINGS[key].display for key, one in evaluation.measures.items() if one.auroc is None]:
+        yield f"No AUROC where the labels are all alike, or all unknown: {', '.join(one_class)}."
     if evaluation.ignored:
         yield f"Columns not used: {', '.join(evaluation.ignored)}."
 

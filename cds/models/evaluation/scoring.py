@@ -1,8 +1,8 @@
 """Labelled inputs through the path of the service, and what came of them.
 
 A DICOM file goes through ``read_radiograph``, ``framed`` and the engine, as a film from the PACS does; a PNG or
-JPEG file begins at ``framed``. A note goes through ``prepare`` and the engine; it is not de-identified: nothing is
-kept of it.
+JPEG file begins at ``framed``. The files of a CT go the way of a series. A note goes through ``prepare`` and the
+engine; it is not de-identified: nothing is kept of it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import numpy as np
 
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
-from cds.errors import ImagingError, ModelError
+from cds.engine.slices import SliceReader
+from cds.errors import ImagingError, ModelError, NoteError
 from cds.findings import PartScore
 from cds.imaging.framing import OVERSAMPLING, framed
 from cds.imaging.pictures import read_picture
 from cds.imaging.pixels import read_radiograph
 from cds.models.evaluation.measures import Measures, Vector, measured
+from cds.models.evaluation.series import score_ct
 from cds.models.evaluation.table import Table, read_table
 from cds.models.selftest import engine_of
 from cds.notes.reading import prepare
@@ -32,7 +34,7 @@ Say = Callable[[str], None]
 
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".dcm", ".PNG", ".JPG", ".JPEG", ".DCM")
 """A name in the table may lack its file's ending."""
-PROGRESS = 250
+PROGRESS = {"images": 250, "series": 5, "notes": 250}
 """A word after so many rows."""
 
 
@@ -42,7 +44,7 @@ class Evaluation:
 
     bundle: Bundle
     source: str
-    """``images`` or ``notes``."""
+    """``images``, ``series`` or ``notes``."""
     rows: int
     scored: int
     left_out: Mapping[str, tuple[str, ...]]
@@ -60,25 +62,27 @@ class Evaluation:
         return float(np.mean(areas)) if areas else None
 
 
-class _Unusable(Exception):
-    """An input that cannot be scored; the message is the reason, the same for all of its kind."""
-
-
 def evaluate_images(settings: Settings, bundle: Bundle, directory: Path, labels: Path, say: Say) -> Evaluation:
     """Raise :class:`ModelError` where the table cannot be used, or nothing that it names can be scored."""
-    if bundle.of_ct:
-        raise ModelError(f"model bundle {bundle.directory.name} reads the series of a CT, not single images")
     table = read_table(labels)
     engine = engine_of(settings, bundle.expect("image"))
 
     def score(name: str) -> PartScore:
-        data = _file(directory, name).read_bytes()
-        try:
-            return engine.score_image(framed(_pixels(data, bundle.input), bundle.input))
-        except ImagingError as refused:
-            raise _Unusable(str(refused)) from None
+        data = _named(directory, name, Path.is_file).read_bytes()
+        return engine.score_image(framed(_pixels(data, bundle.input), bundle.input))
 
     return _evaluated(bundle, "images", table, score, say)
+
+
+def evaluate_series(settings: Settings, bundle: Bundle, directory: Path, labels: Path, say: Say) -> Evaluation:
+    """The same for a CT bundle: the table names folders, each with the files of one CT, or single files."""
+    table = read_table(labels)
+    reader = SliceReader.load(bundle, settings.device)
+
+    def score(name: str) -> PartScore:
+        return score_ct(bundle, reader, _named(directory, name, Path.exists))
+
+    return _evaluated(bundle, "series", table, score, say)
 
 
 def evaluate_notes(settings: Settings, bundle: Bundle, notes: Path, say: Say) -> Evaluation:
@@ -88,7 +92,7 @@ def evaluate_notes(settings: Settings, bundle: Bundle, notes: Path, say: Say) ->
 
     def score(text: str) -> PartScore:
         if not (prepared := prepare([text])):
-            raise _Unusable("the note is empty")
+            raise NoteError("the note is empty")
         return engine.score_note(prepared)
 
     return _evaluated(bundle, "notes", table, score, say)
@@ -100,14 +104,14 @@ def _pixels(data: bytes, asked: Mapping[str, Any]) -> Any:
     return read_picture(data)
 
 
-def _file(directory: Path, name: str) -> Path:
-    """The file of that name, with or without its ending, within ``directory``."""
+def _named(directory: Path, name: str, there: Callable[[Path], bool]) -> Path:
+    """What has that name, with or without an ending, within ``directory``."""
     inside = directory.resolve()
     for suffix in SUFFIXES:
         path = (inside / (name + suffix)).resolve()
-        if path.is_relative_to(inside) and path.is_file():
+        if path.is_relative_to(inside) and there(path):
             return path
-    raise _Unusable("there is no such file")
+    raise ImagingError("there is no such file")
 
 
 def _evaluated(
@@ -117,7 +121,7 @@ def _evaluated(
     if not compared:
         raise ModelError("the model looks for none of the findings in the table")
     left_out: dict[str, list[str]] = defaultdict(list)
-    scored = dict(_scored(table, score, left_out, say))
+    scored = dict(_scored(table, score, left_out, say, PROGRESS[source]))
     if not scored:
         raise ModelError(f"nothing could be scored: {_told(left_out)}")
     rows = np.fromiter(scored, dtype=np.int64)
@@ -143,18 +147,18 @@ def _evaluated(
 
 
 def _scored(
-    table: Table, score: Callable[[str], PartScore], left_out: dict[str, list[str]], say: Say
+    table: Table, score: Callable[[str], PartScore], left_out: dict[str, list[str]], say: Say, often: int
 ) -> Iterator[tuple[int, PartScore]]:
     """Each row that could be scored; of the others the reason, with the file's name or the row's number."""
     named = table.items if len(set(table.items)) == len(table.items) else None
     for row, item in enumerate(table.items):
         try:
             yield row, score(item)
-        except (_Unusable, OSError) as reason:
-            kept = str(reason) if isinstance(reason, _Unusable) else "the file cannot be read"
+        except (ImagingError, NoteError, OSError) as reason:
+            kept = "the file cannot be read" if isinstance(reason, OSError) else str(reason)
             short = named is not None and len(item) <= 200 and "\n" not in item
             left_out[kept].append(item if short else f"row {row + 1}")
-        if (row + 1) % PROGRESS == 0:
+        if (row + 1) % often == 0:
             say(f"{row + 1} of {len(table.items)}")
 
 

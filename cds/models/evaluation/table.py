@@ -7,12 +7,13 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.models.labels import finding
+from cds.models.labels import column
 
 YES = frozenset({"1", "1.0", "true", "yes", "y", "positive"})
 NO = frozenset({"0", "0.0", "false", "no", "n", "negative"})
@@ -40,7 +41,7 @@ def read_table(file: Path, *, text: str | None = None) -> Table:
     if text is not None and text not in header:
         raise ModelError(f"{file.name} has no column {text!r}; it has {', '.join(header)}")
     place = header.index(text) if text is not None else 0
-    columns = {number: finding(name) for number, name in enumerate(header) if number != place}
+    columns = {number: column(name) for number, name in enumerate(header) if number != place}
     findings = {number: key for number, key in columns.items() if key}
     if not findings:
         raise ModelError(f"{file.name}: none of its columns is a finding of ours ({', '.join(header)})")
@@ -62,7 +63,7 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     csv.field_size_limit(min(sys.maxsize, 16 * 1024 * 1024))
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True)
             header = [name.strip() for name in next(reader, [])]
             rows = [(reader.line_num, row) for row in reader if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:
@@ -73,6 +74,13 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if len(row) != len(header):
             raise ModelError(f"{file.name}, line {line}: {len(row)} values for {len(header)} columns")
     return header, rows
+
+
+def _delimiter(lines: TextIO) -> str:
+    """What the first line is cut by most often: Excel writes semicolons where the comma is the decimal point."""
+    first = lines.readline()
+    lines.seek(0)
+    return max(",;\t", key=first.count)
 
 
 def _check_names(file: Path, lines: list[int], names: tuple[str, ...]) -> None:
