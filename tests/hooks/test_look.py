@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -114,12 +113,11 @@ class Service:
     """A hook that prescreens and gives no cards."""
 
     def __init__(
-        self, database: Database, valkey: Valkey, home: Path, pools: list[ThreadPoolExecutor], http: httpx.Client
+        self, database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], http: httpx.Client
     ) -> None:
         requests, images, notes, after = pools
         self.models = Busy()
         self.record = record = Record(database)
-        keys = Keys.load(Settings(data_dir=home))
         backend = BackendServices(http, keys, Discovery(http))
         self.engine = Engine(MODELS, self.models)
         prescreen = Prescreening(
@@ -156,12 +154,17 @@ def pools() -> Iterator[list[ThreadPoolExecutor]]:
         yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8, 2)]
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
+
+
 @pytest.fixture
 def service(
-    database: Database, valkey: Valkey, tmp_path: Path, pools: list[ThreadPoolExecutor], ehr: Ehr
+    database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], ehr: Ehr
 ) -> Iterator[Service]:
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        service = Service(database, valkey, tmp_path, pools, http)
+        service = Service(database, valkey, keys, pools, http)
         yield service
         finished(service, pools)
 

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.serving import STOPS_WITHIN_S
+
 TOKEN = "the-token"
 
 
@@ -127,7 +129,7 @@ def serving(certificates: Certificates) -> Iterator[Repository]:
     context.verify_mode = ssl.CERT_REQUIRED
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context, request_handler=_Quiet)
     repository.url = f"https://127.0.0.1:{server.port}/fhir"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN_S,), daemon=True)
     thread.start()
     try:
         yield repository
