@@ -5,19 +5,29 @@ VENV ?= .venv
 PYTHON ?= python3
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check lint types suite clean
 
 demo: $(VENV)/.runtime
 	@$(VENV)/bin/cds demo $(if $(ONCE),--once) $(if $(IMAGES),--images "$(IMAGES)") $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
-test: check
-	$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile
+# Side by side: mypy alone would hold one core for a minute, where it has no cache yet.
+test: $(VENV)/.development
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line --keep-going lint types suite
 
-check: $(VENV)/.development
+check: lint types
+
+lint: $(VENV)/.development
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+types: $(VENV)/.development
+	$(VENV)/bin/mypy
+
+# One test process per core, each computing by one thread: more of them would wait for one another, spinning.
+suite: $(VENV)/.development
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+		$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 # --no-deps: the lock names every package, so pip has nothing to work out. All but what torch needs of an
 # accelerator, which depends on the build of torch that this machine gets; torch itself pins that.

@@ -1,6 +1,7 @@
 """One PostgreSQL and one Valkey for the whole run; every test has a tenant of its own."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from uuid import uuid4
 
 import psycopg
@@ -14,7 +15,18 @@ from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
 from tests.master import MASTER
 
-pytest_plugins = ["tests.hospital", "tests.orthanc"]
+pytest_plugins = ["tests.distribution", "tests.hospital", "tests.orthanc"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays: looking through it for what could go took half the time of importing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

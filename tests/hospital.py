@@ -106,19 +106,27 @@ def away(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Where the sample patients' films are drawn, once for all test processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    return (own if worker_id == "master" else own.parent) / "films"
+
+
+@pytest.fixture(scope="session")
 def hospital(
     tmp_path_factory: pytest.TempPathFactory,
+    films: Path,
     postgres: EmbeddedPostgres,
     database: Database,
     valkey_url: str,
 ) -> Iterator[Hospital]:
     state = {"database_url": postgres.app_url, "redis_url": valkey_url}
-    with opened(tmp_path_factory.mktemp("hospital"), database, state) as hospital:
+    with opened(tmp_path_factory.mktemp("hospital"), films, database, state) as hospital:
         yield hospital
 
 
 @contextmanager
-def opened(home: Path, database: Database, changes: Mapping[str, Any]) -> Iterator[Hospital]:
+def opened(home: Path, films: Path, database: Database, changes: Mapping[str, Any]) -> Iterator[Hospital]:
     """``changes``: settings, those of where state lives among them."""
     with listening() as ehr, listening() as service, ExitStack() as running:
         ehr.app = create_sandbox(home / "sandbox", ehr.base_url, service_url=service.base_url)
@@ -137,7 +145,7 @@ def opened(home: Path, database: Database, changes: Mapping[str, Any]) -> Iterat
         )
         service.app = create_app(settings)
         running.enter_context(engine_of(settings))
-        patients = sample_patients(sandbox.pacs_root, date.today(), Films(home / "films"))
+        patients = sample_patients(sandbox.pacs_root, date.today(), Films(films))
         load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]
         by_id = {patient.id: patient for patient in patients}

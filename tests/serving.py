@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from flask import Flask
 from werkzeug.serving import make_server
 
+STOPS_WITHIN_S = 0.02
+"""A server looks so often whether it is to stop."""
+
 
 @dataclass(frozen=True)
 class Tls:
@@ -68,7 +71,7 @@ def listening(name: str = "127.0.0.1", tls: Tls | None = None) -> Iterator[Addre
     address = Address()
     server = make_server("127.0.0.1", 0, address, threaded=True, ssl_context=tls and tls.server)
     address.base_url = f"{'https' if tls else 'http'}://{name}:{server.port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN_S,), daemon=True)
     thread.start()
     try:
         yield address

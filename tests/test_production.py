@@ -29,10 +29,11 @@ EHR = {
 }
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    write_new(tmp_path / "keys.json")
-    return Keys.load(replace(SAFE, keys_file=tmp_path / "keys.json"))
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    write_new(path)
+    return Keys.load(replace(SAFE, keys_file=path))
 
 
 def known(**changes: Any) -> Registrations:

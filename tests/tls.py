@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.serving import STOPS_WITHIN_S
+
 
 @dataclass(frozen=True)
 class Certificates:
@@ -81,7 +83,7 @@ def served(app: Flask, certificates: Certificates) -> Iterator[str]:
     context.load_cert_chain(certificates.server)
     context.verify_mode = ssl.CERT_REQUIRED
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN_S,), daemon=True)
     thread.start()
     try:
         yield f"https://127.0.0.1:{server.port}"

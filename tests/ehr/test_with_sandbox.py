@@ -75,9 +75,9 @@ class Ehr:
             self.sandbox.records.update(resource)
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path / "ours"))
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("ours")))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -121,7 +120,7 @@ class Service:
         registration: Registration,
         database: Database,
         valkey: Valkey,
-        home: Path,
+        keys: Keys,
         pools: list[ThreadPoolExecutor],
         http: httpx.Client,
     ) -> None:
@@ -129,7 +128,6 @@ class Service:
         self.registration, self.database = registration, database
         self.models = Busy()
         self.record = record = Record(database)
-        keys = Keys.load(Settings(data_dir=home))
         backend = BackendServices(http, keys, Discovery(http))
         self.engine = Engine(MODELS, self.models)
 
@@ -182,13 +180,18 @@ def pools() -> Iterator[list[ThreadPoolExecutor]]:
         yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8)]
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
+
+
 @pytest.fixture
 def service(
-    tenant: str, database: Database, valkey: Valkey, tmp_path: Path, pools: list[ThreadPoolExecutor], ehr: Ehr
+    tenant: str, database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], ehr: Ehr
 ) -> Iterator[Service]:
     registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,), client_id="sightline")
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
-        service = Service(registration, database, valkey, tmp_path, pools, http)
+        service = Service(registration, database, valkey, keys, pools, http)
         yield service
         service.models.go_on.set()
         for pool in reversed(pools):

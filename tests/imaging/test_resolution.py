@@ -65,11 +65,15 @@ def apart(reader: ImageReader, film: Film, syntax: str, **window: Any) -> float:
     return max(abs(one[key] - other[key]) for key in one)
 
 
+@pytest.fixture(scope="module")
+def synthetic() -> Film:
+    return render(31, size=(2048, 1840), findings={"effusion": 0.6})
+
+
 @pytest.mark.parametrize("syntax", FORMS)
 @pytest.mark.parametrize("sigma", [0, 80, 200])
-def test_synthetic_films_grain_and_all(reader: ImageReader, syntax: str, sigma: float) -> None:
-    film = render(31, size=(2048, 1840), findings={"effusion": 0.6})
-    assert apart(reader, grainy(film, sigma), syntax, **WINDOW) <= PARITY
+def test_synthetic_films_grain_and_all(reader: ImageReader, synthetic: Film, syntax: str, sigma: float) -> None:
+    assert apart(reader, grainy(synthetic, sigma), syntax, **WINDOW) <= PARITY
 
 
 def test_a_film_whose_window_is_found_by_its_pixels(reader: ImageReader) -> None:

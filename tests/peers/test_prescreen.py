@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -45,7 +46,11 @@ class Elsewhere:
 
 @pytest.fixture
 def elsewhere(
-    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, database: Database, valkey_url: str
+    tmp_path_factory: pytest.TempPathFactory,
+    films: Path,
+    postgres: EmbeddedPostgres,
+    database: Database,
+    valkey_url: str,
 ) -> Iterator[Callable[[Started], Elsewhere]]:
     @contextmanager
     def at(started: Started) -> Iterator[Elsewhere]:
@@ -54,7 +59,7 @@ def elsewhere(
             address.app = relay.app(http)
             state = {"database_url": postgres.app_url, "redis_url": valkey_url}
             changes = {**state, "engine_urls": address.base_url, "upstream_timeout_ms": 30_000}
-            with opened(tmp_path_factory.mktemp("hospital"), database, changes) as hospital:
+            with opened(tmp_path_factory.mktemp("hospital"), films, database, changes) as hospital:
                 yield Elsewhere(hospital, relay)
 
     with ExitStack() as running:

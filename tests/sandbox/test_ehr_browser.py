@@ -19,6 +19,7 @@ from cds.sandbox.ehr.registration import registration
 from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import add_people
 from tests.sandbox.hook_service import HookService
+from tests.serving import STOPS_WITHIN_S
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 @contextmanager
 def serving(app: Flask, port: int = 0) -> Iterator[str]:
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN_S,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

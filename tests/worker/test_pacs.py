@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage, KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage
 
@@ -79,8 +80,13 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def drawn() -> NDArray[np.uint16]:
+    return render(23, size=(700, 600), findings={"pneumothorax": 0.8}, sides={"pneumothorax": "left"})
+
+
 @pytest.fixture
-def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Pacs:
+def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, drawn: NDArray[np.uint16]) -> Pacs:
     """Orthanc, with a film that no other test has."""
     parts = urlsplit(orthanc)
     monkeypatch.setenv(SECRET, f"{parts.username}:{parts.password}")
@@ -88,7 +94,6 @@ def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> P
     auth = httpx.BasicAuth(parts.username or "", parts.password or "")
     web = DICOMweb(http, root, auth, max_bytes=2**26, timeout=20)
     study, series, instance = (f"2.25.{uuid.uuid4().int}" for _ in range(3))
-    drawn = render(23, size=(700, 600), findings={"pneumothorax": 0.8}, sides={"pneumothorax": "left"})
     uids = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": instance}
     film = make_file(drawn, stored=12, WindowCenter=2048, WindowWidth=4096, PatientSex="F", **uids)
     web.store(study, [film])
