@@ -15,7 +15,7 @@ Overload
 
 Memory
     Proportional set sizes (what a process shares with others counts in parts), of four web workers with their
-    engine, after a prescreen, and of one process that holds and has run all models.
+    engine, and of one process that holds all models, each after the same films and as many notes.
 
 The clients, the engine and the peers share one machine.
 """
@@ -43,11 +43,14 @@ from bench.hospital import hospital
 from bench.load import Verdict, run
 from bench.report import Row, at_least, at_most, device, figure, goals, percentile, ratio, table, write_json
 from cds.deadline import NEVER, Deadline
+from cds.ehr.documents import Document
 from cds.engine.image import black
+from cds.engine.kept import kept_file
 from cds.engine.process.client import EngineProcess
 from cds.errors import Busy
 from cds.inference.engine import Models
 from cds.inference.socket import socket_of
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.processes import Processes
 from cds.serving import environment, logs, python
 from cds.settings import Settings
@@ -91,8 +94,8 @@ def main() -> None:
             loads = measured(ours, settings, seconds)
             peak = max(loads[IMAGE, OURS, clients].per_second for clients in CLIENTS)
             over = overload(ours, settings, OVERLOAD * peak, seconds)
-        memory = four_workers(Path(home) / "web"), one_process()
-    rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*memory)]
+        taken = memory(Path(home) / "web")
+    rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*taken)]
     print(printed(loads), goals(rows), device(), sep="\n\n")
     if arguments.json:
         write_json(arguments.json, rows)
@@ -186,33 +189,41 @@ def overload(ours: EngineProcess, settings: Settings, per_second: float, seconds
     return load
 
 
-def four_workers(home: Path) -> float:
-    """MiB of the web server's processes and of their engine, once each patient was prescreened."""
+def memory(home: Path) -> tuple[float, float]:
+    """MiB of four web workers with their engine, and of one process with the models, after the same films."""
     with hospital(home, web_workers=WORKERS) as everyone:
+        films = home / "films"
+        films.mkdir()
+        for number, film in enumerate(film for patient in everyone.patients for film in patient.instances):
+            (films / str(number)).write_bytes(film)
         calls = [everyone.call(everyone.order_signed(patient)) for patient in everyone.patients * WORKERS]
         run(everyone.service_url, calls, lambda answer: Verdict.WHOLE, clients=WORKERS, seconds=30)
-        return sum(map(mebibytes, descendants(everyone.web.popen.pid)))
+        kept = everyone.settings.home() / "engine"
+        while not kept_file(Models.in_use(everyone.settings).image, kept, "saliency").exists():
+            time.sleep(0.5)  # a process of its own finds that out, once and for all
+        ours = sum(map(mebibytes, descendants(everyone.web.popen.pid)))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return ours, pool.apply(_all_in_one, (films,))
 
 
-def one_process() -> float:
-    """MiB of a process that has the service's code and all its models, and has run them."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_all_in_one)
-
-
-def _all_in_one() -> float:
+def _all_in_one(films: Path) -> float:
+    """As one writes it by hand: the service's code, all models in torch, and as many threads as workers above."""
     import cds.app  # noqa: F401, PLC0415
     from cds.engine.local import LocalEngine  # noqa: PLC0415
-    from cds.notes.deidentification.classifier import TokenClassifier  # noqa: PLC0415
-    from cds.notes.deidentification.deidentifier import Deidentifier  # noqa: PLC0415
-    from cds.notes.deidentification.known import KnownIdentifiers  # noqa: PLC0415
+    from cds.inference.reading import Reading, here  # noqa: PLC0415
 
     models = Models.in_use(Settings())
-    held = LocalEngine.load(models.image, models.note)
-    held.warm_up()
-    Deidentifier(b"k" * 32, TokenClassifier(models.identifiers)).deidentify(TEXT, KnownIdentifiers(subject="x"))
-    return mebibytes(os.getpid())
+    held = here(models, Reading.of(models, b"k" * 32), LocalEngine.load(models.image, models.note))
+    nobody = KnownIdentifiers(subject="x")
+
+    def prescreen(film: Path) -> None:
+        held.score_film(held.read_film(film.read_bytes(), NEVER), NEVER)
+        read = held.read_notes([Document("", "", None, "text/plain", TEXT.encode())], nobody, NEVER)
+        held.evidence(read, held.score_notes(read, NEVER), NEVER)
+
+    with ThreadPoolExecutor(WORKERS) as threads:
+        list(threads.map(prescreen, sorted(films.iterdir()) * WORKERS))
+        return mebibytes(os.getpid())
 
 
 def descendants(pid: int) -> list[int]:
