@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cds.deadline import NEVER, Deadline
 from cds.engine.network import Inputs, Logits
 
+MANY = 256
 QUIET = 4
 """Only what is fatal: a file's own words do not belong in our log."""
 
@@ -18,13 +19,19 @@ QUIET = 4
 class OnnxRuntimeNetwork:
     """A network in ONNX, the bytes of a file or its path; begun, it is never too late."""
 
-    def __init__(self, model: bytes | str, threads: int) -> None:
-        """Raises whatever ONNX Runtime raises for a model that it cannot run: its classes have no common base."""
+    def __init__(self, model: bytes | str, threads: int, *, rows: int = MANY) -> None:
+        """``rows``: as many go through at once, whatever the batch; what the most took is kept for the next.
+
+        Raises whatever ONNX Runtime raises for a model that it cannot run: its classes have no common base.
+        """
         self._session = session(model, threads)
+        self._rows = rows
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
-        logits: Logits = np.asarray(self._session.run(None, dict(inputs))[0], np.float32)
-        return logits
+        count = len(next(iter(inputs.values())))
+        parts = [slice(first, first + self._rows) for first in range(0, count, self._rows)]
+        logits = [self._session.run(None, {name: of[part] for name, of in inputs.items()})[0] for part in parts]
+        return np.concatenate(logits, dtype=np.float32)
 
 
 class OnnxSaliency:
@@ -46,9 +53,6 @@ def session(model: bytes | str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = QUIET
-    # Its arena never gives back what the largest batch took, hundreds of megabytes, and is no faster.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
     # Threads that wait for more work by turning in circles take the cores from whoever has some.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

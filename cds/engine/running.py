@@ -22,8 +22,9 @@ from cds.engine.slices import SliceReader
 from cds.errors import EngineError
 from cds.settings import Settings
 
-CPU_ROWS, GPU_ROWS = 16, 256
-"""What goes through a network at once: on a CPU more of it gains nothing."""
+CPU_ROWS, GPU_ROWS = {"image": 1, "note": 16}, 256
+"""What goes through a network at once. On a CPU several pictures drive each other out of the caches, and take
+longer together than one by one (docs/evaluation.md)."""
 
 
 def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, threads: int) -> LocalEngine:
@@ -64,13 +65,13 @@ class Later:
 
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
-    rows = CPU_ROWS if on_cpu(settings.device) else GPU_ROWS
+    rows = CPU_ROWS[bundle.version.kind] if on_cpu(settings.device) else GPU_ROWS
     return Batched(_here(bundle, kept_file(bundle, directory), settings.device, threads), rows=rows)
 
 
 def _here(bundle: Bundle, onnx: Path, device: str, threads: int) -> Network:
     if usable(onnx) and on_cpu(device):
-        return OnnxRuntimeNetwork(str(onnx), threads)
+        return OnnxRuntimeNetwork(str(onnx), threads, rows=CPU_ROWS[bundle.version.kind])
     from cds.engine.networks import network_of  # noqa: PLC0415 (seconds)
 
     _set_torch_threads(threads)

@@ -24,8 +24,8 @@ from cds.memory import give_back_now, give_back_what_is_large
 from cds.processes import die_with_parent
 from cds.settings import Settings
 
-MORE_THAN_A_LAYER = 8 * 1024 * 1024
-"""Bytes; what a network makes of one picture is kept for the next, what it makes of sixteen is not."""
+MORE_THAN_A_LAYER = 32 * 1024 * 1024
+"""Bytes; what a network makes on its way is kept for the next call."""
 
 
 def run(settings: Settings) -> None:
