@@ -8,6 +8,8 @@ What is measured
 The peers, in the same run, one after another
     *Naive*: the same readers in the process of the clients, torch called once for each request, from any thread.
     *Pipeline*: Hugging Face's ``text-classification`` of the note bundle, likewise.
+    *Ray Serve* (two replicas) and *MLServer*, each by itself, where ``RAY_PYTHON`` and ``MLSERVER_PYTHON`` name a
+    Python that has it (docs/remote-engine.md): asked as our engine asks them, over HTTP.
 
 Overload
     Three times as many requests a second as the most that was answered, evenly, each with a hook's budget from
@@ -15,7 +17,7 @@ Overload
 
 Memory
     Proportional set sizes (what a process shares with others counts in parts), of four web workers with their
-    engine, after a prescreen, and of one process that holds and has run all models.
+    engine, and of one process that holds all models, each after the same films and as many notes.
 
 The clients, the engine and the peers share one machine.
 """
@@ -25,6 +27,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,26 +36,35 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.hospital import hospital
+from bench.hospital import free_ports, hospital
 from bench.load import Verdict, run
+from bench.peers.open_inference import mlserver, python_of, ray_serve
 from bench.report import Row, at_least, at_most, device, figure, goals, percentile, ratio, table, write_json
 from cds.deadline import NEVER, Deadline
-from cds.engine.image import black
+from cds.ehr.documents import Document
+from cds.engine.image import ImageReader, black
+from cds.engine.kept import kept_file
+from cds.engine.local import LocalEngine
+from cds.engine.note import NoteReader
 from cds.engine.process.client import EngineProcess
+from cds.engine.remote import remote_networks
 from cds.errors import Busy
 from cds.inference.engine import Models
 from cds.inference.socket import socket_of
+from cds.notes.deidentification.known import KnownIdentifiers
 from cds.processes import Processes
 from cds.serving import environment, logs, python
 from cds.settings import Settings
 
 OURS, NAIVE, PIPELINE = "Sightline", "naive", "pipeline"
+SERVERS = {"Ray Serve": ("RAY_PYTHON", ray_serve), "MLServer": ("MLSERVER_PYTHON", mlserver)}
+"""Who else serves models: which variable names its Python, and what starts it."""
 IMAGE, SENTENCE = "image", "sentence"
 CLIENTS = (1, 8, 32, 128)
 TEXT = "Small right pleural effusion with adjacent atelectasis, slightly increased since the prior study."
@@ -88,11 +100,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as home:
         settings = Settings(data_dir=Path(home) / "engine")
         with engine(settings) as ours:
-            loads = measured(ours, settings, seconds)
+            loads = measured(of_the_engine(ours, settings) | beside(settings), seconds)
             peak = max(loads[IMAGE, OURS, clients].per_second for clients in CLIENTS)
             over = overload(ours, settings, OVERLOAD * peak, seconds)
-        memory = four_workers(Path(home) / "web"), one_process()
-    rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*memory)]
+        for name in SERVERS:
+            with server(name, Path(home), settings) as asks:
+                loads |= measured(asks, seconds)
+        taken = memory(Path(home) / "web")
+    rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*taken)]
     print(printed(loads), goals(rows), device(), sep="\n\n")
     if arguments.json:
         write_json(arguments.json, rows)
@@ -107,9 +122,8 @@ def engine(settings: Settings) -> Iterator[EngineProcess]:
         yield ours
 
 
-def measured(ours: EngineProcess, settings: Settings, seconds: float) -> dict[tuple[str, str, int], Load]:
+def measured(asks: Mapping[tuple[str, str], Ask], seconds: float) -> dict[tuple[str, str, int], Load]:
     """By what is asked, of whom, and number of clients."""
-    asks = {(what, OURS): ask for what, ask in of_the_engine(ours, settings).items()} | beside(settings)
     loads = {}
     for clients in CLIENTS:
         for (what, who), ask in asks.items():
@@ -118,11 +132,38 @@ def measured(ours: EngineProcess, settings: Settings, seconds: float) -> dict[tu
     return loads
 
 
-def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[str, Ask]:
+def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, str], Ask]:
     picture = black(Models.in_use(settings).image) + np.float32(0.5)
     return {
-        IMAGE: lambda: ours("score image", NEVER, picture),
-        SENTENCE: lambda: ours("score note", NEVER, TEXT),
+        (IMAGE, OURS): lambda: ours("score image", NEVER, picture),
+        (SENTENCE, OURS): lambda: ours("score note", NEVER, TEXT),
+    }
+
+
+@contextmanager
+def server(name: str, home: Path, settings: Settings) -> Iterator[dict[tuple[str, str], Ask]]:
+    """One of :data:`SERVERS` with the same weights; nothing to ask where its Python is not here."""
+    variable, start = SERVERS[name]
+    python = python_of(variable)
+    if not python:
+        print(f"{name} is not measured: {variable} names no Python that has it", file=sys.stderr)
+        yield {}
+        return
+    models, served, (port, _) = Models.in_use(settings), home / name, free_ports(2)
+    for bundle in (models.image, models.note):
+        shutil.copytree(bundle.directory, served / "models" / bundle.directory.name)
+    with start(python, served, port, served / "models") as started:
+        there = replace(settings, engine_urls=started.url, upstream_timeout_ms=60_000)
+        image, note = remote_networks(there, models.image, models.note)
+        held = LocalEngine(ImageReader(models.image, image), models.note, NoteReader.of(models.note, note))
+        yield asked(held, name)
+
+
+def asked(held: LocalEngine, who: str) -> dict[tuple[str, str], Ask]:
+    picture = black(held.image_bundle) + np.float32(0.5)
+    return {
+        (IMAGE, who): lambda: held.score_image(picture),
+        (SENTENCE, who): lambda: held.score_note(TEXT),
     }
 
 
@@ -130,16 +171,11 @@ def beside(settings: Settings) -> dict[tuple[str, str], Ask]:
     """The same weights in this process."""
     from transformers import pipeline  # noqa: PLC0415 (seconds; not for --help)
 
-    from cds.engine.local import LocalEngine  # noqa: PLC0415
-
     models = Models.in_use(settings)
     naive = LocalEngine.load(models.image, models.note, device=settings.device)
-    picture = black(models.image) + np.float32(0.5)
     directory = str(models.note.directory)
     classify: Any = pipeline("text-classification", model=directory, tokenizer=directory, device="cpu")
-    return {
-        (IMAGE, NAIVE): lambda: naive.score_image(picture),
-        (SENTENCE, NAIVE): lambda: naive.score_note(TEXT),
+    return asked(naive, NAIVE) | {
         (SENTENCE, PIPELINE): lambda: classify(TEXT, top_k=None, function_to_apply="sigmoid"),
     }
 
@@ -186,33 +222,40 @@ def overload(ours: EngineProcess, settings: Settings, per_second: float, seconds
     return load
 
 
-def four_workers(home: Path) -> float:
-    """MiB of the web server's processes and of their engine, once each patient was prescreened."""
+def memory(home: Path) -> tuple[float, float]:
+    """MiB of four web workers with their engine, and of one process with the models, after the same films."""
     with hospital(home, web_workers=WORKERS) as everyone:
+        films = home / "films"
+        films.mkdir()
+        for number, film in enumerate(film for patient in everyone.patients for film in patient.instances):
+            (films / str(number)).write_bytes(film)
         calls = [everyone.call(everyone.order_signed(patient)) for patient in everyone.patients * WORKERS]
         run(everyone.service_url, calls, lambda answer: Verdict.WHOLE, clients=WORKERS, seconds=30)
-        return sum(map(mebibytes, descendants(everyone.web.popen.pid)))
+        kept = everyone.settings.home() / "engine"
+        while not kept_file(Models.in_use(everyone.settings).image, kept, "saliency").exists():
+            time.sleep(0.5)  # a process of its own finds that out, once and for all
+        ours = sum(map(mebibytes, descendants(everyone.web.popen.pid)))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return ours, pool.apply(_all_in_one, (films,))
 
 
-def one_process() -> float:
-    """MiB of a process that has the service's code and all its models, and has run them."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_all_in_one)
-
-
-def _all_in_one() -> float:
+def _all_in_one(films: Path) -> float:
+    """As one writes it by hand: the service's code, all models in torch, and as many threads as workers above."""
     import cds.app  # noqa: F401, PLC0415
-    from cds.engine.local import LocalEngine  # noqa: PLC0415
-    from cds.notes.deidentification.classifier import TokenClassifier  # noqa: PLC0415
-    from cds.notes.deidentification.deidentifier import Deidentifier  # noqa: PLC0415
-    from cds.notes.deidentification.known import KnownIdentifiers  # noqa: PLC0415
+    from cds.inference.reading import Reading, here  # noqa: PLC0415
 
     models = Models.in_use(Settings())
-    held = LocalEngine.load(models.image, models.note)
-    held.warm_up()
-    Deidentifier(b"k" * 32, TokenClassifier(models.identifiers)).deidentify(TEXT, KnownIdentifiers(subject="x"))
-    return mebibytes(os.getpid())
+    held = here(models, Reading.of(models, b"k" * 32), LocalEngine.load(models.image, models.note))
+    nobody = KnownIdentifiers(subject="x")
+
+    def prescreen(film: Path) -> None:
+        held.score_film(held.read_film(film.read_bytes(), NEVER), NEVER)
+        read = held.read_notes([Document("", "", None, "text/plain", TEXT.encode())], nobody, NEVER)
+        held.evidence(read, held.score_notes(read, NEVER), NEVER)
+
+    with ThreadPoolExecutor(WORKERS) as threads:
+        list(threads.map(prescreen, sorted(films.iterdir()) * WORKERS))
+        return mebibytes(os.getpid())
 
 
 def descendants(pid: int) -> list[int]:

@@ -50,7 +50,8 @@ from bench.report import Row, at_most, device, figure, goals, ratio, table, writ
 from cds.engine.bundles import Bundle
 from cds.engine.image import ImageReader
 from cds.engine.networks import network_of
-from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported
+from cds.engine.onnx_export import exported
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork
 from cds.engine.prepare import examples_for
 from cds.imaging.framing import OVERSAMPLING, framed
 from cds.imaging.pixels import read_radiograph

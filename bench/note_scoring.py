@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from bench import report
 from cds.engine.bundles import Bundle
 from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
+from cds.engine.tokens import Tokens
 
 MODELS = Path(__file__).parents[1] / "models"
 WORDS = (500, 2000, 8000)
@@ -72,21 +75,20 @@ def measure(runs: int, peer_runs: int) -> list[report.Row]:
 
 
 def shipped() -> NoteReader:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: PLC0415
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
 
     bundle = Bundle.load(MODELS / "clinical-note")
     model = AutoModelForSequenceClassification.from_pretrained(bundle.directory, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(bundle.directory, local_files_only=True)
-    return NoteReader(_here(model.float()), tokenizer, bundle.input, model.config.max_position_embeddings)
+    return NoteReader.of(bundle, _here(model.float()))
 
 
 def clinical_bert() -> NoteReader:
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification  # noqa: PLC0415
+    from transformers import BertConfig, BertForSequenceClassification  # noqa: PLC0415
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(MODELS / "clinical-note", local_files_only=True)
     model: Any = BertForSequenceClassification(BertConfig(**CLINICAL_BERT))
     spec = {"max_tokens": 512, "stride": 128, "pooling": "max"}
-    return NoteReader(_here(model), tokenizer, spec, model.config.max_position_embeddings)
+    vocabulary = Tokenizer.from_file(str(MODELS / "clinical-note" / "tokenizer.json"))
+    return NoteReader(_here(model), Tokens(vocabulary, model.config.to_dict()), spec)
 
 
 def _here(model: Any) -> TorchNetwork:

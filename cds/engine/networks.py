@@ -12,7 +12,6 @@ from transformers.utils import logging
 
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
-from cds.engine.onnx_runtime import session
 from cds.errors import ModelError
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -72,6 +71,8 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
+        from cds.engine.onnx_runtime import session  # noqa: PLC0415 (servers of other makers may do without)
+
         try:
             self._session = session(str(bundle.directory / ONNX_FILE), torch.get_num_threads())
         except Exception as wrong:  # onnxruntime raises classes of its own that have no common base

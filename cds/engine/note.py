@@ -12,6 +12,7 @@ from cds.engine.bundles import Bundle
 from cds.engine.network import Inputs, Network, TorchNetwork
 from cds.engine.relevance import most_relevant
 from cds.engine.sentences import Sentence, sentences
+from cds.engine.tokens import Tokens
 from cds.errors import ModelError
 
 BATCH = 16
@@ -30,26 +31,22 @@ class Read:
 class NoteReader:
     """Cuts a note as the bundle's ``input`` asks; :func:`pooled` makes one of what is said of the pieces."""
 
-    def __init__(self, network: Network, tokenizer: Any, spec: Mapping[str, Any], positions: int) -> None:
-        """``positions``: as many tokens the network can read at once.
-
-        Raises :class:`ModelError` for a ``spec`` that it cannot be read with.
-        """
-        if wrong := _wrong(spec, positions):
+    def __init__(self, network: Network, tokens: Tokens, spec: Mapping[str, Any]) -> None:
+        """Raise :class:`ModelError` for a ``spec`` that it cannot be read with."""
+        if wrong := _wrong(spec, tokens.positions):
             raise ModelError(f"the note model's input cannot be used: {wrong}")
         self._network = network
-        self._tokenizer = tokenizer
+        self._tokens = tokens
         self._spec = spec
+        if self.by_sentence:
+            tokens.limit(spec["max_tokens"], cut="only_second")
+        else:
+            tokens.limit(spec["max_tokens"], spec["stride"])
 
     @classmethod
     def of(cls, bundle: Bundle, network: Network) -> Self:
         """The words and limits of ``bundle``; ``network`` may run anywhere."""
-        from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 (seconds; only who scores pays)
-
-        directory = bundle.expect("note").directory
-        positions = AutoConfig.from_pretrained(directory, local_files_only=True).max_position_embeddings
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        return cls(network, tokenizer, bundle.input, positions)
+        return cls(network, Tokens.of(bundle.expect("note").directory), bundle.input)
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "auto") -> Self:
@@ -82,32 +79,12 @@ class NoteReader:
 
     def _encoded(self, batch: Sequence[Sentence]) -> Inputs:
         """With its heading as the first segment, where the model has learnt to read it so."""
-        headings = [[s.heading for s in batch]] if self.by_sentence else []
-        return dict(
-            self._tokenizer(
-                *headings,
-                [american(s.text) for s in batch],
-                truncation="only_second" if headings else True,
-                max_length=self._spec["max_tokens"],
-                padding=True,
-                return_tensors="np",
-            )
-        )
+        if self.by_sentence:
+            return self._tokens.inputs([(s.heading, american(s.text)) for s in batch])
+        return self._tokens.inputs([american(s.text) for s in batch])
 
     def _windows(self, text: str, deadline: Deadline) -> list[Read]:
-        inputs = self._tokenizer(
-            text,
-            truncation=True,
-            max_length=self._spec["max_tokens"],
-            stride=self._spec["stride"],
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            padding=True,
-            return_tensors="np",
-        )
-        inputs.pop("overflow_to_sample_mapping", None)
-        offsets = inputs.pop("offset_mapping")
-        spans = [(int(o[o[:, 1] > 0, 0].min()), int(o[:, 1].max())) if o.any() else (0, 0) for o in offsets]
+        inputs, spans = self._tokens.windows(text)
         found: list[Read] = []
         for first in range(0, len(spans), BATCH):
             part = {name: values[first : first + BATCH] for name, values in inputs.items()}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from cds.deadline import NEVER, Deadline
-from cds.engine.bundles import Bundle
 from cds.engine.network import Inputs, Logits
 
+MANY = 256
 QUIET = 4
 """Only what is fatal: a file's own words do not belong in our log."""
 
@@ -23,13 +19,33 @@ QUIET = 4
 class OnnxRuntimeNetwork:
     """A network in ONNX, the bytes of a file or its path; begun, it is never too late."""
 
-    def __init__(self, model: bytes | str, threads: int) -> None:
-        """Raises whatever ONNX Runtime raises for a model that it cannot run: its classes have no common base."""
+    def __init__(self, model: bytes | str, threads: int, *, rows: int = MANY) -> None:
+        """``rows``: as many go through at once, whatever the batch; what the most took is kept for the next.
+
+        Raises whatever ONNX Runtime raises for a model that it cannot run: its classes have no common base.
+        """
         self._session = session(model, threads)
+        self._rows = rows
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
-        logits: Logits = np.asarray(self._session.run(None, dict(inputs))[0], np.float32)
-        return logits
+        count = len(next(iter(inputs.values())))
+        parts = [slice(first, first + self._rows) for first in range(0, count, self._rows)]
+        logits = [self._session.run(None, {name: of[part] for name, of in inputs.items()})[0] for part in parts]
+        return np.concatenate(logits, dtype=np.float32)
+
+
+class OnnxSaliency:
+    """Grad-CAM as a network in ONNX (:func:`cds.engine.onnx_export.exported_saliency`), from any thread."""
+
+    def __init__(self, model: bytes | str, threads: int) -> None:
+        """Raises as :class:`OnnxRuntimeNetwork` does."""
+        self._session = session(model, threads)
+        self._outputs: int = self._session.get_inputs()[1].shape[0]
+
+    def __call__(self, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
+        """As :meth:`cds.engine.saliency.GradCam.__call__`."""
+        inputs = {"pixel_values": pixel_values, "chosen": np.eye(self._outputs, dtype=np.float32)[output]}
+        return np.asarray(self._session.run(None, inputs)[0], np.float32)
 
 
 def session(model: bytes | str, threads: int) -> Any:
@@ -40,47 +56,3 @@ def session(model: bytes | str, threads: int) -> Any:
     # Threads that wait for more work by turning in circles take the cores from whoever has some.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def kept_file(bundle: Bundle, directory: Path) -> Path:
-    """Where the ONNX of these very weights, made by these very libraries, is kept."""
-    return directory / f"{bundle.version.digest[:32]}-{torch.__version__}-{onnxruntime.__version__}.onnx"
-
-
-def exported(module: nn.Module, example: Inputs) -> bytes:
-    """A network of :mod:`cds.engine.networks` as ONNX, for batches and texts of any length.
-
-    Raises whatever torch raises for one that it cannot export.
-    """
-    written = io.BytesIO()
-    with warnings.catch_warnings():
-        # torch prefers its newer exporter, which is slower here and needs another package.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            # The exporter leaves a module in the mode in which it was: not in evaluation, scores would be others.
-            _Plain(module, tuple(example)).eval(),
-            tuple(torch.from_numpy(values) for values in example.values()),
-            written,  # type: ignore[arg-type]
-            input_names=list(example),
-            output_names=["logits"],
-            dynamic_axes={name: _free(values.ndim) for name, values in example.items()} | {"logits": {0: "batch"}},
-            dynamo=False,
-        )
-    return written.getvalue()
-
-
-class _Plain(nn.Module):
-    """Takes its inputs in their order and gives the logits alone, as an exporter wants it."""
-
-    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.module = module
-        self._names = names
-
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        return self.module(**dict(zip(self._names, inputs, strict=True))).logits
-
-
-def _free(dimensions: int) -> dict[int, str]:
-    """The batch, and of tokens their number."""
-    return {0: "batch", 1: "tokens"} if dimensions == 2 else {0: "batch"}

@@ -8,36 +8,41 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer
 
 from cds.engine.bundles import Bundle
 from cds.engine.fastest import fastest
-from cds.engine.image import input_of
+from cds.engine.image import Explainer, black, input_of
+from cds.engine.kept import What, kept_file
 from cds.engine.network import Inputs, Network, TorchNetwork
 from cds.engine.networks import ONNX_FILE, network_of
-from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported, kept_file
+from cds.engine.onnx_export import exported, exported_saliency
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork, OnnxSaliency
+from cds.engine.saliency import GradCam
+from cds.engine.tokens import Tokens
 
 ROWS = 16
 SAMPLES = ("No pleural effusion.", "Large right pneumothorax with mediastinal shift; chest tube placed at once.")
 
+SAME_MAP = 0.01
+"""Places of a map, 0..1, may differ so much between torch and ONNX Runtime."""
+
 log = logging.getLogger(__name__)
 
 
-def prepare(bundle: Bundle, directory: Path) -> None:
-    """Keep in ``directory`` the ONNX of ``bundle``, where ONNX Runtime runs it faster with the same scores.
+def prepare(bundle: Bundle, directory: Path, what: What = "logits") -> None:
+    """Keep in ``directory`` the ONNX of ``bundle``, where ONNX Runtime gives the same: scores, if faster, or maps.
 
     It is tried with one thread: threads that wait for each other show how busy the machine is. An empty file says
-    that torch is to run the bundle.
+    that torch is to compute it.
     """
-    file = kept_file(bundle, directory)
+    file = kept_file(bundle, directory, what)
     if file.exists():
         return
-    made = _better(bundle)
-    log.info("%s runs by %s", bundle.version.name, "ONNX Runtime" if made else "torch")
+    made = {"logits": _better, "saliency": _saliency}[what](bundle)
+    log.info("%s of %s by %s", what, bundle.version.name, "ONNX Runtime" if made else "torch")
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_bytes(made)
     unfinished.rename(file)
@@ -49,9 +54,8 @@ def examples_for(bundle: Bundle) -> Sequence[Inputs]:
         shape = bundle.input["height"], bundle.input["width"]
         pictures = [np.random.default_rng(seed).random(shape, np.float32) for seed in range(3)]
         return [{"pixel_values": input_of(bundle, picture)} for picture in pictures]
-    tokenizer: Any = AutoTokenizer.from_pretrained(bundle.directory, local_files_only=True)
-    several = ([SAMPLES[0]] * ROWS, list(SAMPLES))
-    return [dict(tokenizer(texts, padding=True, return_tensors="np")) for texts in several]
+    tokens = Tokens.of(bundle.directory)
+    return [tokens.inputs(texts) for texts in ([SAMPLES[0]] * ROWS, SAMPLES)]
 
 
 def _better(bundle: Bundle) -> bytes:
@@ -70,3 +74,26 @@ def _better(bundle: Bundle) -> bytes:
         return b""
     name, _ = fastest(ways, examples)
     return onnx if name == "ONNX Runtime" else b""
+
+
+def _saliency(bundle: Bundle) -> bytes:
+    """The bundle's Grad-CAM as ONNX, or nothing where it cannot be had so."""
+    example = input_of(bundle, black(bundle))
+    explain = GradCam(network_of(bundle), example)
+    if not explain.available:
+        return b""
+    try:
+        onnx = exported_saliency(explain, example, len(bundle.findings))
+        off = _maps_apart(explain, OnnxSaliency(onnx, threads=1), bundle)
+    except Exception as failure:  # as above
+        log.info("what %s goes by cannot be had as ONNX (%s)", bundle.version.name, type(failure).__name__)
+        return b""
+    return onnx if off <= SAME_MAP else b""
+
+
+def _maps_apart(one: Explainer, other: Explainer, bundle: Bundle) -> float:
+    """The largest difference of a place, over some findings of some pictures; no number is no map."""
+    return max(
+        float(np.abs(one(example["pixel_values"], output) - other(example["pixel_values"], output)).max())
+        for output, example in enumerate(examples_for(bundle)[: len(bundle.findings)])
+    )

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
+from cds.engine.device import on_cpu, torch_device
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
+from cds.engine.kept import kept_file, usable
 from cds.engine.local import LocalEngine
 from cds.engine.network import Network, TorchNetwork
 from cds.engine.note import NoteReader
-from cds.engine.onnx_runtime import OnnxRuntimeNetwork, kept_file
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork, OnnxSaliency
 from cds.engine.remote import remote_networks
 from cds.engine.slices import SliceReader
 from cds.errors import EngineError
 from cds.settings import Settings
 
-CPU_ROWS, GPU_ROWS = 16, 256
-"""What goes through a network at once: on a CPU more of it gains nothing."""
+CPU_ROWS, GPU_ROWS = {"image": 1, "note": 16}, 256
+"""What goes through a network at once. On a CPU several pictures drive each other out of the caches, and take
+longer together than one by one (docs/evaluation.md)."""
 
 
 def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, threads: int) -> LocalEngine:
@@ -33,12 +33,12 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
     ``directory``: where :func:`~cds.engine.prepare.prepare` keeps what it found. Raises
     :class:`~cds.errors.ModelError` where a model cannot be run.
     """
-    torch.set_num_threads(threads)
     if settings.engine_addresses:
         networks = remote_networks(settings, image, note)
     else:
         networks = _batched(image, directory, settings, threads), _batched(note, directory, settings, threads)
-    reader = ImageReader(image, networks[0], Later(partial(_explainer, image)))
+    kept = kept_file(image, directory, "saliency")
+    reader = ImageReader(image, networks[0], Later(partial(_explainer, image, kept, settings, threads)))
     engine = LocalEngine(reader, note, NoteReader.of(note, networks[1]))
     with suppress(EngineError):  # servers elsewhere may not be there yet
         engine.warm_up()
@@ -54,30 +54,45 @@ def ct_begun(bundles: Iterable[Bundle], directory: Path, settings: Settings, thr
 
 
 class Later:
-    """What explains pictures, loaded in a thread of its own: nobody who wants a score waits for it."""
+    """What explains pictures, loaded when it is first asked: nobody who wants a score waits for it."""
 
     def __init__(self, load: Callable[[], Explainer]) -> None:
-        self._loaded: Future[Explainer] = ThreadPoolExecutor(1, "explainer").submit(load)
+        self._load = load
+        self._once = threading.Lock()
+        self._loaded: Explainer | None = None
 
     def __call__(self, pixel_values: Picture, output: int, /) -> Picture:
-        return self._loaded.result()(pixel_values, output)
+        with self._once:
+            self._loaded = self._loaded or self._load()
+        return self._loaded(pixel_values, output)
 
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
-    rows = CPU_ROWS if torch_device(settings.device).type == "cpu" else GPU_ROWS
+    rows = CPU_ROWS[bundle.version.kind] if on_cpu(settings.device) else GPU_ROWS
     return Batched(_here(bundle, kept_file(bundle, directory), settings.device, threads), rows=rows)
 
 
 def _here(bundle: Bundle, onnx: Path, device: str, threads: int) -> Network:
-    if onnx.exists() and onnx.stat().st_size and torch_device(device).type == "cpu":
-        return OnnxRuntimeNetwork(str(onnx), threads)
+    if usable(onnx) and on_cpu(device):
+        return OnnxRuntimeNetwork(str(onnx), threads, rows=CPU_ROWS[bundle.version.kind])
     from cds.engine.networks import network_of  # noqa: PLC0415 (seconds)
 
+    _set_torch_threads(threads)
     return TorchNetwork(network_of(bundle), torch_device(device))
 
 
-def _explainer(image: Bundle) -> Explainer:
+def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> Explainer:
+    """On the CPU in any case: nobody waits for a map as for a score."""
+    if usable(onnx):
+        return OnnxSaliency(str(onnx), threads)
     from cds.engine.networks import image_network  # noqa: PLC0415 (seconds)
     from cds.engine.saliency import GradCam  # noqa: PLC0415
 
+    _set_torch_threads(threads)
     return GradCam(image_network(image), input_of(image, black(image)))
+
+
+def _set_torch_threads(threads: int) -> None:
+    import torch  # noqa: PLC0415 (seconds)
+
+    torch.set_num_threads(threads)

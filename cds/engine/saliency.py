@@ -7,6 +7,7 @@ together, where it is above zero, is the map; it has the grid of the last map, 7
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,14 @@ class GradCam:
         """
         if not self.available:
             raise NoSaliency("not available: this model has no last convolutional map to look at")
+        return np.asarray(self.map(self._moved(pixel_values), lambda logits: logits[0, output]).cpu(), np.float32)
+
+    def map(self, pixel_values: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        """The same in tensors, where there is a last map; ``choose`` takes the logit out of all (1, outputs)."""
         self._of_thread.watching = True
         try:
             with torch.enable_grad():
-                logit = self._network(pixel_values=self._moved(pixel_values)).logits[0, output]
+                logit = choose(self._network(pixel_values=pixel_values).logits)
                 maps = self._of_thread.maps
                 (slopes,) = torch.autograd.grad(logit, maps)
         finally:
@@ -86,8 +91,7 @@ def last_map(network: nn.Module, example: Tensor) -> nn.Module | None:
     return next(maps, None)
 
 
-def _scaled(maps: Tensor, slopes: Tensor, size: tuple[int, ...]) -> NDArray[np.float32]:
+def _scaled(maps: Tensor, slopes: Tensor, size: Sequence[int]) -> Tensor:
     spoken = functional.relu((slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True))
     spoken = spoken / spoken.max().clamp(min=torch.finfo(spoken.dtype).tiny)
-    fine = functional.interpolate(spoken, size, mode="bilinear", align_corners=False)
-    return np.asarray(fine[0, 0].float().cpu().numpy(), np.float32)
+    return functional.interpolate(spoken, list(size), mode="bilinear", align_corners=False)[0, 0]

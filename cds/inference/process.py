@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
+from cds.engine.device import on_cpu
+from cds.engine.kept import What, kept_file
 from cds.engine.process.core import compute
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
 from cds.inference.engine import Models, by_models
-from cds.inference.reading import Reading, on_cores
 from cds.inference.socket import its_turn, made, socket_of
 from cds.keys import Keys
+from cds.memory import give_back_now, give_back_what_is_large
+from cds.processes import die_with_parent
 from cds.settings import Settings
+
+MORE_THAN_A_LAYER = 32 * 1024 * 1024
+"""Bytes; what a network makes on its way is kept for the next call."""
 
 
 def run(settings: Settings) -> None:
@@ -28,45 +37,65 @@ def run(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, path: Path) -> None:
-    # What the tokenizers and torch would start does not survive a fork, which takes one thread along.
+    # What the tokenizers would start does not survive a fork, which takes one thread along.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    with _hidden("torch", "transformers"):
+        # spaCy would take both along, for language models that we do not have.
+        import presidio_analyzer  # noqa: F401, PLC0415
     import torch  # noqa: PLC0415 (seconds)
 
     torch.set_num_threads(1)
-    # A second too, which a restart of the models' process then does not take.
-    from cds.engine.running import begun, ct_begun  # noqa: PLC0415
+    from cds.engine.running import begun, ct_begun  # noqa: PLC0415 (with what a restart then need not import)
+    from cds.inference.reading import Reading, on_cores  # noqa: PLC0415 (imports Presidio)
 
     kept = settings.home() / "engine"
     kept.mkdir(mode=0o700, exist_ok=True)
     models = Models.in_use(settings)
     cores = os.cpu_count() or 1
     threads = settings.torch_threads or cores
-    if torch_device(settings.device).type == "cpu":
+    if on_cpu(settings.device):
         run_here = () if settings.engine_addresses else (models.image, models.note)
         for bundle in (*run_here, *models.ct):
-            _prepare(bundle, kept)
+            if not kept_file(bundle, kept).exists():
+                _begin(bundle, kept, "logits").join()
+    found_later = []
+    if not kept_file(models.image, kept, "saliency").exists():
+        # Nobody waits for it; until it is there, torch explains.
+        found_later.append(_begin(models.image, kept, "saliency"))
     reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
 
     def hold_models() -> None:
+        give_back_what_is_large(from_bytes=MORE_THAN_A_LAYER)
         engine = begun(models.image, models.note, kept, settings, threads)
         ct = ct_begun(models.ct, kept, settings, threads)
+        give_back_now()
         Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
 
     core = partial(compute, path, reading)
-    supervise({"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)})
+    roles = {"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)}
+    supervise(roles, found_later)
 
 
-def _prepare(bundle: Bundle, kept: Path) -> None:
-    """In a process that ends after it: what it imports and tries nobody else needs."""
-    from cds.engine.onnx_runtime import kept_file  # noqa: PLC0415 (loaded by now)
+@contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    """As if ``modules``, which nobody has imported yet, were not installed."""
+    sys.modules.update(dict.fromkeys(modules))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for module in modules:
+            del sys.modules[module]
 
-    if not kept_file(bundle, kept).exists():
-        process = multiprocessing.get_context("fork").Process(target=_prepare_here, args=(bundle, kept))
-        process.start()
-        process.join()
+
+def _begin(bundle: Bundle, kept: Path, what: What) -> BaseProcess:
+    """Find out how ``bundle`` runs best, in a process that ends after it: what that imports nobody else needs."""
+    process = multiprocessing.get_context("fork").Process(target=_prepare, args=(bundle, kept, what), daemon=True)
+    process.start()
+    return process
 
 
-def _prepare_here(bundle: Bundle, kept: Path) -> None:
+def _prepare(bundle: Bundle, kept: Path, what: What) -> None:
+    die_with_parent()
     from cds.engine.prepare import prepare  # noqa: PLC0415 (seconds)
 
-    prepare(bundle, kept)
+    prepare(bundle, kept, what)

@@ -108,9 +108,9 @@ def test_company_changes_no_score_of_a_note() -> None:
     reader = NoteReader.load(Bundle.load(MODELS / "clinical-note"), "cpu")
     network = reader._network
     one, other = (
-        reader._tokenizer(["FINDINGS"], [text], return_tensors="np")
+        reader._tokens.inputs([("FINDINGS", text)])
         for text in ("No effusion.", "Large right pneumothorax with mediastinal shift, tube placed.")
     )
-    beside = network(together([dict(one), dict(other)]))
-    assert np.allclose(beside[0], network(dict(one))[0], atol=1e-4)
-    assert np.allclose(beside[1], network(dict(other))[0], atol=1e-4)
+    beside = network(together([one, other]))
+    assert np.allclose(beside[0], network(one)[0], atol=1e-4)
+    assert np.allclose(beside[1], network(other)[0], atol=1e-4)

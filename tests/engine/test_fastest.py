@@ -12,9 +12,11 @@ import pytest
 from cds.deadline import NEVER, Deadline
 from cds.engine.active import in_use
 from cds.engine.fastest import fastest
+from cds.engine.kept import What, kept_file, usable
 from cds.engine.network import Inputs, Logits, TorchNetwork
 from cds.engine.networks import network_of
-from cds.engine.onnx_runtime import OnnxRuntimeNetwork, exported, kept_file
+from cds.engine.onnx_export import exported
+from cds.engine.onnx_runtime import OnnxRuntimeNetwork
 from cds.engine.prepare import examples_for, prepare
 from cds.settings import Settings
 
@@ -48,12 +50,14 @@ def test_the_models_that_ship_say_the_same_in_onnx(kind: str) -> None:
     assert max(float(np.abs(here(example) - there(example)).max()) for example in examples) < 0.001
 
 
-def test_what_was_found_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["logits", "saliency"])
+def test_what_was_found_is_kept(tmp_path: Path, what: What) -> None:
     bundle = in_use(Settings(), "image")
-    prepare(bundle, tmp_path)
-    kept = kept_file(bundle, tmp_path)
+    kept = kept_file(bundle, tmp_path, what)
+    prepare(bundle, tmp_path, what)
+    assert usable(kept)
     first = kept.stat()
-    prepare(bundle, tmp_path)
+    prepare(bundle, tmp_path, what)
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     assert kept.stat().st_mtime_ns == first.st_mtime_ns
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cds.deadline import Deadline
-from cds.engine.process.client import EngineProcess
+from cds.engine.process.client import EngineProcess, Refusal
 from cds.errors import Away, Busy, ModelError, NoteError
 from cds.processes import Process, Processes
 from cds.settings import PACKAGE_ROOT
@@ -63,6 +63,20 @@ def test_the_cores_work_side_by_side(ask: EngineProcess) -> None:
 def test_what_is_refused_is_refused_in_the_same_words(ask: EngineProcess) -> None:
     with pytest.raises(NoteError, match="it cannot be read"):
         ask("refuse", soon())
+
+
+def test_a_refusal_keeps_out_for_a_moment_what_leaves_no_more_time() -> None:
+    now = time.monotonic()
+    just_now, before = Refusal(now + 60, now + 100), Refusal(now - 60, now + 100)
+    assert just_now.holds_for(Deadline(now + 30))
+    assert not just_now.holds_for(Deadline(now + 200))
+    assert not before.holds_for(Deadline(now + 99))
+
+
+def test_after_a_refusal_who_has_more_time_is_answered(ask: EngineProcess) -> None:
+    with pytest.raises(Busy):
+        ask("pid after", Deadline.after(0), 0)
+    assert ask("pid after", soon(), 0) > 0
 
 
 def test_a_defect_tells_nothing_of_what_it_was_given(ask: EngineProcess, process: Process) -> None:

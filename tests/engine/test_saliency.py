@@ -20,6 +20,8 @@ from cds.engine.active import in_use
 from cds.engine.architectures import DenseNet121Config, DenseNet121ForImageClassification
 from cds.engine.image import ImageReader
 from cds.engine.networks import Chosen
+from cds.engine.onnx_export import exported_saliency
+from cds.engine.onnx_runtime import OnnxSaliency
 from cds.engine.saliency import GradCam
 from cds.errors import ModelError, NoSaliency
 from cds.imaging.framing import frame
@@ -66,6 +68,14 @@ def test_the_map_lies_where_the_output_comes_from() -> None:
 
 def test_where_nothing_speaks_for_it_the_map_is_empty() -> None:
     assert not GradCam(Corners(), picture())(-abs(picture()), 0).any()
+
+
+def test_the_map_is_the_same_without_torch() -> None:
+    grad_cam = GradCam(Corners(), picture())
+    without_torch = OnnxSaliency(exported_saliency(grad_cam, picture(), outputs=2), threads=1)
+    for output in (0, 1):
+        np.testing.assert_allclose(without_torch(picture(), output), grad_cam(picture(), output), atol=1e-5)
+    assert not without_torch(-abs(picture()), 0).any()
 
 
 CONVOLUTIONAL: list[Any] = [

@@ -17,19 +17,17 @@ DIRECTORY = Path(__file__).parents[2] / "models" / "clinical-note"
 
 
 class Reader:
-    """The bundle as ``AutoModelForSequenceClassification`` and ``AutoTokenizer`` load it."""
+    """The bundle as ``AutoModelForSequenceClassification`` loads it."""
 
     def __init__(self) -> None:
         import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
         self.bundle = Bundle.load(DIRECTORY).expect("note")
         model = AutoModelForSequenceClassification.from_pretrained(DIRECTORY, local_files_only=True)
         self.model = model.float().eval()
-        tokenizer = AutoTokenizer.from_pretrained(DIRECTORY, local_files_only=True)
         network = TorchNetwork(self.model, torch.device("cpu"))
-        positions = self.model.config.max_position_embeddings
-        self.reader = NoteReader(network, tokenizer, self.bundle.input, positions)
+        self.reader = NoteReader.of(self.bundle, network)
 
     def score(self, note: str) -> PartScore:
         text = prepare([Deidentifier(b"k" * 32).deidentify(note, KnownIdentifiers()).text])

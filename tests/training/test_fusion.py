@@ -72,12 +72,25 @@ def test_isotonic_pools_what_falls() -> None:
 def test_intervals_rise_hold_the_frequency_and_are_wide_where_nothing_was_seen() -> None:
     scores = RANDOM.uniform(0.01, 0.6, (COUNT, 1))
     labels = (RANDOM.random(scores.shape) < scores).astype(float)
-    (steps,) = venn_abers.by_finding(scores, labels, draws=1)
+    (steps,) = venn_abers.by_finding(scores, labels, draws=1, errors=1.0)
     assert (np.diff(steps.low) >= 0).all()
     assert (np.diff(steps.high) >= 0).all()
     low, high = steps.of(np.array([0.3, 0.99]))
     assert (low[0], high[0]) == pytest.approx((0.3, 0.3), abs=0.1)
     assert high[1] - low[1] > 0.3
+
+
+def test_intervals_are_as_narrow_as_nine_in_ten_groups_allow() -> None:
+    scores = np.repeat(RANDOM.uniform(0.01, 0.6, (300, 4)), 2, axis=0)
+    labels = np.repeat((RANDOM.random((300, 4)) < scores[::2]).astype(float), 2, axis=0)
+    patients = np.repeat(np.arange(300), 2).astype(str)
+    errors = venn_abers.narrowest(scores, labels, patients, draws=2)
+    assert errors in venn_abers.ERRORS
+    narrow, wide = (venn_abers.by_finding(scores, labels, 2, each) for each in (errors, errors + 1))
+    assert sum(venn_abers.covered(scores[::2], labels[::2], narrow)) >= 0.8 * 20
+    (low, high), (lower, higher) = (venn_abers.ends(scores, each) for each in (narrow, wide))
+    assert (lower <= low).all()
+    assert (high <= higher).all()
 
 
 def test_conformal_sets_hold_the_true_answer_nine_times_in_ten() -> None:

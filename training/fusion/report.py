@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds.findings import FINDINGS, ModelVersion
 from training.bundle import HIGH
+from training.fusion import venn_abers
 from training.fusion.conformal import Sets
 from training.fusion.figures import Figures, ahead, balanced, by_finding, mean, measured
 from training.fusion.pairs import Array, Assumption, Pairs, Scored, paired
@@ -23,7 +22,6 @@ from training.measure import auroc
 CARD = Path(__file__).with_name("card.md")
 KEYS = tuple(FINDINGS)
 SEED = 2
-GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,8 @@ class Fitted:
     """What a bundle holds; ``steps`` by the parts that a probability rests on, each by finding."""
 
     stack: Stack
+    errors: Mapping[str, float]
+    """How many standard errors the intervals reach beyond, by what a probability rests on."""
     steps: Mapping[str, Sequence[Steps]]
     sets: Sets
     films: int
@@ -100,6 +100,7 @@ def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
         sets_table="\n".join(_set_rows(fitted, held)),
         finding_table="\n".join(_finding_rows(fitted, pairs)),
         otherwise_table="\n".join(_otherwise_rows(fitted, held)),
+        errors=", ".join(f"{parts} {errors:g}" for parts, errors in fitted.errors.items()),
         interval_table="\n".join(_interval_rows(figures["intervals"])),
         gain=_with_interval(figures["auroc_gain_over_image"]),
         gain_over_note=_with_interval(figures["auroc_gain_over_note"]),
@@ -195,31 +196,15 @@ def _with_steps(fitted: Fitted, held: Held) -> dict[str, tuple[Array, Array, Seq
 
 
 def interval_figures(scores: Array, labels: Array, steps: Sequence[Steps]) -> dict[str, float]:
-    """Width, and in how many of the groups of like score, fifths of each finding, as many are present as told.
-
-    So many are whole films: a group of ten has no share of 0.15.
-    """
-    ends = [one.of(column) for one, column in zip(steps, scores.T, strict=True)]
-    low, high = (np.stack(one, 1) for one in zip(*ends, strict=True))
-    known = ~np.isnan(labels)
-    covered = [
-        math.floor(low[group].sum()) <= labels[group].sum() <= math.ceil(high[group].sum())
-        for group in _groups(scores, known)
-    ]
+    """Width, and in how many of the groups of like score as many are present as told."""
+    low, high = venn_abers.ends(scores, steps)
+    width, within = (high - low)[~np.isnan(labels)], venn_abers.covered(scores, labels, steps)
     return {
-        "median_width": float(np.median((high - low)[known])),
-        "mean_width": float((high - low)[known].mean()),
-        "groups": len(covered),
-        "covered": float(np.mean(covered)),
+        "median_width": float(np.median(width)),
+        "mean_width": float(width.mean()),
+        "groups": len(within),
+        "covered": float(np.mean(within)),
     }
-
-
-def _groups(scores: Array, known: NDArray[np.bool_]) -> Iterator[tuple[Any, Any]]:
-    """Places in (rows, findings)."""
-    for k in range(scores.shape[1]):
-        rows = np.flatnonzero(known[:, k])
-        for group in np.array_split(rows[np.argsort(scores[rows, k], kind="stable")], GROUPS):
-            yield group, np.full(len(group), k)
 
 
 def _interval_rows(figures: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

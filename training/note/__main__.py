@@ -15,6 +15,7 @@ from transformers import BertForSequenceClassification, BertTokenizer
 
 from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
+from cds.engine.tokens import Tokens
 from cds.findings import FINDINGS
 from training.bundle import Bundle, write_bundle
 from training.note import card, evaluate, model, real
@@ -81,9 +82,7 @@ def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = 
 def seal(out: Path, corpus: Corpus, size: Size, start: Path | None = None) -> str:
     """Calibrate and measure the model that lies in ``out``, as others will load it; the bundle's SHA-256."""
     network, tokenizer = _as_shipped(out)
-    reader = NoteReader(
-        TorchNetwork(network, torch.device("cpu")), tokenizer, INPUT, network.config.max_position_embeddings
-    )
+    reader = NoteReader(TorchNetwork(network, torch.device("cpu")), Tokens.of(out), INPUT)
     logits, truth = evaluate.read(reader, corpus.validation), evaluate.labels(corpus.validation)
     calibration = evaluate.calibrate(logits, truth)
     figures = card.Comparison.of(reader, calibration, corpus.tests, _baselines(corpus))

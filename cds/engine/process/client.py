@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -12,11 +13,28 @@ from typing import Any
 
 from cds.deadline import Deadline
 from cds.engine.process.messages import Call, Reply
-from cds.errors import Away, ModelError
+from cds.errors import Away, Busy, ModelError
 
 AGAIN_S = 0.02
+BUSY_S = 0.02
+"""So long the engine's refusal is taken at its word: to ask again takes both sides' time, which is short then."""
+BACK_S = 0.02
+"""An answer takes some time to come back, more where all are at work."""
 AWAY_S = 10.0
 """So long an engine that is not there is waited for, where the deadline is later: it may be starting anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That an operation, asked for ``at``, could not be done by ``due_at``."""
+
+    at: float
+    due_at: float
+
+    def holds_for(self, deadline: Deadline) -> bool:
+        """Whether it was a moment ago, and this call leaves no more time than that one did."""
+        since = time.monotonic() - self.at
+        return since < BUSY_S and deadline.at <= self.due_at + since
 
 
 class EngineProcess:
@@ -26,6 +44,7 @@ class EngineProcess:
         self._path = path
         self._greeting = greeting
         self._idle: LifoQueue[Connection[Any, Any]] = LifoQueue()
+        self._refused: dict[str, Refusal] = {}
 
     def __call__(self, operation: str, deadline: Deadline, *arguments: Any) -> Any:
         """What the engine's ``operation`` returns or raises; begun in time, it is waited for.
@@ -33,7 +52,18 @@ class EngineProcess:
         Raises :class:`~cds.errors.Busy` where it is not begun by ``deadline``, :class:`Away` where the engine is
         not there by then, and :class:`ModelError` where it runs other models than we were started with.
         """
-        call, packed = Call(operation, deadline.at), pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)
+        if (refused := self._refused.get(operation)) and refused.holds_for(deadline):
+            raise Busy("there is more to do than can be done in time")
+        asked_at = time.monotonic()
+        try:
+            return self._answer(operation, deadline, arguments)
+        except Busy:
+            self._refused[operation] = Refusal(asked_at, deadline.at)
+            raise
+
+    def _answer(self, operation: str, deadline: Deadline, arguments: tuple[Any, ...]) -> Any:
+        call = Call(operation, deadline.at - BACK_S)
+        packed = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)
         until = min(deadline.at, time.monotonic() + AWAY_S)
         while True:
             try:

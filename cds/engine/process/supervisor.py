@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
@@ -30,18 +30,21 @@ NICER = 5
 log = logging.getLogger(__name__)
 
 
-def supervise(roles: Mapping[str, Role]) -> None:
-    """Run each role in a process of its own until we are interrupted."""
+def supervise(roles: Mapping[str, Role], passing: Iterable[BaseProcess] = ()) -> None:
+    """Run each role in a process of its own until we are interrupted; ``passing``: children that may end."""
     gc.collect()
     # A collection would touch, and so copy, every page that the processes share.
     gc.freeze()
     running: dict[str, tuple[BaseProcess, float]] = {}
+    passing = list(passing)
     try:
         while True:
             for name, role in roles.items():
                 if name not in running:
                     running[name] = _forked(name, role), time.monotonic()
-            wait([process.sentinel for process, _ in running.values()])
+            wait([process.sentinel for process in (*passing, *(process for process, _ in running.values()))])
+            # To ask a process that has ended for its exit code is to bury it.
+            passing = [process for process in passing if process.exitcode is None]
             _bury(running)
     finally:
         for process, _ in running.values():
