@@ -24,7 +24,7 @@ _KIN = (
     r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
     r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
     r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|aide|coworker|secretary|"
-    r"crew of|proxy)(?:-in-law)?)"
+    r"crew of|proxy|(?:nurse|resident|doctor|physician|intern) on (?:duty|call))(?:-in-law)?)"
 )
 _LABEL = (
     r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
@@ -68,13 +68,26 @@ _IN_CONTEXT = tuple(
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
+        # A word of another script in a note in English.
+        r"(?P<phi>(?:(?!\p{Latin})\p{L}){3,}(?:[ .-]+(?:(?!\p{Latin})\p{L})+)*)",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
 )
+_AGENT = regex.compile(
+    r"(?:^|[.;:,(\u2013\u2014-]\s*|\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)"
+    r"(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ]"
+    r"(?i:(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|believes|suspects|recommend(?:s|ed)|"
+    r"wants|prefers|insist(?:s|ed)|object(?:s|ed)|says|said|asks|asked|phoned|texted|rounded|signed off|came by|"
+    r"(?:will|to|can) (?:see|scope|operate|follow up with|call back)|is (?:aware|unsure|not convinced|covering)|"
+    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
+)
+"""Who does what people do. Not "Radiology agreed": such words are listed."""
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2])
 """A label or a credential tells a name even where every word has capitals."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
+_DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
+"""A month, such as April, not a name."""
 _ANY_WORD = regex.compile(r"\b\p{L}[\p{L}'\u2019]+(?:-\p{L}[\p{L}'\u2019]+)*")
 _SURNAME_AFTER = regex.compile(rf"[ ]+(?:\p{{Lu}}\.?[ ]+)?{_PARTICLE}(?P<phi>\p{{Lu}}[\p{{L}}'\u2019-]+)")
 
@@ -93,7 +106,7 @@ class NameRecognizer(EntityRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         """Raise :class:`TimeoutError` where a pattern takes too long."""
-        found = [*self._titled(text), *self._in_context(text), *self._given(text)]
+        found = [*self._titled(text), *self._in_context(text), *self._agents(text), *self._given(text)]
         results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
         return results + [RecognizerResult(Category.NAME, *s, self.further) for s in further_mentions(text, found)]
 
@@ -112,9 +125,18 @@ class NameRecognizer(EntityRecognizer):
                     continue
                 yield from _trimmed(match["phi"], match.start("phi"))
 
+    def _agents(self, text: str) -> Iterator[tuple[int, int]]:
+        for match in _AGENT.finditer(text, timeout=TIMEOUT):
+            word = _bare(match["phi"])
+            initials = match["phi"].isupper() and not all_capitals(text, *match.span())
+            if not initials and word not in listed("not_names") - listed("ordinary"):
+                yield match.span("phi")
+
     def _given(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _WORD.finditer(text, timeout=TIMEOUT):
-            if _bare(match[0]) not in listed("given_names"):
+            if _bare(match[0]) not in listed("given_names") or _DAY_BEFORE.search(
+                text, max(0, match.start() - 8), match.start()
+            ):
                 continue
             after = _SURNAME_AFTER.match(text, match.end())
             named = after and after["phi"].casefold() not in listed("not_names")

@@ -67,6 +67,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
                 r"employee|badge|student|passport|index|report|lab|room)(?: (?:id|no|number|#))|patient identifier|id|invoice|"  # noqa: E501
                 r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
+            r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
+            r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
