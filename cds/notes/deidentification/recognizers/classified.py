@@ -26,6 +26,7 @@ _SURE = 0.9
 _CERTAIN = 0.995
 """So sure, even a clinical word is a name."""
 _WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
+_WITH_A_CAPITAL = regex.compile(r"\p{Lu}\p{Ll}")
 _WORD_BEFORE = regex.compile(r"(?:\p{L}+['\u2019-])+$")
 _WORD_AFTER = regex.compile(r"(?:['\u2019-]\p{L}{2,})+")
 _NAMED_BEFORE = regex.compile(r"(?:(?:St\.|\p{Lu}[\p{L}'\u2019-]+)[ ](?:(?:of|the|and|&)[ ])*)+$")
@@ -33,11 +34,14 @@ _NAMED_AFTER = regex.compile(r"(?:[ ](?:(?:of|the|and|&)[ ])*\p{Lu}\p{Ll}[\p{L}'
 _NUMBER_BEFORE = regex.compile(r"(?<![\w./:,-])\d{1,5}[A-Za-z]?[ ]$")
 _NOTHING = regex.compile(r"(?!)")
 _POST_CODE_AFTER = regex.compile(
-    r"(?:[ ]\d{1,4}[A-Za-z]?(?=[.,;\n]|$))?(?:,?\s+(?i:apt|suite|ste|unit|flat|floor)\b[. #]*\w{1,5})?(?:(?:\s?,?\s+[A-Z]{2,3})?,?\s+\d{5}(?:-\d{4})?(?!\w))?"
+    r"(?:[ ]\d{1,4}[A-Za-z]?(?=[.,;\n]|$))?(?:,?\s+(?i:apt|suite|ste|unit|flat|floor)\b[. #]*\w{1,5})?"
+    r"(?:,?\s+\d{5}(?:-\d{4})?(?!\w))?"
 )
 _SENTENCE_GOES_ON = regex.compile(r"[\p{Ll}\d,][ \n]$")
 """Here a capital makes even a plain word part of a name: "care from Good Samaritan"."""
 _DIGITS = 4
+_LABELS = regex.compile(r"(?:[;|\s]*\p{L}+\s*[=:]\s*)+")
+_SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
 _PHRASES = ("ADDRESS", "FACILITY")
 _BLANK_LINE = regex.compile(r"\s*\n\s*\n\s*")
 _NOT_OF_THE_NAME = regex.compile(
@@ -58,7 +62,7 @@ class ClassifierRecognizer(EntityRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         pieces = (piece for one in self._classifier.find(text) for piece in _pieces(text, one))
-        found = [one for one in pieces if self._plausible(text, one)]
+        found = [self._trimmed(text, one) for one in pieces if self._plausible(text, one)]
         results = [_result(text, one) for one in found]
         return results + list(self._further(text, [one for one in found if one.probability > _SURE]))
 
@@ -83,8 +87,31 @@ class ClassifierRecognizer(EntityRecognizer):
             return False
         if one.probability >= _CERTAIN and len(words) > 1:
             return True
+        if one.probability < _SURE and self._is_small_among_capitals(text, one, words):
+            return False
         capitals = all_capitals(text, one.start, one.end)
         return not words or not all(self._is_term(word, capitals=capitals) for word in words)
+
+    def _is_small_among_capitals(self, text: str, one: Labelled, words: Sequence[str]) -> bool:
+        """Whether these are plain words in small letters where names would have capitals."""
+        around = text[max(0, one.start - 60) : one.start] + text[one.end : one.end + 60]
+        small = all(word.islower() and self._classifier.knows(word)["ordinary"] for word in words)
+        return bool(words) and small and bool(_WITH_A_CAPITAL.search(around))
+
+    def _trimmed(self, text: str, one: Labelled) -> Labelled:
+        """A person's name without words at its ends that name nobody ("Hi Cheryl", "Dwayne back")."""
+        words = list(_WORD.finditer(text, one.start, one.end)) if one.label == "NAME" else []
+        names = [word for word in words if not self._names_nobody(word[0].casefold())]
+        if len(names) in (0, len(words)):
+            return one
+        start = one.start if names[0] is words[0] else names[0].start()
+        return replace(one, start=start, end=one.end if names[-1] is words[-1] else names[-1].end())
+
+    def _names_nobody(self, word: str) -> bool:
+        knows = self._classifier.knows(word)
+        name = max(knows["family"], knows["given"], knows["place"])
+        plain = max(knows["ordinary"], knows["clinical"]) >= 2
+        return len(word) > 1 and plain and not name and word not in _SUFFIXES
 
     def _is_term(self, word: str, *, capitals: bool) -> bool:
         """Whether ``word`` is clinical or ordinary, or an abbreviation where others have small letters."""
@@ -92,10 +119,11 @@ class ClassifierRecognizer(EntityRecognizer):
         if small in listed("not_names"):
             return True
         knows = self._classifier.knows(small)
-        if max(knows["family"], knows["given"], knows["place"]) >= 2:
+        name = max(knows["family"], knows["given"], knows["place"])
+        if name >= 2:
             return False
         return (
-            knows["clinical"] >= 2
+            knows["clinical"] >= (2 if name else 1)
             or knows["ordinary"] >= 2
             or (word.isupper() and len(word) <= 5 and not capitals)
         )
@@ -103,7 +131,8 @@ class ClassifierRecognizer(EntityRecognizer):
 
 def _pieces(text: str, one: Labelled) -> Iterator[Labelled]:
     """``one`` without what only stands beside it: parts behind a blank line apart, and no credential."""
-    at = one.start
+    label = _LABELS.match(text, one.start, one.end) if one.label == "NUMBER" else None
+    at = label.end() if label else one.start
     for gap in (*_BLANK_LINE.finditer(text, one.start, one.end), None):
         end = gap.start() if gap else one.end
         beside = _NOT_OF_THE_NAME.search(text, at, end) if one.label == "NAME" else None

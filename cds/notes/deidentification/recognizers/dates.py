@@ -16,10 +16,11 @@ _FRACTIONS = (2, 3, 4, 5, 6, 10)
 """Denominators of fractions, strengths, murmurs and pain scores."""
 _DATE_WORD = regex.compile(
     r"\b(?:on|since|from|until|till|by|dated?|of|seen|last|through|thru|dos|doa|admitted|discharged|due|at|"
-    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
+    r"visit|exam|film|us|angio|bx|cath|dose|eeg|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
     r"d/?c(?:'?d)?|mtg|meeting|performed|done|printed|collected|drawn|taken|repeat(?:ed)?|scheduled|appt|appointment|"
-    r"effective|expires?|filled|compared to|those|dd|dt|admit|arriv(?:al|ed)|arr|sent|signed|placed|removed|put in|"
-    r"\d/\d{1,2}(?:/(?:\d\d){1,2})?(?:,|,? and|[ ]?&|,? then|,? or|[ ]?-))[\s:(]*$",
+    r"effective|expires?|filled|compared to|those|dd|dt|admit|arriv(?:al|ed)|arr|sent|signed|"
+    r"placed|removed|put in|"
+    r"\d/(?:1[1-9]|2\d|3[01]|[1789]|\d{1,2}/(?:\d\d){1,2})(?:,|,? and|[ ]?&|,? then|,? or|[ ]?-))[\s:(]*$",
     regex.IGNORECASE,
 )
 _RATIO_BEFORE = regex.compile(
@@ -47,9 +48,13 @@ _HOLIDAY = (
     r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
     r"(?:\s+(?:eve|day|sunday))?\b"
 )
+_DAY_OF_WEEK_AND_MONTH = (
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+(?:the\s+)?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b"
+)
 _DAY_OF_MONTH = (
     r"\b(?:on|until|till|by|since|before) the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"
-    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|of (?:this|last|next|the) month)\b))"
+    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
+    r"of (?:this|last|next|the) month)\b))"
 )
 
 
@@ -57,7 +62,7 @@ class DateRecognizer(MarkedPatternRecognizer):
     """Calendar dates, months and holidays, but not fractions, scores and pressures; times and bare years stay."""
 
     patterns = {  # noqa: RUF012
-        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_MONTH))
+        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH))
     }
     score = 0.78
     """Above that of a bare number, which ``20240314`` could be too."""

@@ -38,6 +38,7 @@ _BY = (
     r"examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|obtained|provided|notified|"
     r"prepared|written|entered|typed|completed|recorded|supervised|prescribed|administered|witnessed) by|"
     r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
+    r"(?:f/u|appt|exam|visit|seen|staffed|consult) (?:w/|with)|attn|attention|"
     r"(?:reported|communicated|handed off|sign(?:ed)?[ -]?out|endorsed|called|paged|relayed|referred) to|"
     r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per))"
 )
@@ -49,7 +50,7 @@ _CUE = (
 _INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
@@ -68,8 +69,11 @@ _IN_CONTEXT = tuple(
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
+        # In a list of patients.
+        r"(?m)^[ ]*(?:\d{1,2}[.)]|(?i:bed|rm|room)[ ]\w{1,4}[ ]?[-:])[ ]*"
+        rf"(?P<phi>{_NAME})(?=[ ,]+\d{{1,3}}\s?(?:[MFmf]\b|y/?o))",
         # A word of another script in a note in English.
-        r"(?P<phi>(?:(?!\p{Latin})\p{L}){3,}(?:[ .-]+(?:(?!\p{Latin})\p{L})+)*)",
+        r"(?P<phi>[^\P{L}\p{Latin}]{3,}(?:[ .-]+[^\P{L}\p{Latin}]+)*)",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
@@ -77,7 +81,8 @@ _IN_CONTEXT = tuple(
 _AGENT = regex.compile(
     r"(?:^|[.;:,(\u2013\u2014-]\s*|\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)"
     r"(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ]"
-    r"(?i:(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|believes|suspects|recommend(?:s|ed)|"
+    r"(?i:(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|believes|suspects|recommend(?:s|ed)|"
+    r"(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|"
     r"wants|prefers|insist(?:s|ed)|object(?:s|ed)|says|said|asks|asked|phoned|texted|rounded|signed off|came by|"
     r"(?:will|to|can) (?:see|scope|operate|follow up with|call back)|is (?:aware|unsure|not convinced|covering)|"
     r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
@@ -113,10 +118,9 @@ class NameRecognizer(EntityRecognizer):
     def _titled(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _TITLED.finditer(text, timeout=TIMEOUT):
             start, end = match.span("phi")
-            words = list(_WORD.finditer(match["phi"]))
-            # "Dr. Foley Radiology": what follows the first word must look like a name by itself.
-            plain = next((w for w in words[1:] if w[0].casefold() in listed("not_names")), None)
-            yield start, start + len(match["phi"][: plain.start()].rstrip()) if plain else end
+            capitals = all_capitals(text, start, end)
+            behind = next(_behind_the_name(match["phi"], capitals=capitals), None)
+            yield start, start + len(match["phi"][: behind.start()].rstrip()) if behind else end
 
     def _in_context(self, text: str) -> Iterator[tuple[int, int]]:
         for pattern in _IN_CONTEXT:
@@ -134,13 +138,24 @@ class NameRecognizer(EntityRecognizer):
 
     def _given(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _WORD.finditer(text, timeout=TIMEOUT):
-            if _bare(match[0]) not in listed("given_names") or _DAY_BEFORE.search(
-                text, max(0, match.start() - 8), match.start()
-            ):
+            month = _DAY_BEFORE.search(text, max(0, match.start() - 8), match.start())
+            if month or _bare(match[0]) not in listed("given_names"):
                 continue
             after = _SURNAME_AFTER.match(text, match.end())
             named = after and after["phi"].casefold() not in listed("not_names")
             yield match.start(), (after.end() if after and named else match.end())
+
+
+def _behind_the_name(said: str, *, capitals: bool) -> Iterator[regex.Match[str]]:
+    """Words after a title that are no more of the name: the plain ones, as in "Dr. Foley Radiology".
+
+    In a text all in capitals a capital says nothing: a surname alone is taken, or a given name and one word.
+    """
+    words = list(_WORD.finditer(said))
+    sure = 1 + (bool(words) and _bare(words[0][0]) in listed("given_names"))
+    for place, word in enumerate(words[1:], 1):
+        if word[0].casefold() in listed("not_names") or (capitals and place >= sure):
+            yield word
 
 
 def all_capitals(text: str, start: int, end: int) -> bool:

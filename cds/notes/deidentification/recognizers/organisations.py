@@ -23,12 +23,12 @@ _KIND = (
     r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
 )
 _CARE = (
-    r"(?:(?:in|out)?patient|seen|treated|followed|admitted|hospitali[sz]ed|evaluated|worked up|operated on|enrolled|born|"
-    r"delivered|dialy[sz]ed|dialysis|chemo(?:therapy)?|performed|obtained|placed|done|drawn|reported|interpreted)"
+    r"(?:(?:in|out)?patient|seen|treated|followed|admitted|hospitali[sz]ed|evaluated|worked up|operated on|"
+    r"enrolled|born|delivered|dialy[sz]ed|dialysis|chemo(?:therapy)?|performed|obtained|placed|done|drawn|reported|interpreted)"
 )
 _MOVE = (
-    r"(?:transfer(?:red|s)?(?: (?:care|here|in|over|up))?|tx|txf|xfer|referred|sent|accepted|discharged|returned|flown|"
-    r"care|records?|films|imaging|notes?|report)"
+    r"(?:transfer(?:red|s)?(?: (?:care|here|in|over|up))?|tx|txf|xfer|referred|sent|accepted|discharged|returned|"
+    r"flown|care|records?|films|imaging|notes?|report)"
 )
 _WORK = (
     r"(?:work(?:s|ed|ing)?|employed|retired|volunteer(?:s|ed)?|teaches|teacher|student|intern(?:s|ed)?|"
@@ -38,12 +38,16 @@ _WHAT = (
     r"(?:echo|scan|cath|biopsy|surgery|labs?|ct|mri|pet|x-?rays?|visit|appointment|appt|stay|bed|stent|mammogram|"
     r"colonoscopy|shift|job)"
 )
-_SAID = rf"\b(?i:{_CARE}[ ](?:at|by)|{_WHAT}[ ]at|{_MOVE}[ ](?:from|to|at)|{_WORK}[ ](?:at|for|by|from))[ ](?:(?i:the|an)[ ])?"
+_SAID = (
+    rf"(?:(?<=\b(?i:{_CARE}))[ ](?i:at|by)|(?<=\b(?i:{_WHAT}))[ ](?i:at)|(?<=\b(?i:{_MOVE}))[ ](?i:from|to|at)|"
+    rf"(?<=\b(?i:{_WORK}))[ ](?i:at|for|by|from))[ ](?:(?i:the|an)[ ])?"
+)
+"""Looked for backwards from the preposition, which there are fewer of."""
 _LABEL = (
     r"(?:(?:sending|receiving|referring|outside|treating)[ ])?(?:facility|hospital|employer|practice|institution|"
     r"agency|pharmacy|school|site|clinic|performed at)"
 )
-_SEVERAL = rf"{CAP}(?:[ ](?:(?:of|for|the|and|&|at)[ ])*{CAP}){{0,4}}"
+_SEVERAL = rf"{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{0,4}}"
 """Words with capitals, as a name of several words has them."""
 
 
@@ -55,7 +59,7 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
             regex.compile(rf"\b(?P<phi>(?:{CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{CAP}[ ]{_KIND})\b"),
             regex.compile(rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{CITY})"),
             regex.compile(rf"{_SAID}(?P<said>{_SEVERAL})"),
-            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d| joint)"),
+            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?!\d)| joint)"),
             regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL})[ ]*[:=][ ]*(?P<said>{_SEVERAL})"),
         )
     }
