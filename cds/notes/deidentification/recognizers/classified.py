@@ -167,7 +167,8 @@ def _grown(
     """With the rest of a hyphenated name, or of a name of several words, of which a part was recognised."""
     left, right = before.search(text, max(0, start - 40), start), after.match(text, end, end + 40)
     begin = left.start() if left and left.start() > start - 40 else start
-    plain = left and text[begin:start].split(maxsplit=1)[0].casefold() in listed("not_names")
+    first = text[begin:start].split(maxsplit=1)
+    plain = bool(first) and first[0].casefold() in listed("not_names")
     if plain and not _SENTENCE_GOES_ON.search(text, 0, begin):
         begin = start
     return begin, right.end() if right else end

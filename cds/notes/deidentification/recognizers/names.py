@@ -138,8 +138,9 @@ class NameRecognizer(EntityRecognizer):
 
     def _given(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _WORD.finditer(text, timeout=TIMEOUT):
-            month = _DAY_BEFORE.search(text, max(0, match.start() - 8), match.start())
-            if month or _bare(match[0]) not in listed("given_names"):
+            if _bare(match[0]) not in listed("given_names"):
+                continue
+            if _DAY_BEFORE.search(text, max(0, match.start() - 8), match.start()):
                 continue
             after = _SURNAME_AFTER.match(text, match.end())
             named = after and after["phi"].casefold() not in listed("not_names")
@@ -166,7 +167,8 @@ def all_capitals(text: str, start: int, end: int) -> bool:
 
 def _bare(word: str) -> str:
     """``word`` casefolded, without the ending of a possessive."""
-    return _POSSESSIVE.sub("", word.casefold())
+    small = word.casefold()
+    return small[:-2] if small.endswith(("'s", "\u2019s")) else small
 
 
 def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
@@ -178,9 +180,6 @@ def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
         words.pop(0)
     if any(len(w[0].strip(".")) > 1 for w in words):
         yield offset + words[0].start(), offset + words[-1].end()
-
-
-_POSSESSIVE = regex.compile(r"['\u2019]s$")
 
 
 def further_mentions(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
