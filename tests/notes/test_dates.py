@@ -28,6 +28,9 @@ WRITTEN = [
     ("12/2023", "12/2023"),
     ("12/25/2023", "1/4/2024"),
     ("5/28", "6/7"),
+    ("Tuesday, March 14, 2023", "Friday, March 24, 2023"),
+    ("Fri 8/18", "Mon 8/28"),
+    ("THURS 20 APRIL", "SUN 30 APRIL"),
 ]
 
 
@@ -56,6 +59,7 @@ def test_every_form_is_found_in_a_sentence(written: str) -> None:
     [
         "BP 120/80, then 110/70",
         "strength 5/5 throughout",
+        "strength 3/5, 4/5 and 5/5; 1/2 of normal, 3/4 of a cup, 2/3 of the lung",
         "2/6 systolic murmur at the base",
         "pain 7/10, now 3/10",
         "reflexes 2/4 and symmetric",
@@ -71,6 +75,21 @@ def test_every_form_is_found_in_a_sentence(written: str) -> None:
 )
 def test_measurements_are_no_dates(text: str) -> None:
     assert Deidentifier(bytes(32)).deidentify(text, KnownIdentifiers()).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("films of 8/11 and 9/2", "9/2"),
+        ("Admit: 3/6", "3/6"),
+        ("dd 3/10  dt 3/11", "3/10"),
+        ("home until the 20th, then rehab", "20th"),
+        ("leaves on Thursday the 12th", "Thursday the 12th"),
+    ],
+)
+def test_short_dates_by_their_context(text: str, date: str) -> None:
+    found = Deidentifier(bytes(32)).deidentify(text, KnownIdentifiers()).replaced
+    assert date in [text[one.start : one.end] for one in found if one.category is Category.DATE]
 
 
 def test_intervals_stay_across_forms_and_notes_of_a_patient() -> None:

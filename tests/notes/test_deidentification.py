@@ -39,6 +39,12 @@ def found(text: str) -> list[tuple[Category, str]]:
         ("Tobias Krane is a 44-year-old man.", "Tobias Krane"),
         ("cc: Halvorsen", "Halvorsen"),
         ("Her daughter-in-law Renée Achterberg called.", "Renée Achterberg"),
+        ("Parks disagreed.", "Parks"),
+        ("It is viral, and Rivers will see her.", "Rivers"),
+        ("May thinks it is gout.", "May"),
+        ("The nurse on duty, Scales, noted a fall.", "Scales"),
+        ("Coach Pruitt sent him.", "Pruitt"),
+        ("Off to see Λάμπρου in May.", "Λάμπρου"),
         ("brought in by M. Rourke of the ambulance", "M. Rourke"),
         ("with her parents, Nils and Zahra", "Zahra"),
         ('a tall man ("Toby") in pain', "Toby"),
@@ -76,6 +82,8 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("call (617) 555-0187", Category.PHONE, "(617) 555-0187"),
         ("call 617.555.0187 x22", Category.PHONE, "617.555.0187 x22"),
         ("reach at +44 20 7946 0958", Category.PHONE, "+44 20 7946 0958"),
+        ("14 Harbour Brae, Anstruther, KY10 3AH", Category.ADDRESS, "14 Harbour Brae, Anstruther, KY10 3AH"),
+        ("chart no 55 10 22", Category.RECORD, "55 10 22"),
         ("pager 30817", Category.PHONE, "30817"),
         ("Fax: 617-555-0199", Category.FAX, "617-555-0199"),
         ("write to j.doe@mail.example.org", Category.EMAIL, "j.doe@mail.example.org"),
@@ -128,6 +136,40 @@ def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> Non
     ],
 )
 def test_clinical_language_survives(text: str) -> None:
+    assert DEIDENTIFIER.deidentify(text, NOBODY).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "facility"),
+    [
+        ("an inpatient at KMC until noon", "KMC"),
+        ("Care transferred from UHS.", "UHS"),
+        ("Echo at TGH was normal.", "TGH"),
+        ("works nights at Weyland Timber", "Weyland Timber"),
+        ("sent to Good Samaritan of Fremont", "Good Samaritan of Fremont"),
+        ("TRANSFERRED FROM NORTH FORK COMMUNITY FOR CATH", "NORTH FORK COMMUNITY"),
+        ("Hospital: Mercy   Ward: 4", "Mercy"),
+        ("Employer: Rocket Plumbing; School: Pine Crest", "Pine Crest"),
+        (
+            "She had been seen a year ago for the same trouble at Port Huron\nHealth System.",
+            "Port Huron\nHealth System",
+        ),
+    ],
+)
+def test_organisations_by_what_is_said_of_them(text: str, facility: str) -> None:
+    assert (Category.FACILITY, facility) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Transferred from ICU, sent from OSH, admitted to Hospital Medicine, seen at bedside.",
+        "Pain at L4, at RUQ and at MCP joints. IVF at KVO.",
+        "Radiology agreed. Surgery wants to wait. Syncope felt to be vasovagal. ID recommends CTX.",
+        "Site: left forearm. Clinic: 2 weeks.",
+    ],
+)
+def test_wards_anatomy_and_services_are_no_organisations(text: str) -> None:
     assert DEIDENTIFIER.deidentify(text, NOBODY).text == text
 
 

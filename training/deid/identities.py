@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.known import KnownIdentifiers
-from training.deid.lists import Split, lists
+from training.deid.english import small_words
+from training.deid.lists import Lists, Split, lists
 
 Part = tuple[str, Category | None]
 """A piece of text, and what it identifies."""
@@ -77,7 +78,30 @@ _FACILITIES: Mapping[Split, Sequence[str]] = {
         "{city} Kidney Care",
         "The {family} Foundation",
         "{acronym}",
+        "{acronym}",
+        "{acronym}",
         "{city} Memorial",
+        "{city} Health System",
+        "{city} Family Health",
+        "{city} Orthopaedics",
+        "{family} Dental Arts",
+        "{city} Pain & Spine",
+        "{tree} {water} Home Care",
+        "{city} Gastroenterology",
+        "{city} Methodist",
+        "{city} Baptist East",
+        "Royal Infirmary of {city}",
+        "{city} Visiting Nurses",
+        "Queen {saint} Hospital",
+        "{family} Dialysis of {city}",
+        "{city} Infirmary",
+        "{city} Oncology & Hematology",
+        "Good Hope {city}",
+        "Blessed {saint} of {city}",
+        "House of {saint}",
+        "U{acronym}",
+        "{city} Center for Rehabilitation",
+        "{tree}{lower} at {city}",
     ),
     "heldout": (
         "{city} District Hospital",
@@ -125,6 +149,19 @@ _EMPLOYERS: Mapping[Split, Sequence[str]] = {
         "{family} Middle School",
         "{family} Group",
         "{family} Inc",
+        "{city} Timber",
+        "{family} Freight Lines",
+        "{city} Northern",
+        "Camp {family}",
+        "{city} Tribune",
+        "{family} Plumbing & Heating",
+        "{city} Head Start",
+        "{city} Regional Transit",
+        "{family} Bros",
+        "{family} Creamery",
+        "{city} State",
+        "{acronym}",
+        "Local ### of the {city} Carpenters",
     ),
     "heldout": (
         "{family} Bakery",
@@ -202,6 +239,26 @@ def words(name: str) -> Sequence[str]:
     return [word.strip() for word in text.split("|" if "|" in text else None)]
 
 
+@cache
+def plain(split: Split) -> Lists:
+    """Of what the split draws from, the names that are words too: Parks, Joy, Bend."""
+    every = lists(split)
+    given = _words_among(every.given, every.given_weights)
+    family = _words_among(every.family, every.family_weights)
+    return replace(
+        every,
+        given=list(given),
+        given_weights=list(given.values()),
+        family=list(family),
+        family_weights=list(family.values()),
+        cities=[c for c in every.cities if all(word in small_words() for word in c[0].casefold().split())],
+    )
+
+
+def _words_among(names: Sequence[str], weights: Sequence[float]) -> Mapping[str, float]:
+    return {n: w for n, w in zip(names, weights, strict=True) if n.casefold() in small_words()}
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     given: str
@@ -227,6 +284,8 @@ class Identities:
         draw = self.rng.random()
         if draw < 0.06 and self.split == "train":
             return self.rng.choice(words("romanised_given"))
+        if draw > 0.92 and self.split == "train":
+            return self.rng.choices(plain("train").given, plain("train").given_weights)[0]
         if draw < 0.08:
             return f"{self.given()}{self.rng.choice('- ')}{self.given()}"
         if draw < 0.3:
@@ -237,6 +296,8 @@ class Identities:
         draw = self.rng.random()
         if draw < 0.06 and self.split == "train":
             return self.rng.choice(words("romanised_family"))
+        if draw > 0.85 and self.split == "train":
+            return self.rng.choices(plain("train").family, plain("train").family_weights)[0]
         if draw < 0.3:
             return self.rng.choice(self.lists.foreign_family)
         if draw < 0.36:
@@ -320,7 +381,8 @@ class Identities:
         )
 
     def city(self) -> tuple[str, str]:
-        return self.rng.choice(self.lists.cities)
+        towns = plain("train") if self.split == "train" and self.rng.random() < 0.08 else self.lists
+        return self.rng.choice(towns.cities)
 
     def town(self) -> str:
         return self.rng.choice((self.city()[0],) * 4 + (self.rng.choice(self.lists.towns_abroad),))
@@ -351,12 +413,14 @@ class Identities:
                 "acronym": lambda: acronym,
             }[slot]()
             text = text[:at] + fill + text[text.index("}") + 1 :]
-        return text
+        return self.pattern(text) if "#" in text else text
 
     def brand(self) -> str:
         """A facility or employer whose name says nothing of its kind."""
-        rng, family = self.rng, self.family()
-        city = self.town()
+        rng = self.rng
+        if self.split == "train" and rng.random() < 0.2:
+            return rng.choice((self.company(), self.one("@@@", "@@@@", "@@@", "@@")))
+        family, city = self.family(), self.town()
         names = (
             f"{family}",
             f"{family}'s",

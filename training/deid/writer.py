@@ -73,7 +73,7 @@ class Writer:
         filler = _Filler(Identities(self._split, self._rng), self._terms, self._rng)
         kind = self._rng.choices(list(_SHARES), list(_SHARES.values()))[0]
         note = _assembled([filler(self._rng.choice(self._bank[kind]))], self._rng)
-        for change, share in ((_capitals, 0.15), (_small, 0.17), (_wrapped, 0.1), (_slips, 0.1)):
+        for change, share in ((_capitals, 0.2), (_small, 0.22), (_wrapped, 0.1), (_slips, 0.1)):
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note

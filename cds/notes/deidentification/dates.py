@@ -44,6 +44,13 @@ FORMS: tuple[regex.Pattern[str], ...] = tuple(
 )
 """Every written form with its parts as named groups, the most telling first."""
 
+WEEKDAYS = tuple(day.lower() for day in calendar.day_name)
+WEEKDAY = regex.compile(
+    r"\b(?P<weekday>mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?P<whole>day)?(?P<after>\.?,?\s+)(?:the\s+)?",
+    regex.IGNORECASE,
+)
+"""What may stand before a date: left beside a shifted one, it would tell the shift but for whole weeks."""
+
 DAY_OF_YEAR = regex.compile(
     r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])(?![\d/%]|-\d)"
 )
@@ -67,11 +74,22 @@ def understood(match: regex.Match[str], *, year: int) -> date | None:
 
 def shifted(text: str, days: int, *, year: int) -> str | None:
     """``text``, one written date, ``days`` later and in the same form; None where it is no date."""
+    weekday = WEEKDAY.match(text)
+    if weekday:
+        rest = shifted(text[weekday.end() :], days, year=year)
+        return rest and _weekday(weekday, days) + rest
     for form in (*FORMS, DAY_OF_YEAR, MONTH):
         match = form.fullmatch(text)
         if match and (day := understood(match, year=year)):
             return _rewritten(match, day + timedelta(days=days))
     return None
+
+
+def _weekday(match: regex.Match[str], days: int) -> str:
+    """The day of the week ``days`` later, written whole or short as it was."""
+    at = next(i for i, day in enumerate(WEEKDAYS) if day.startswith(match["weekday"][:3].lower()))
+    name = WEEKDAYS[(at + days) % 7]
+    return _cased(name if match["whole"] else name[:3], match["weekday"]) + match["after"]
 
 
 def _rewritten(match: regex.Match[str], day: date) -> str:
@@ -117,8 +135,11 @@ def _padded(number: int, like: str | None) -> str:
 
 def _named(month: int, like: str) -> str:
     name = MONTHS[month - 1]
-    short = name if len(like) > 4 or like.lower() in MONTHS else name[:3]
-    return short.upper() if like.isupper() else short.capitalize() if like[:1].isupper() else short
+    return _cased(name if len(like) > 4 or like.lower() in MONTHS else name[:3], like)
+
+
+def _cased(name: str, like: str) -> str:
+    return name.upper() if like.isupper() else name.capitalize() if like[:1].isupper() else name
 
 
 def _ordinal(day: int) -> str:

@@ -14,6 +14,7 @@ from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.dates import FORMS
 from cds.notes.deidentification.deidentified import Deidentified, Replaced
 from cds.notes.deidentification.known import KnownIdentifiers
+from cds.notes.deidentification.lines import unwrapped
 from cds.notes.deidentification.recognizers import recognizers
 from cds.notes.deidentification.recognizers.classified import ClassifierRecognizer
 from cds.notes.deidentification.recognizers.known import PERSON, KnownRecognizer
@@ -51,7 +52,7 @@ class Deidentifier:
             raise NoteError(f"the note is longer than {MAX_CHARS} characters")
         try:
             results = self._analyzer.analyze(
-                text,
+                unwrapped(text),
                 language="en",
                 entities=[str(c) for c in Category],
                 ad_hoc_recognizers=[KnownRecognizer(known)],

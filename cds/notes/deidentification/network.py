@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +34,7 @@ class Shape:
     embedding: int = 64
     characters: int = 16
     filters: int = 64
-    hidden: int = 96
+    hidden: int = 128
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1)
 
 
@@ -65,8 +66,9 @@ class Vocabulary:
         small = [word.casefold() for word in words]
         return Words(
             torch.tensor([self._rows.get(word, 0) for word in small]),
-            torch.tensor([_letters(word) for word in words]),
-            torch.tensor([self._grades(word) for word in small], dtype=torch.float32) / 3,
+            # By way of numpy: torch reads nested lists twenty times slower.
+            torch.from_numpy(np.array([_letters(word) for word in words])),
+            torch.from_numpy(np.array([self._grades(word) for word in small], np.float32)) / 3,
             torch.tensor([_shape(word) for word in words]),
         )
 

@@ -9,6 +9,7 @@ from cds.notes.deidentification.recognizers.contact import ContactRecognizer
 from cds.notes.deidentification.recognizers.dates import BirthDateRecognizer, DateRecognizer
 from cds.notes.deidentification.recognizers.names import NameRecognizer
 from cds.notes.deidentification.recognizers.numbers import NumberRecognizer
+from cds.notes.deidentification.recognizers.organisations import OrganisationRecognizer
 from cds.notes.deidentification.recognizers.places import PlaceRecognizer
 
 
@@ -21,5 +22,6 @@ def recognizers() -> list[EntityRecognizer]:
         NumberRecognizer(),
         ContactRecognizer(),
         PlaceRecognizer(),
+        OrganisationRecognizer(),
         NameRecognizer(),
     ]

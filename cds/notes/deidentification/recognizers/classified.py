@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import regex
@@ -25,13 +26,28 @@ _SURE = 0.9
 _CERTAIN = 0.995
 """So sure, even a clinical word is a name."""
 _WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
+_WITH_A_CAPITAL = regex.compile(r"\p{Lu}\p{Ll}")
 _WORD_BEFORE = regex.compile(r"(?:\p{L}+['\u2019-])+$")
 _WORD_AFTER = regex.compile(r"(?:['\u2019-]\p{L}{2,})+")
 _NAMED_BEFORE = regex.compile(r"(?:(?:St\.|\p{Lu}[\p{L}'\u2019-]+)[ ](?:(?:of|the|and|&)[ ])*)+$")
 _NAMED_AFTER = regex.compile(r"(?:[ ](?:(?:of|the|and|&)[ ])*\p{Lu}\p{Ll}[\p{L}'\u2019-]*)+")
+_NUMBER_BEFORE = regex.compile(r"(?<![\w./:,-])\d{1,5}[A-Za-z]?[ ]$")
+_NOTHING = regex.compile(r"(?!)")
+_POST_CODE_AFTER = regex.compile(
+    r"(?:[ ]\d{1,4}[A-Za-z]?(?=[.,;\n]|$))?(?:,?\s+(?i:apt|suite|ste|unit|flat|floor)\b[. #]*\w{1,5})?"
+    r"(?:,?\s+\d{5}(?:-\d{4})?(?!\w))?"
+)
 _SENTENCE_GOES_ON = regex.compile(r"[\p{Ll}\d,][ \n]$")
 """Here a capital makes even a plain word part of a name: "care from Good Samaritan"."""
 _DIGITS = 4
+_LABELS = regex.compile(r"(?:[;|\s]*\p{L}+\s*[=:]\s*)+")
+_SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
+_PHRASES = ("ADDRESS", "FACILITY")
+_BLANK_LINE = regex.compile(r"\s*\n\s*\n\s*")
+_NOT_OF_THE_NAME = regex.compile(
+    r"(?i:[\s,.]+(?:m\.?d|r\.?n|np|lpn|cna|pa-c|arnp|lcsw|pharmd|dob|mrn|age|sex|acct|rm|room|bed|card|tech)\b\.?)+$"
+)
+"""What a header or a signature has next."""
 
 
 class ClassifierRecognizer(EntityRecognizer):
@@ -45,10 +61,22 @@ class ClassifierRecognizer(EntityRecognizer):
         """The classifier is loaded."""
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
-        found = [one for one in self._classifier.find(text) if self._plausible(text, one)]
+        pieces = (piece for one in self._classifier.find(text) for piece in _pieces(text, one))
+        found = [self._trimmed(text, one) for one in pieces if self._plausible(text, one)]
         results = [_result(text, one) for one in found]
-        sure = [(one.start, one.end) for one in found if one.label == "NAME" and one.probability > _SURE]
-        return results + [RecognizerResult(Category.NAME, *span, 0.5) for span in further_mentions(text, sure)]
+        return results + list(self._further(text, [one for one in found if one.probability > _SURE]))
+
+    def _further(self, text: str, sure: Sequence[Labelled]) -> Iterator[RecognizerResult]:
+        """The same names elsewhere, word by word; the same towns and organisations, whole."""
+        people = [(one.start, one.end) for one in sure if one.label == "NAME"]
+        yield from (RecognizerResult(Category.NAME, *span, 0.5) for span in further_mentions(text, people))
+        places = {(one.label, text[one.start : one.end]) for one in sure if one.label in _PHRASES}
+        for label, phrase in places:
+            if len(phrase) > 3 and not self._is_a_word(phrase):
+                yield from (RecognizerResult(_CATEGORIES[label], *span, 0.5) for span in _wherever(text, phrase))
+
+    def _is_a_word(self, phrase: str) -> bool:
+        return phrase.islower() and self._classifier.knows(phrase)["ordinary"] > 0
 
     def _plausible(self, text: str, one: Labelled) -> bool:
         said = text[one.start : one.end]
@@ -59,8 +87,31 @@ class ClassifierRecognizer(EntityRecognizer):
             return False
         if one.probability >= _CERTAIN and len(words) > 1:
             return True
+        if one.probability < _SURE and self._is_small_among_capitals(text, one, words):
+            return False
         capitals = all_capitals(text, one.start, one.end)
         return not words or not all(self._is_term(word, capitals=capitals) for word in words)
+
+    def _is_small_among_capitals(self, text: str, one: Labelled, words: Sequence[str]) -> bool:
+        """Whether these are plain words in small letters where names would have capitals."""
+        around = text[max(0, one.start - 60) : one.start] + text[one.end : one.end + 60]
+        small = all(word.islower() and self._classifier.knows(word)["ordinary"] for word in words)
+        return bool(words) and small and bool(_WITH_A_CAPITAL.search(around))
+
+    def _trimmed(self, text: str, one: Labelled) -> Labelled:
+        """A person's name without words at its ends that name nobody ("Hi Cheryl", "Dwayne back")."""
+        words = list(_WORD.finditer(text, one.start, one.end)) if one.label == "NAME" else []
+        names = [word for word in words if not self._names_nobody(word[0].casefold())]
+        if len(names) in (0, len(words)):
+            return one
+        start = one.start if names[0] is words[0] else names[0].start()
+        return replace(one, start=start, end=one.end if names[-1] is words[-1] else names[-1].end())
+
+    def _names_nobody(self, word: str) -> bool:
+        knows = self._classifier.knows(word)
+        name = max(knows["family"], knows["given"], knows["place"])
+        plain = max(knows["ordinary"], knows["clinical"]) >= 2
+        return len(word) > 1 and plain and not name and word not in _SUFFIXES
 
     def _is_term(self, word: str, *, capitals: bool) -> bool:
         """Whether ``word`` is clinical or ordinary, or an abbreviation where others have small letters."""
@@ -68,19 +119,43 @@ class ClassifierRecognizer(EntityRecognizer):
         if small in listed("not_names"):
             return True
         knows = self._classifier.knows(small)
-        if max(knows["family"], knows["given"], knows["place"]) >= 2:
+        name = max(knows["family"], knows["given"], knows["place"])
+        if name >= 2:
             return False
         return (
-            knows["clinical"] >= 2
+            knows["clinical"] >= (2 if name else 1)
             or knows["ordinary"] >= 2
             or (word.isupper() and len(word) <= 5 and not capitals)
         )
+
+
+def _pieces(text: str, one: Labelled) -> Iterator[Labelled]:
+    """``one`` without what only stands beside it: parts behind a blank line apart, and no credential."""
+    label = _LABELS.match(text, one.start, one.end) if one.label == "NUMBER" else None
+    at = label.end() if label else one.start
+    for gap in (*_BLANK_LINE.finditer(text, one.start, one.end), None):
+        end = gap.start() if gap else one.end
+        beside = _NOT_OF_THE_NAME.search(text, at, end) if one.label == "NAME" else None
+        yield replace(one, start=at, end=beside.start() if beside else end)
+        at = gap.end() if gap else end
+
+
+def _wherever(text: str, phrase: str) -> Iterator[tuple[int, int]]:
+    at = text.find(phrase)
+    while at >= 0:
+        end = at + len(phrase)
+        if not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
+            yield at, end
+        at = text.find(phrase, end)
 
 
 def _result(text: str, one: Labelled) -> RecognizerResult:
     start, end = one.start, one.end
     if one.label == "NAME":
         start, end = _grown(text, start, end, _WORD_BEFORE, _WORD_AFTER)
+    elif one.label == "ADDRESS":
+        before = _NUMBER_BEFORE if text[start].isdigit() else _NOTHING
+        start, end = _grown(text, start, end, before, _POST_CODE_AFTER)
     elif one.label == "FACILITY" and not all_capitals(text, start, end):
         start, end = _grown(text, start, end, _NAMED_BEFORE, _NAMED_AFTER)
     return RecognizerResult(_CATEGORIES[one.label], start, end, 0.5 + one.probability / 10)
@@ -92,7 +167,8 @@ def _grown(
     """With the rest of a hyphenated name, or of a name of several words, of which a part was recognised."""
     left, right = before.search(text, max(0, start - 40), start), after.match(text, end, end + 40)
     begin = left.start() if left and left.start() > start - 40 else start
-    plain = left and text[begin:start].split(maxsplit=1)[0].casefold() in listed("not_names")
+    first = text[begin:start].split(maxsplit=1)
+    plain = bool(first) and first[0].casefold() in listed("not_names")
     if plain and not _SENTENCE_GOES_ON.search(text, 0, begin):
         begin = start
     return begin, right.end() if right else end

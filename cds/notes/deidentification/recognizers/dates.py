@@ -7,18 +7,20 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
-from cds.notes.deidentification.dates import DAY_OF_YEAR, FORMS, MONTH, understood
+from cds.notes.deidentification.dates import DAY_OF_YEAR, FORMS, MONTH, WEEKDAY, understood
 from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
 
 LEAP_YEAR = 2024
 
-_FRACTIONS = (2, 3, 4, 5, 6, 8, 10)
+_FRACTIONS = (2, 3, 4, 5, 6, 10)
 """Denominators of fractions, strengths, murmurs and pain scores."""
 _DATE_WORD = regex.compile(
     r"\b(?:on|since|from|until|till|by|dated?|of|seen|last|through|thru|dos|doa|admitted|discharged|due|at|"
-    r"visit|exam|film|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
+    r"visit|exam|film|us|angio|bx|cath|dose|eeg|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
     r"d/?c(?:'?d)?|mtg|meeting|performed|done|printed|collected|drawn|taken|repeat(?:ed)?|scheduled|appt|appointment|"
-    r"effective|expires?|filled|compared to|those)[\s:(]*$",
+    r"effective|expires?|filled|compared to|those|dd|dt|admit|arriv(?:al|ed)|arr|sent|signed|"
+    r"placed|removed|put in|"
+    r"\d/(?:1[1-9]|2\d|3[01]|[1789]|\d{1,2}/(?:\d\d){1,2})(?:,|,? and|[ ]?&|,? then|,? or|[ ]?-))[\s:(]*$",
     regex.IGNORECASE,
 )
 _RATIO_BEFORE = regex.compile(
@@ -46,9 +48,13 @@ _HOLIDAY = (
     r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
     r"(?:\s+(?:eve|day|sunday))?\b"
 )
+_DAY_OF_WEEK_AND_MONTH = (
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+(?:the\s+)?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b"
+)
 _DAY_OF_MONTH = (
-    r"\bon the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"
-    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|with|patient|pt|of (?:this|last|next|the) month)\b))"
+    r"\b(?:on|until|till|by|since|before) the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"
+    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
+    r"of (?:this|last|next|the) month)\b))"
 )
 
 
@@ -56,7 +62,7 @@ class DateRecognizer(MarkedPatternRecognizer):
     """Calendar dates, months and holidays, but not fractions, scores and pressures; times and bare years stay."""
 
     patterns = {  # noqa: RUF012
-        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_MONTH))
+        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH))
     }
     score = 0.78
     """Above that of a bare number, which ``20240314`` could be too."""
@@ -66,7 +72,7 @@ class DateRecognizer(MarkedPatternRecognizer):
         for start, end in super().spans(category, pattern, text):
             match = pattern.match(text, start)
             if accepted is None or (match and accepted(match)):
-                yield start, end
+                yield _with_weekday(text, start), end
 
 
 class BirthDateRecognizer(MarkedPatternRecognizer):
@@ -80,6 +86,11 @@ class BirthDateRecognizer(MarkedPatternRecognizer):
         )
     }
     score = 0.9
+
+
+def _with_weekday(text: str, start: int) -> int:
+    near = max(0, start - len("Wednesday, the "))
+    return next((m.start() for m in WEEKDAY.finditer(text, near, start) if m.end() == start), start)
 
 
 def _exists(match: regex.Match[str]) -> bool:
@@ -100,7 +111,9 @@ def _is_day(match: regex.Match[str]) -> bool:
     before, after = match.string[max(0, match.start() - 40) : match.start()], match.string[match.end() :][:30]
     if _DATE_WORD.search(before):
         return not _RATIO_AFTER.search(after)
-    if match["sep"] == "-" or (int(match["day"]) in _FRACTIONS and not match["month"].startswith("0")):
+    of = int(match["day"])
+    fraction = of in _FRACTIONS and int(match["month"]) <= of and not match["month"].startswith("0")
+    if match["sep"] == "-" or fraction:
         return False
     return not (_RATIO_BEFORE.search(before) or _RATIO_AFTER.search(after))
 

@@ -50,6 +50,8 @@ class KnownRecognizer(EntityRecognizer):
         return [*self._people(text), *self._birth_date(text), *self._addresses(text), *self._values(text)]
 
     def _people(self, text: str) -> Iterator[RecognizerResult]:
+        if not self._known.people:
+            return
         found = list(_WORD.finditer(text))
         plain = {m[0] for m in found if m[0].islower()}
         whose = [self._whose(m, plain) for m in found]

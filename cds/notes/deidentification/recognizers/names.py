@@ -24,7 +24,7 @@ _KIN = (
     r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
     r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
     r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|aide|coworker|secretary|"
-    r"crew of|proxy)(?:-in-law)?)"
+    r"crew of|proxy|(?:nurse|resident|doctor|physician|intern) on (?:duty|call))(?:-in-law)?)"
 )
 _LABEL = (
     r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
@@ -38,6 +38,7 @@ _BY = (
     r"examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|obtained|provided|notified|"
     r"prepared|written|entered|typed|completed|recorded|supervised|prescribed|administered|witnessed) by|"
     r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
+    r"(?:f/u|appt|exam|visit|seen|staffed|consult) (?:w/|with)|attn|attention|"
     r"(?:reported|communicated|handed off|sign(?:ed)?[ -]?out|endorsed|called|paged|relayed|referred) to|"
     r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per))"
 )
@@ -49,7 +50,7 @@ _CUE = (
 _INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
@@ -68,13 +69,30 @@ _IN_CONTEXT = tuple(
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
+        # In a list of patients.
+        r"(?m)^[ ]*(?:\d{1,2}[.)]|(?i:bed|rm|room)[ ]\w{1,4}[ ]?[-:])[ ]*"
+        rf"(?P<phi>{_NAME})(?=[ ,]+\d{{1,3}}\s?(?:[MFmf]\b|y/?o))",
+        # A word of another script in a note in English.
+        r"(?P<phi>[^\P{L}\p{Latin}]{3,}(?:[ .-]+[^\P{L}\p{Latin}]+)*)",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
 )
+_AGENT = regex.compile(
+    r"(?:^|[.;:,(\u2013\u2014-]\s*|\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)"
+    r"(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ]"
+    r"(?i:(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|believes|suspects|recommend(?:s|ed)|"
+    r"(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|"
+    r"wants|prefers|insist(?:s|ed)|object(?:s|ed)|says|said|asks|asked|phoned|texted|rounded|signed off|came by|"
+    r"(?:will|to|can) (?:see|scope|operate|follow up with|call back)|is (?:aware|unsure|not convinced|covering)|"
+    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
+)
+"""Who does what people do. Not "Radiology agreed": such words are listed."""
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2])
 """A label or a credential tells a name even where every word has capitals."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
+_DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
+"""A month, such as April, not a name."""
 _ANY_WORD = regex.compile(r"\b\p{L}[\p{L}'\u2019]+(?:-\p{L}[\p{L}'\u2019]+)*")
 _SURNAME_AFTER = regex.compile(rf"[ ]+(?:\p{{Lu}}\.?[ ]+)?{_PARTICLE}(?P<phi>\p{{Lu}}[\p{{L}}'\u2019-]+)")
 
@@ -93,17 +111,16 @@ class NameRecognizer(EntityRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         """Raise :class:`TimeoutError` where a pattern takes too long."""
-        found = [*self._titled(text), *self._in_context(text), *self._given(text)]
+        found = [*self._titled(text), *self._in_context(text), *self._agents(text), *self._given(text)]
         results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
         return results + [RecognizerResult(Category.NAME, *s, self.further) for s in further_mentions(text, found)]
 
     def _titled(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _TITLED.finditer(text, timeout=TIMEOUT):
             start, end = match.span("phi")
-            words = list(_WORD.finditer(match["phi"]))
-            # "Dr. Foley Radiology": what follows the first word must look like a name by itself.
-            plain = next((w for w in words[1:] if w[0].casefold() in listed("not_names")), None)
-            yield start, start + len(match["phi"][: plain.start()].rstrip()) if plain else end
+            capitals = all_capitals(text, start, end)
+            behind = next(_behind_the_name(match["phi"], capitals=capitals), None)
+            yield start, start + len(match["phi"][: behind.start()].rstrip()) if behind else end
 
     def _in_context(self, text: str) -> Iterator[tuple[int, int]]:
         for pattern in _IN_CONTEXT:
@@ -112,13 +129,34 @@ class NameRecognizer(EntityRecognizer):
                     continue
                 yield from _trimmed(match["phi"], match.start("phi"))
 
+    def _agents(self, text: str) -> Iterator[tuple[int, int]]:
+        for match in _AGENT.finditer(text, timeout=TIMEOUT):
+            word = _bare(match["phi"])
+            initials = match["phi"].isupper() and not all_capitals(text, *match.span())
+            if not initials and word not in listed("not_names") - listed("ordinary"):
+                yield match.span("phi")
+
     def _given(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _WORD.finditer(text, timeout=TIMEOUT):
             if _bare(match[0]) not in listed("given_names"):
                 continue
+            if _DAY_BEFORE.search(text, max(0, match.start() - 8), match.start()):
+                continue
             after = _SURNAME_AFTER.match(text, match.end())
             named = after and after["phi"].casefold() not in listed("not_names")
             yield match.start(), (after.end() if after and named else match.end())
+
+
+def _behind_the_name(said: str, *, capitals: bool) -> Iterator[regex.Match[str]]:
+    """Words after a title that are no more of the name: the plain ones, as in "Dr. Foley Radiology".
+
+    In a text all in capitals a capital says nothing: a surname alone is taken, or a given name and one word.
+    """
+    words = list(_WORD.finditer(said))
+    sure = 1 + (bool(words) and _bare(words[0][0]) in listed("given_names"))
+    for place, word in enumerate(words[1:], 1):
+        if word[0].casefold() in listed("not_names") or (capitals and place >= sure):
+            yield word
 
 
 def all_capitals(text: str, start: int, end: int) -> bool:
@@ -129,7 +167,8 @@ def all_capitals(text: str, start: int, end: int) -> bool:
 
 def _bare(word: str) -> str:
     """``word`` casefolded, without the ending of a possessive."""
-    return _POSSESSIVE.sub("", word.casefold())
+    small = word.casefold()
+    return small[:-2] if small.endswith(("'s", "\u2019s")) else small
 
 
 def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
@@ -141,9 +180,6 @@ def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
         words.pop(0)
     if any(len(w[0].strip(".")) > 1 for w in words):
         yield offset + words[0].start(), offset + words[-1].end()
-
-
-_POSSESSIVE = regex.compile(r"['\u2019]s$")
 
 
 def further_mentions(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -67,6 +67,11 @@ class NumberRecognizer(MarkedPatternRecognizer):
                 r"employee|badge|student|passport|index|report|lab|room)(?: (?:id|no|number|#))|patient identifier|id|invoice|"  # noqa: E501
                 r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
+            r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
+            r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
+            r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
+            r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
+            r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",

@@ -1,4 +1,4 @@
-"""Where a person lives or is treated (Safe Harbor B): all that is finer than a state, and names of facilities."""
+"""Where a person lives (Safe Harbor B): all that is finer than a state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.words import listed
 
-_CAP = r"(?:(?:St|Ste|Mt|Ft|\p{Lu})\.|\p{Lu}[\p{L}'\u2019-]*)"
+CAP = r"(?:(?:St|Ste|Mt|Ft|\p{Lu})\.|\p{Lu}[\p{L}'\u2019-]*)"
 _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Circle|Cir|"
     r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|"
@@ -32,52 +32,38 @@ _STATE_NAMES = (
     "Washington|West Virginia|Wisconsin|Wyoming"
 )
 _BEFORE_ZIP = regex.compile(rf",?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+(?=\d{{5}}(?:-\d{{4}})?$)")
-_CITY = rf"{_CAP}(?:[ ]{_CAP}){{0,2}}"
-_FACILITY = (
-    r"(?:(?:Memorial|General|Regional|Community|University|Children['\u2019]s|Veterans|County|District)[ ])*"
-    r"(?:Hospital|Medical (?:Center|Centre|Group|Associates)|Health (?:Center|System|Care)|Healthcare|Clinic|"
-    r"Infirmary|Nursing Home|Rehabilitation(?: Center)?|Rehab(?: Center)?|Hospice|Manor|Surgery Center|"
-    r"Cancer (?:Center|Institute)|Heart (?:Center|Institute)|Pharmacy|Family Practice|Family Medicine|Urgent Care|"
-    r"Imaging(?: Center)?|Radiology (?:Group|Associates)|Assisted Living|Care Center|Health|School|High School|"
-    r"Elementary|University|College|Church|Dialysis(?: Center)?|VA(?: Medical Center)?|VAMC|HOSPITAL|"
-    r"Pavilion|Extended Care|Home Care|Home Health|Drugs?(?:store)?|Laborator(?:y|ies)|Preschool|Day ?[Cc]are|Academy|"  # noqa: E501
-    r"Institute|Pediatrics|Orthop(?:a?e)dics|Physicians|Surgical Associates|Lutheran|Baptist|Methodist|Presbyterian|"  # noqa: E501
-    r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
+CITY = rf"{CAP}(?:[ ]{CAP}){{0,2}}"
+
+
+_POST_CODE = (
+    r"(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[A-Z]\d[A-Z][ ]\d[A-Z]\d|[A-Z]\d[\dW][ ][A-Z\d]{4})(?!\w)"
 )
+"""Of Britain, Canada and Ireland."""
 
 
 class PlaceRecognizer(MarkedPatternRecognizer):
-    """Streets, towns, ZIP codes; hospitals, practices, homes, schools. Case matters: names have capitals."""
+    """Streets, towns, ZIP codes and post codes. Case matters: names have capitals."""
 
     patterns = {  # noqa: RUF012
         Category.ADDRESS: (
             regex.compile(
                 r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
-                rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
+                rf"(?:(?:{CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
-                rf"(?:,?\s+{_CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b)?(?:,?\s+\d{{5}}(?:-\d{{4}})?)?"
+                rf"(?:,?\s+{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b)?(?:,?\s+\d{{5}}(?:-\d{{4}})?)?"
             ),
+            regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
             regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
-            regex.compile(rf"\b(?P<phi>{_CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
             regex.compile(rf"\b(?:{_STATES})\.?\s+(?P<phi>\d{{5}}(?:-\d{{4}})?)\b"),
             regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
-            regex.compile(rf"\b(?P<phi>{_CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
+            regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
             regex.compile(
                 r"\b(?i:lives?|living|resid(?:es?|ing|ent)|moved|relocated|travel(?:l?ed|s)?|flew|native|visiting|"
-                rf"grew up|born|raised|home)[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{_CITY})"
+                rf"grew up|born|raised|home)[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{CITY})"
             ),
             regex.compile(r"(?i:\baddress)\s*:\s*(?P<phi>\d[^\n;]{5,80})"),
-            regex.compile(rf"(?i:\baddress)\s+(?P<phi>\d[\d/ ]{{0,8}}[ ]{_CITY})"),
-        ),
-        Category.FACILITY: (
-            regex.compile(rf"\b(?P<phi>(?:{_CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{_CAP}[ ]{_FACILITY})\b"),
-            regex.compile(
-                rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{_CITY})"
-            ),
-            regex.compile(
-                r"\b(?i:works?|working|employed|worked|student|teaches|teacher)[ ](?i:at|for|by)[ ]"
-                rf"(?P<phi>{_CITY})"
-            ),
+            regex.compile(rf"(?i:\baddress)\s+(?P<phi>\d[\d/ ]{{0,8}}[ ]{CITY})"),
         ),
     }
     score = 0.75
@@ -85,7 +71,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
         group = "phi" if "phi" in pattern.groupindex else 0
         for match in pattern.finditer(text, timeout=TIMEOUT):
-            start, end = match.start(group) + _plain_words(match[group]), match.end(group)
+            start, end = match.start(group) + plain_words(match[group]), match.end(group)
             if named(text[start:end]):
                 yield from _finer_than_a_state(text, start, end)
 
@@ -99,7 +85,7 @@ def _finer_than_a_state(text: str, start: int, end: int) -> Iterator[tuple[int, 
     yield start, end
 
 
-def _plain_words(text: str) -> int:
+def plain_words(text: str) -> int:
     """How many characters at the start of ``text`` are words that name nothing ("The Emergency ")."""
     at = 0
     for word in regex.finditer(r"[\w'\u2019.-]+[ ]+", text):
