@@ -305,6 +305,24 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a clinician thinks of a prescreen's findings, and has not signed."""
+
+    id: str
+    """UUID of the act: the same sent twice is one."""
+    prescreen: str
+    clinician: str
+    """``Practitioner/{id}`` on the EHR's FHIR server."""
+    judgements: tuple[Judgement, ...]
+    """Of some of the findings, in the order of the prescreen's."""
+    comment: str
+    said: datetime
+
+    def of(self, finding: str) -> Judgement | None:
+        return next((judgement for judgement in self.judgements if judgement.finding == finding), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A prescreen's report, read and signed by a clinician."""
 

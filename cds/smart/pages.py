@@ -10,11 +10,11 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
-from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Prescreen
+from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Opinion, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.reporting.sign_off import Opinion, ReportState
+from cds.reporting.sign_off import ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
 from cds.smart.notes import ASSERTION_IN_WORDS
