@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cds.audit import balp
 from cds.ehr.imaging_studies import StudyCandidate
-from cds.errors import NoSaliency, SightlineError, Unknown, UpstreamError
+from cds.errors import NoSaliency, NotAllowed, SightlineError, Unknown, UpstreamError
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.selection import choose
@@ -97,6 +97,8 @@ class Films:
             made = make(open_pacs(study.root))
         except (Unknown, NoSaliency) as lacking:
             raise FilmRefused(str(lacking), 404) from None
+        except NotAllowed:
+            raise FilmRefused("the image is in a PACS that Sightline is not set up for", 403) from None
         except SightlineError:
             raise FilmRefused("the image cannot be had from the PACS just now", 502) from None
         exchange = audit.with_browser(self._services, asked.session)

@@ -47,6 +47,7 @@ AUTHORIZE = "https://auth.ehr.example/authorize"
 TOKEN = "https://auth.ehr.example/token"
 JWKS = "https://auth.ehr.example/jwks"
 STUDIES = f"{BASE}/ImagingStudy?patient=p1&_sort=-started&_count=20"
+"""As they are asked for without the right to read Endpoints."""
 PACS = "https://pacs.example/dicom-web"
 FILM = f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
 
@@ -259,7 +260,7 @@ def services(
             valkey=valkey,
             prescreens=kept,
             open_pacs=lambda registration, base: (
-                lambda root: DICOMweb(http, root, None, max_bytes=2**24, timeout=5)
+                lambda root: DICOMweb(http, registration.pacs_for(root).root, None, max_bytes=2**24, timeout=5)
             ),
             explain=overlay,
             on_event=lambda tenant, event: events.append((tenant, event)),
