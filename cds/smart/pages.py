@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -111,7 +112,7 @@ class PatientPage:
             prescreen=prescreen,
             headline=Headline.of(prescreen, standing),
             notable=[row for row in rows if row.finding.level is not Level.LOW],
-            unlikely=[row for row in rows if row.finding.level is Level.LOW],
+            unlikely=_by_probability(row for row in rows if row.finding.level is Level.LOW),
             evidence=_evidence(prescreen),
             standing=standing,
             reviewed=bool(standing and standing.reviews),
@@ -203,6 +204,11 @@ def _rows(
         Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))
         for finding in prescreen.findings
     ]
+
+
+def _by_probability(rows: Iterable[Row]) -> list[Row]:
+    """The highest first: what is unlikely is not put first for being dangerous."""
+    return sorted(rows, key=lambda row: row.finding.probability, reverse=True)
 
 
 def _meaning(finding: Finding) -> tuple[str, str]:
