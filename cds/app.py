@@ -59,6 +59,8 @@ from cds.store.valkey import Valkey
 
 FINISHERS = 4
 """Prescreens that nobody waits for any more, at once."""
+AHEAD = 2
+"""Launches whose film and heat map are made ready, at once."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -160,6 +162,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 model_cards=models.ModelCards(database),
                 worklist=Worklist(database),
                 audit_trails=AuditTrails(database, keys.signing.all),
+                afterwards=Afterwards(ThreadPoolExecutor(AHEAD, "ahead"), limit=threads),
             )
         )
     )

@@ -168,7 +168,7 @@ def _day(day: date) -> tuple[datetime, datetime]:
 
 
 def _what(entity: Mapping[str, Any]) -> str:
-    """A resource, a job or the text of a search, legibly; not the patient, who has a column, nor what only correlates."""
+    """A resource, a job or a search, legibly; not the patient, who has a column, nor what only correlates."""
     what, role = entity.get("what", {}), entity.get("role", {}).get("code")
     if role in (None, PATIENT_ROLE):
         return ""

@@ -27,8 +27,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """Which instance of which study."""
+    """Which instance of which study, for which tenant."""
 
+    tenant: str
     study_uid: str
     series_uid: str
     instance_uid: str
@@ -72,7 +73,7 @@ class Films:
         asked = self._asked()
         named = parameter("study")
         study = self._beside(asked, named) if named else _scored(asked.prescreen)
-        return self._made(asked, study, lambda pacs: make(film_of(study, pacs), pacs))
+        return self._made(asked, study, lambda pacs: make(film_of(asked.prescreen.tenant, study, pacs), pacs))
 
     def _asked(self) -> Asked:
         session, registration = self._signed_in()
@@ -113,9 +114,9 @@ def _scored(prescreen: Prescreen) -> StudySeen:
     return prescreen.study
 
 
-def film_of(study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
+def film_of(tenant: str, study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
     """The image of a study that was scored, or would be."""
     if isinstance(study, StudySeen):
-        return Film(study.study_uid, study.series_uid, study.instance_uid)
+        return Film(tenant, study.study_uid, study.series_uid, study.instance_uid)
     choice = choose(pacs.instances(study.study_uid))
-    return Film(study.study_uid, choice.series_uid, choice.instance_uid)
+    return Film(tenant, study.study_uid, choice.series_uid, choice.instance_uid)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
+from cds.audit.balp import Event
 from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Opinion, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
@@ -84,7 +85,8 @@ class PatientPage:
         session, registration = self._signed_in()
         prescreen = find(self._services, registration, session)
         if prescreen is None:
-            banner = self._people.banner(session, registration, session.patient)
+            banner, told = self._people.banner(session, registration, session.patient)
+            self._services.on_event(registration.tenant, *told)
             return render_template(
                 "smart/no_prescreen.html",
                 banner=banner,
@@ -98,8 +100,8 @@ class PatientPage:
         self, session: Session, registration: Registration, prescreen: Prescreen, form: ReviewForm | None = None
     ) -> str:
         """The page; with a ``form`` that could not be taken as it was filled in. That it is seen is told."""
-        banner = self._people.banner(session, registration, prescreen.patient)
-        self._seen(session, registration, prescreen)
+        banner, told = self._people.banner(session, registration, prescreen.patient)
+        self._services.on_event(registration.tenant, *told, self._seen(session, prescreen))
         standing = self._services.sign_offs.standing(prescreen)
         opinions = standing.opinions if standing else ()
         own = next((one for one in opinions if one.clinician == session.fhir_user), None)
@@ -135,11 +137,11 @@ class PatientPage:
             notes_allowed=may_read(session.scope, "DocumentReference"),
         )
 
-    def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:
+    def _seen(self, session: Session, prescreen: Prescreen) -> Event:
         report = report_id(prescreen)
         resource = f"DiagnosticReport/{report}" if report else prescreen.patient
         exchange = audit.with_browser(self._services, session)
-        self._services.on_event(registration.tenant, balp.patient_read(exchange, prescreen.patient, resource))
+        return balp.patient_read(exchange, prescreen.patient, resource)
 
 
 class PatientEvents:

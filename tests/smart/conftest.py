@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import numpy as np
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -222,6 +223,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(valkey_url: str) -> None:
+    """No film of another test's."""
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushdb()
+
+
 @pytest.fixture
 def ehr(keys: Keys) -> Ehr:
     return Ehr(keys.signing.published(time.time()))
@@ -263,11 +271,12 @@ def services(
                 lambda root: DICOMweb(http, registration.pacs_for(root).root, None, max_bytes=2**24, timeout=5)
             ),
             explain=overlay,
-            on_event=lambda tenant, event: events.append((tenant, event)),
+            on_event=lambda tenant, *told: events.extend((tenant, event) for event in told),
             sign_offs=SignOffs(database),
             model_cards=ModelCards(database),
             worklist=Worklist(database),
             audit_trails=AuditTrails(database, keys.signing.all),
+            afterwards=lambda work: None,
         )
 
 
