@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds.findings import Finding, Judgement, Level, Opinion, Prescreen, Review
+from cds.findings import Finding, Judgement, Level, Prescreen, Review, Statement
 from cds.reporting import codes, words
 from cds.reporting.resources import Resource, concluded, interpretation, observation_id
 
@@ -27,7 +27,7 @@ def content(resource: Resource) -> Resource:
     return {**resource, "meta": meta}
 
 
-def clinician(prescreen: Prescreen, said: Review | Opinion) -> Resource:
+def clinician(prescreen: Prescreen, said: Statement) -> Resource:
     """Who said it, for whoever reads it from us."""
     return {"reference": f"{prescreen.fhir_server}/{said.clinician}"}
 

@@ -11,35 +11,21 @@ import pytest
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, User
-from cds.audit.trail import OnBehalf, Trail, party
+from cds.audit.trail import Trail
 from cds.errors import PreconditionFailed
 from cds.findings import Judgement, Opinion, Prescreen, Review, Verdict
 from cds.reporting.opinions import opinion_id
-from cds.reporting.record import Record, kept, reported
+from cds.reporting.record import Record
 from cds.reporting.resources import report_id
 from cds.reporting.sign_off import SignOffs
 from cds.reporting.withdrawal import withdraw
 from cds.store import outbox, resources
 from cds.store.database import Database
 from cds.store.outbox import Delivery
-from tests.prescreens import prescreen
+from tests.reporting.conftest import US
 
-US = party("https://cds.example")
 EXCHANGE = Exchange(US, US, US, User("https://ehr.example", "u1"))
-TRAIL = Trail(US, OnBehalf())
 WHO = "Practitioner/u1"
-
-
-@pytest.fixture
-def made(database: Database, tenant: str) -> Prescreen:
-    made = prescreen(tenant=tenant)
-    Record(database).write(tenant, TRAIL, kept(made, TRAIL), reported(made, TRAIL))
-    return made
-
-
-@pytest.fixture
-def sign_offs(database: Database) -> SignOffs:
-    return SignOffs(database)
 
 
 def opinion(made: Prescreen, **changes: Any) -> Opinion:
@@ -141,10 +127,10 @@ def test_what_nobody_said_is_not_over(sign_offs: SignOffs, database: Database, m
 
 
 def test_it_is_over_when_the_report_is_taken_back(
-    sign_offs: SignOffs, database: Database, made: Prescreen
+    sign_offs: SignOffs, database: Database, made: Prescreen, trail: Trail
 ) -> None:
     keep(sign_offs, made, opinion(made))
-    withdraw(Record(database), made.tenant, made.id, "Recalled.", TRAIL)
+    withdraw(Record(database), made.tenant, made.id, "Recalled.", trail)
     assert held(database, made)["status"] == "cancelled"
     with pytest.raises(PreconditionFailed):
         keep(sign_offs, made, opinion(made))
