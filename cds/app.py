@@ -54,6 +54,7 @@ from cds.reporting.sign_off import SignOffs
 from cds.reporting.worklist import Worklist
 from cds.settings import Settings
 from cds.smart import SmartServices
+from cds.smart.afterwards import Afterwards
 from cds.store import master_key, migrate
 from cds.store.database import Database
 from cds.store.once import Once
@@ -64,6 +65,8 @@ PLACES_PER_CORE = 3
 """A film or a patient's notes that nobody knows cost a third of a second at most, and a core for much of that."""
 WAITING_PER_PLACE = 2
 """Who would wait longer than for these gets no answer in time."""
+AHEAD = 2
+"""Launches whose film and heat map are made ready, at once."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -167,6 +170,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 model_cards=models.ModelCards(database),
                 worklist=Worklist(database),
                 audit_trails=AuditTrails(database, keys.signing.all),
+                afterwards=Afterwards(ThreadPoolExecutor(AHEAD, "ahead"), limit=threads),
             )
         )
     )

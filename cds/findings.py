@@ -319,8 +319,8 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """A prescreen's report, read and signed by a clinician."""
+class Statement:
+    """What a clinician says of a prescreen's findings."""
 
     id: str
     """UUID of the act: the same sent twice is one."""
@@ -328,9 +328,22 @@ class Review:
     clinician: str
     """``Practitioner/{id}`` on the EHR's FHIR server."""
     judgements: tuple[Judgement, ...]
-    """One for each finding, in the order of the prescreen's."""
+    """In the order of the prescreen's findings."""
     comment: str
-    signed: datetime
 
     def of(self, finding: str) -> Judgement | None:
         return next((judgement for judgement in self.judgements if judgement.finding == finding), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion(Statement):
+    """What is said without a signature, of some of the findings."""
+
+    said: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review(Statement):
+    """A prescreen's report, read and signed by a clinician: each finding is judged."""
+
+    signed: datetime

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import unquote_plus
 
 from joserfc.jwk import KeySet
 
@@ -167,12 +168,12 @@ def _day(day: date) -> tuple[datetime, datetime]:
 
 
 def _what(entity: Mapping[str, Any]) -> str:
-    """A resource, a job or the text of a search; not the patient, who has a column, nor what only correlates."""
+    """A resource, a job or a search, legibly; not the patient, who has a column, nor what only correlates."""
     what, role = entity.get("what", {}), entity.get("role", {}).get("code")
     if role in (None, PATIENT_ROLE):
         return ""
     if query := entity.get("query"):
-        return base64.b64decode(query).decode(errors="replace")
+        return unquote_plus(base64.b64decode(query).decode(errors="replace"))
     name: str = what.get("reference") or what.get("identifier", {}).get("value", "")
     return name
 

@@ -7,7 +7,7 @@ Hooks call brought them along. Each is waited for where it is needed, and raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TypeVar
 from cds.ehr import documents as document_references
 from cds.ehr import imaging_studies
 from cds.ehr.compartment import Found, PatientCompartment
-from cds.ehr.datatypes import Resource, local_reference, reference, references, string
+from cds.ehr.datatypes import Resource, reference, references, string
 from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient, Params
 from cds.ehr.note_kinds import DOCUMENTS, NOTE_KINDS, REPORTS, NoteKind, kind_of
@@ -80,7 +80,7 @@ class Chart:
         """The Endpoints that the studies name: those included with them, the others read one by one."""
         found = self._studies.result()
         named = [name for study in found.matches for name in imaging_studies.endpoint_references(study)]
-        wanted = self._lacking(named, {"Endpoint"}, found.included)[:MAX_ENDPOINTS]
+        wanted = self._client.lacking(named, {"Endpoint"}, found.included)[:MAX_ENDPOINTS]
         answers = self._all(self._read, wanted)
         failures = [answer for answer in answers if isinstance(answer, UpstreamError)]
         if failures and len(failures) == len(answers) and not found.included:
@@ -122,7 +122,7 @@ class Chart:
         named = [name for resource in held for name in _people_named_by(resource)]
         if self._patient.exception() is None:
             named += _people_named_by(self._patient.result())
-        wanted = self._lacking(named, PEOPLE, known)[: max(0, MAX_PEOPLE - len(known))]
+        wanted = self._client.lacking(named, PEOPLE, known)[: max(0, MAX_PEOPLE - len(known))]
         return known + [answer for answer in self._all(self._read, wanted) if isinstance(answer, dict)]
 
     def _begin(self, key: str, ask: Callable[[], A]) -> Future[A]:
@@ -176,21 +176,6 @@ class Chart:
         if supplied is not None:
             return self._compartment.found(self._client.pages(supplied, type_, PAGE), type_)
         return self._compartment.search(type_, {**params, "_count": str(PAGE)}, includes or [], PAGE)
-
-    def _lacking(
-        self, named: Iterable[str], types: Collection[str], known: list[Resource]
-    ) -> list[tuple[str, str]]:
-        """The references to ``types`` on this server that ``known`` does not hold, each once."""
-        have = {local_reference(resource) for resource in known}
-        wanted = []
-        for name in named:
-            try:
-                type_, id_ = self._client.resolve(name)
-            except UpstreamError:
-                continue
-            if type_ in types and f"{type_}/{id_}" not in have:
-                wanted.append((type_, id_))
-        return list(dict.fromkeys(wanted))
 
     def _read(self, wanted: tuple[str, str]) -> Resource:
         return self._client.read(*wanted)

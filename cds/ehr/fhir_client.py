@@ -6,7 +6,7 @@ nor anything that the server said beyond codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,7 +15,7 @@ import orjson
 from cds.ehr.datatypes import Resource, element, elements, local_reference, relative_reference, string
 from cds.ehr.exchange import MAX_BODY_BYTES, check, exchange, read_object
 from cds.ehr.fhir_base import FhirBase
-from cds.errors import BadAnswer
+from cds.errors import BadAnswer, NotAllowed
 from cds.registration import Registration
 
 FHIR_JSON = "application/fhir+json"
@@ -59,6 +59,21 @@ class FhirClient:
     def resolve(self, reference: str) -> tuple[str, str]:
         """Type and id of a reference that leads to this server, else :class:`~cds.errors.NotAllowed`."""
         return self.base.resolve(reference)
+
+    def lacking(
+        self, named: Iterable[str], types: Collection[str], known: Iterable[Resource]
+    ) -> list[tuple[str, str]]:
+        """The references to ``types`` on this server that ``known`` does not hold, each once, as type and id."""
+        have = {local_reference(resource) for resource in known}
+        wanted = []
+        for name in named:
+            try:
+                type_, id_ = self.resolve(name)
+            except NotAllowed:
+                continue
+            if type_ in types and f"{type_}/{id_}" not in have:
+                wanted.append((type_, id_))
+        return list(dict.fromkeys(wanted))
 
     def read(self, type_: str, id_: str) -> Resource:
         """The resource; it is checked to be the one asked for."""

@@ -30,6 +30,8 @@ SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observat
 """What :func:`deliver` needs: create, and read and search to know again what is there."""
 AMENDING = tuple(scope.removesuffix("crs") + "crus" for scope in SCOPES)
 """What :func:`amend` needs: update too."""
+SAYING = ("system/Observation.crus", "system/DiagnosticReport.rs")
+"""What :func:`say` needs."""
 
 MAX_PROVENANCES = 50
 
@@ -79,6 +81,30 @@ def amend(client: FhirClient, bundle: Resource) -> Delivered:
     if not known:
         return Delivered()
     return Delivered(known | {url: _told(client, entries[url], known) for url in entries.keys() - places.keys()})
+
+
+def say(client: FhirClient, bundle: Resource) -> Delivered:
+    """Bring what a clinician says of results into the EHR's record, or what it holds of that to what it says now.
+
+    What it is about is named by our identifier, and also by its place in the EHR where it has one. Calling this
+    again changes nothing more. Raises :class:`~cds.errors.UpstreamError`.
+    """
+    return Delivered({url: _said(client, resource) for url, resource in _entries(bundle).items()})
+
+
+def _said(client: FhirClient, resource: Resource) -> str:
+    about = {**resource, "focus": [_placed(client, focus) for focus in elements(resource, "focus")]}
+    if not (known := _find(client, resource)):
+        return client.create(about, if_none_exist=identity(resource))
+    client.update({**about, "id": known.partition("/")[2]})
+    return known
+
+
+def _placed(client: FhirClient, named: Resource) -> Resource:
+    """A reference with an identifier of ours, led to where the EHR has what it names."""
+    place = client.find(string(named, "type"), identity(named))
+    by_identifier = {name: value for name, value in named.items() if name != "reference"}
+    return {**by_identifier, "reference": place} if place else by_identifier
 
 
 def _told(client: FhirClient, provenance: Resource, places: Mapping[str, str]) -> str:

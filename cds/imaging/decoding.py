@@ -6,6 +6,7 @@ that the data set states before one of them is given it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -41,6 +42,9 @@ SPACE_MARKERS = (b"\xff\xe0\x00\x10JFIF\0", b"\xff\xee\x00\x0eAdobe")
 """APP0 of JFIF and APP14 of Adobe, which tell the colour space."""
 END = b"\xff\xd9"
 """EOI of JPEG and JPEG-LS, EOC of JPEG 2000. Without it a decoder fills up what was cut off with grey."""
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Of one whole JPEG 2000 film: they cost nothing more together, and somebody waits."""
 
 
 def decoded(dataset: FileDataset, number: int = 1, at_least: int | None = None) -> Stored:
@@ -100,7 +104,7 @@ def _jpeg_ls(frame: bytes, dataset: Dataset) -> Stored:
 
 
 def _jpeg2000(frame: bytes, dataset: Dataset) -> Stored:
-    return jpeg2k_decode(frame, numthreads=1)
+    return jpeg2k_decode(frame, numthreads=THREADS)
 
 
 def _rle(frame: bytes, dataset: Dataset) -> Stored:

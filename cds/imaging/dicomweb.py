@@ -64,7 +64,7 @@ class DICOMweb:
     ) -> None:
         """``max_bytes`` bounds one retrieved instance, ``timeout`` (seconds) one call to its last byte."""
         self._http = http
-        self._root = root.rstrip("/")
+        self.root = root.rstrip("/")
         self._auth = auth
         self._max_bytes = max_bytes
         self._timeout = timeout
@@ -133,7 +133,7 @@ class DICOMweb:
         try:
             with self._http.stream(
                 method,
-                f"{self._root}/{path}",
+                f"{self.root}/{path}",
                 params=query,
                 headers=headers,
                 content=content,

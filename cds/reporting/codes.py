@@ -68,3 +68,7 @@ REVIEW = {
 def concept(system: str, code: str, display: str) -> dict[str, Any]:
     """A CodeableConcept of one coding."""
     return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
+
+
+IMAGING = concept("http://terminology.hl7.org/CodeSystem/observation-category", "imaging", "Imaging")
+"""The category of an Observation that is about an image."""

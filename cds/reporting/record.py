@@ -165,9 +165,10 @@ class Record:
         """Write the events gathered so far, if any."""
         self.write(tenant, trail)
 
-    def event(self, tenant: str, event: Mapping[str, Any]) -> None:
-        """Write one AuditEvent by itself."""
-        self._journal.write(tenant, lambda connection: [dict(event)])
+    def event(self, tenant: str, *events: Mapping[str, Any]) -> None:
+        """Write AuditEvents by themselves, all or none."""
+        if events:
+            self._journal.write(tenant, lambda connection: [dict(event) for event in events])
 
     def _reading(self, tenant: str, key: str, kind: str, adapter: TypeAdapter[T]) -> T | None:
         known: T | None = self._readings.get(tenant, key, kind)

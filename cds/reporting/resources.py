@@ -15,7 +15,7 @@ from cds.reporting import codes, words
 
 Resource = dict[str, Any]
 
-INTERPRETATION = {
+_INTERPRETATION = {
     Level.HIGH: ("POS", "Positive"),
     Level.REVIEW: ("IND", "Indeterminate"),
     Level.LOW: ("NEG", "Negative"),
@@ -80,7 +80,6 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
 
     What rests on a film in doubt says so.
     """
-    code, display = INTERPRETATION[finding.level]
     sources = [_reference(note.reference) for note in prescreen.notes]
     if prescreen.study:
         sources.insert(0, _reference(prescreen.study.reference))
@@ -93,17 +92,13 @@ def observation(prescreen: Prescreen, finding: Finding) -> Resource:
             "meta": {"profile": [codes.PROFILES + "ai-finding"], "security": [codes.AIAST]},
             "identifier": [_identifier(prescreen, f"/{finding.key}")],
             "status": "preliminary",
-            "category": [
-                codes.concept("http://terminology.hl7.org/CodeSystem/observation-category", "imaging", "Imaging")
-            ],
+            "category": [codes.IMAGING],
             "code": codes.concept(SNOMED_CT, finding.type.snomed, finding.type.display),
             "subject": _reference(prescreen.patient),
             "effectiveDateTime": _taken(prescreen),
             "issued": _instant(prescreen),
             "valueQuantity": _probability(finding.probability),
-            "interpretation": [
-                codes.concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", code, display)
-            ],
+            "interpretation": [interpretation(finding.level)],
             "derivedFrom": sources,
             "component": [
                 {"code": {"text": name}, "valueQuantity": _probability(value)}
@@ -231,6 +226,12 @@ def _id(prescreen: Prescreen, name: str) -> str:
 
 def _identifier(prescreen: Prescreen, suffix: str = "") -> Resource:
     return {"system": codes.PRESCREEN_IDENTIFIER, "value": prescreen.id + suffix}
+
+
+def interpretation(level: Level) -> Resource:
+    """Whether a finding is there."""
+    system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+    return codes.concept(system, *_INTERPRETATION[level])
 
 
 def concluded(finding: Finding) -> Resource:

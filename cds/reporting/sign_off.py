@@ -1,7 +1,7 @@
 """Sign-off: a clinician reads a prescreen's report, and takes it for theirs (FHIR R4, "DiagnosticReport.status").
 
 Report and observations get a next version, ``final`` or, where it was signed before, ``amended``; what they said
-stays in their history. Before that, what a clinician thinks of it can be kept unsigned, which changes no report.
+stays in their history. What a clinician thinks of it can be kept unsigned too (:mod:`cds.reporting.opinions`).
 The Provenance gains the clinician as verifier (AI Transparency on FHIR). The task in the
 queue is done. All of it, with the audit event and the delivery to the EHR, is one transaction.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -19,7 +18,8 @@ from pydantic import TypeAdapter
 from cds.audit.balp import Event
 from cds.audit.journal import Journal
 from cds.errors import PreconditionFailed, RequestError
-from cds.findings import Judgement, Prescreen, Review, Verdict
+from cds.findings import Opinion, Prescreen, Review, Verdict
+from cds.reporting import opinions
 from cds.reporting.resources import (
     Resource,
     collection,
@@ -40,24 +40,6 @@ SIGNABLE = {PRELIMINARY: "final", "final": "amended", "amended": "amended"}
 
 Said = Callable[[str], Event]
 """The audit event of an act on the report ``DiagnosticReport/{id}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What a clinician thinks of a prescreen's findings, and has not signed."""
-
-    id: str
-    """UUID of the act: the same sent twice is one."""
-    prescreen: str
-    clinician: str
-    """``Practitioner/{id}`` on the EHR's FHIR server."""
-    judgements: tuple[Judgement, ...]
-    """Of some of the findings, in the order of the prescreen's."""
-    comment: str
-    said: datetime
-
-    def of(self, finding: str) -> Judgement | None:
-        return next((judgement for judgement in self.judgements if judgement.finding == finding), None)
 
 
 _REVIEW = TypeAdapter(Review)
@@ -112,9 +94,16 @@ class SignOffs:
         self._journal.write(prescreen.tenant, _Signing(prescreen, review, version, said))
 
     def keep(self, prescreen: Prescreen, opinion: Opinion, said: Said) -> None:
-        """Keep an opinion on a prescreen that was reported; an act that was done before does nothing."""
+        """Keep an opinion, and tell the EHR; an act that was done before does nothing.
+
+        Raises :class:`~cds.errors.PreconditionFailed` where there is no report, or it was taken back.
+        """
 
         def write(connection: Connection) -> Iterable[Event]:
+            prescreens.lock(connection, prescreen.tenant, UUID(prescreen.id))
+            report = resources.get(connection, prescreen.tenant, "DiagnosticReport", report_id(prescreen) or "")
+            if report is None or report["status"] not in SIGNABLE:
+                raise PreconditionFailed("the report cannot be judged any more")
             new = reviews.put(
                 connection,
                 prescreen.tenant,
@@ -123,7 +112,10 @@ class SignOffs:
                 body=orjson.loads(orjson.dumps(opinion)),
                 signed=False,
             )
-            return [said(f"DiagnosticReport/{report_id(prescreen)}")] if new else []
+            if not new:
+                return []
+            opinions.keep(connection, prescreen, opinion)
+            return [said(f"DiagnosticReport/{report['id']}")]
 
         self._journal.write(prescreen.tenant, write)
 
@@ -175,6 +167,7 @@ class _Signing:
                 fhir_server=prescreen.fhir_server,
             )
         self._tell_the_ehr(connection, next_versions)
+        opinions.end(connection, prescreen, [review.clinician], by=review.id)
         return [self._said(f"DiagnosticReport/{report['id']}")]
 
     def _done(self, task: Resource) -> Resource:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cds.findings import Finding, Judgement, Level, Prescreen, Review
+from cds.findings import Finding, Judgement, Level, Prescreen, Review, Statement
 from cds.reporting import codes, words
-from cds.reporting.resources import INTERPRETATION, Resource, concluded, observation_id
+from cds.reporting.resources import Resource, concluded, interpretation, observation_id
 
 
 def signed(prescreen: Prescreen, review: Review, held: list[Resource], status: str) -> list[Resource]:
@@ -27,22 +27,25 @@ def content(resource: Resource) -> Resource:
     return {**resource, "meta": meta}
 
 
-def clinician(prescreen: Prescreen, review: Review) -> Resource:
-    """Who signed, for whoever reads it from us."""
-    return {"reference": f"{prescreen.fhir_server}/{review.clinician}"}
+def clinician(prescreen: Prescreen, said: Statement) -> Resource:
+    """Who said it, for whoever reads it from us."""
+    return {"reference": f"{prescreen.fhir_server}/{said.clinician}"}
 
 
 def instant(review: Review) -> str:
     return review.signed.isoformat(timespec="milliseconds")
 
 
+def interpreted(finding: Finding, judgement: Judgement) -> Resource:
+    """Whether the finding is there, as the clinician says."""
+    return interpretation(Level.HIGH if words.is_present(finding, judgement) else Level.LOW)
+
+
 def _observation(prescreen: Prescreen, review: Review, finding: Finding, held: Resource) -> Resource:
     """It says what the clinician says, and what they say against the models."""
     judgement = review.of(finding.key)
     assert judgement is not None
-    level = Level.HIGH if words.is_present(finding, judgement) else Level.LOW
-    system = held["interpretation"][0]["coding"][0]["system"]
-    signed = {**held, "interpretation": [codes.concept(system, *INTERPRETATION[level])]}
+    signed = {**held, "interpretation": [interpreted(finding, judgement)]}
     if not judgement.reason:
         return signed
     return {**signed, "note": [*held.get("note", ()), _note(prescreen, review, judgement)]}
@@ -52,7 +55,7 @@ def _note(prescreen: Prescreen, review: Review, judgement: Judgement) -> Resourc
     return {
         "authorReference": clinician(prescreen, review),
         "time": instant(review),
-        "text": f"Disagrees with the models: {judgement.reason}",
+        "text": words.judged(judgement),
     }
 
 

@@ -15,11 +15,11 @@ from uuid import UUID
 from cds.audit.balp import Event
 from cds.audit.trail import Trail
 from cds.findings import Prescreen
-from cds.reporting import codes, pacs
+from cds.reporting import codes, opinions, pacs
 from cds.reporting.record import Record
 from cds.reporting.resources import Resource, collection, device, located, relative, report_id
 from cds.reporting.tasks import review_id, second_look
-from cds.store import outbox, prescreens, resources, withdrawn_models
+from cds.store import outbox, prescreens, resources, reviews, withdrawn_models
 from cds.store.database import Connection
 
 WITHDRAWN = "entered-in-error"
@@ -65,6 +65,7 @@ class _Withdrawing:
         _tell_the_ehr(connection, prescreen, [*taken_back, said])
         _tell_of_models(connection, prescreen)
         pacs.take_back(connection, prescreen, self._reason)
+        opinions.end(connection, prescreen, _clinicians(connection, prescreen), by="withdrawal")
         self.done = True
         return [self._trail.report_updated(prescreen.patient, id)]
 
@@ -81,6 +82,12 @@ def _observations(connection: Connection, tenant: str, report: Resource) -> list
     ids = [result["reference"].partition("/")[2] for result in report.get("result", ())]
     found = (resources.get(connection, tenant, "Observation", id) for id in ids)
     return [observation for observation in found if observation is not None]
+
+
+def _clinicians(connection: Connection, prescreen: Prescreen) -> set[str]:
+    """Whoever said what they think of it."""
+    acts = reviews.of_prescreen(connection, prescreen.tenant, UUID(prescreen.id))
+    return {act.body["clinician"] for act in acts}
 
 
 def _in_error(resource: Resource) -> Resource:

@@ -148,6 +148,12 @@ def is_present(finding: Finding, judgement: Judgement) -> bool:
     return (finding.level is not Level.LOW) == (judgement.verdict is Verdict.AGREE)
 
 
+def judged(judgement: Judgement) -> str:
+    """What a clinician says to the models."""
+    agrees = judgement.verdict is Verdict.AGREE
+    return "Agrees with the models" if agrees else f"Disagrees with the models: {judgement.reason}"
+
+
 def signed_conclusion(prescreen: Prescreen, review: Review) -> str:
     """The conclusion of a report that a clinician signed: what is there, and where they differ from the models."""
     judged = [(f, judgement) for f in prescreen.findings if (judgement := review.of(f.key))]

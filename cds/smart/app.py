@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g
 
 from cds.errors import UpstreamError
+from cds.smart.ahead import Ahead
 from cds.smart.assets import Assets
 from cds.smart.audit_trail import AuditTrailPage
 from cds.smart.authorization import AuthorizationRequests
@@ -13,7 +14,7 @@ from cds.smart.cookies import Cookies
 from cds.smart.events import Streams
 from cds.smart.films import Films
 from cds.smart.headers import Headers
-from cds.smart.image import SHORTER_SIDE, Overlay, SmallFilm, ViewerFilm
+from cds.smart.image import Overlay, SmallFilm, ViewerFilm
 from cds.smart.judging import Judging
 from cds.smart.jwks import PublicKeys
 from cds.smart.launch import EhrLaunch, StandaloneLaunch
@@ -22,6 +23,7 @@ from cds.smart.model_card import ModelCardPage
 from cds.smart.notes import NotePage
 from cds.smart.pages import PatientEvents, PatientPage
 from cds.smart.people import People
+from cds.smart.pictures import Pictures
 from cds.smart.refusals import Refusal, SystemAway
 from cds.smart.refused import Refused
 from cds.smart.services import SmartServices
@@ -41,9 +43,11 @@ def blueprint(services: SmartServices) -> Blueprint:
     requests = AuthorizationRequests(services, cookies)
     sessions = Sessions(services.valkey, services.keys.session)
     signed_in = SignedIn(services, cookies, sessions)
+    pictures = Pictures(services.valkey, services.keys.session)
+    ahead = Ahead(services, pictures)
     app.add_url_rule("/smart/launch", "launch", EhrLaunch(services, requests))
     app.add_url_rule("/smart/standalone", "standalone", StandaloneLaunch(services, requests))
-    app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions))
+    app.add_url_rule("/smart/callback", "callback", Callback(services, cookies, requests, sessions, ahead))
     studies, people = Studies(services, signed_in), People(services, signed_in)
     films = Films(services, signed_in, studies)
     page = PatientPage(services, signed_in, people)
@@ -51,8 +55,8 @@ def blueprint(services: SmartServices) -> Blueprint:
     app.add_url_rule("/smart/", "patient", page)
     app.add_url_rule("/smart/logout", "logout", Logout(services, cookies, sessions, signed_in), methods=["POST"])
     app.add_url_rule("/smart/events", "events", PatientEvents(services, signed_in, streams))
-    app.add_url_rule("/smart/film", "film", ViewerFilm(films))
-    app.add_url_rule("/smart/film/reduced", "reduced_film", ViewerFilm(films, SHORTER_SIDE))
+    app.add_url_rule("/smart/film", "film", ViewerFilm(films, pictures.whole))
+    app.add_url_rule("/smart/film/reduced", "reduced_film", ViewerFilm(films, pictures.reduced))
     app.add_url_rule("/smart/image", "image", SmallFilm(films))
     app.add_url_rule("/smart/image/overlay/<finding>.png", "overlay", Overlay(films, services.explain))
     app.add_url_rule("/smart/studies", "studies", OtherStudies(services, signed_in, studies))

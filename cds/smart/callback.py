@@ -17,6 +17,7 @@ from cds.ehr.token_endpoint import TokenAnswer, request_token
 from cds.errors import Refused, UpstreamError
 from cds.registration import Registration, Role
 from cds.smart import audit, id_token, launch_context
+from cds.smart.ahead import Ahead
 from cds.smart.authorization import AuthorizationRequests, Pending
 from cds.smart.cookies import LAUNCH, SESSION, Cookies
 from cds.smart.query import parameter
@@ -35,12 +36,18 @@ class Callback:
     """``GET /smart/callback?state=…&code=…``"""
 
     def __init__(
-        self, services: SmartServices, cookies: Cookies, requests: AuthorizationRequests, sessions: Sessions
+        self,
+        services: SmartServices,
+        cookies: Cookies,
+        requests: AuthorizationRequests,
+        sessions: Sessions,
+        ahead: Ahead,
     ) -> None:
         self._services = services
         self._cookies = cookies
         self._requests = requests
         self._sessions = sessions
+        self._ahead = ahead
 
     def __call__(self) -> Response:
         pending = self._requests.take(parameter("state"))
@@ -118,6 +125,7 @@ class Callback:
                 {"grant_type": "authorization_code", "scope": session.scope},
             ),
         )
+        self._ahead(registration, session)
         if before := self._cookies.secret(SESSION):
             self._sessions.end(before)
         response = Response(status=303, headers={"Location": "/smart/"})

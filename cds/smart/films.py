@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cds.audit import balp
 from cds.ehr.imaging_studies import StudyCandidate
-from cds.errors import NoSaliency, SightlineError, Unknown, UpstreamError
+from cds.errors import NoSaliency, NotAllowed, SightlineError, Unknown, UpstreamError
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.pixels import Radiograph
+from cds.imaging.retrieval import fetch
 from cds.imaging.selection import choose
 from cds.registration import Registration
 from cds.smart import audit
@@ -25,10 +27,17 @@ from cds.smart.studies import Studies
 T = TypeVar("T")
 
 
+class Read(Protocol):
+    """Decodes one frame of a DICOM file (:mod:`cds.imaging.pixels`)."""
+
+    def __call__(self, file: bytes, /, *, frame: int) -> Radiograph: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Film:
-    """Which instance of which study."""
+    """Which instance of which study, for which tenant."""
 
+    tenant: str
     study_uid: str
     series_uid: str
     instance_uid: str
@@ -74,7 +83,7 @@ class Films:
         asked = self._asked()
         named = parameter("study")
         study = self._beside(asked, named) if named else _scored(asked.prescreen)
-        return self._made(asked, study, lambda pacs: make(film_of(study, pacs), pacs))
+        return self._made(asked, study, lambda pacs: make(film_of(asked.prescreen.tenant, study, pacs), pacs))
 
     def _asked(self) -> Asked:
         session, registration = self._signed_in()
@@ -99,6 +108,8 @@ class Films:
             made = make(open_pacs(study.root))
         except (Unknown, NoSaliency) as lacking:
             raise FilmRefused(str(lacking), 404) from None
+        except NotAllowed:
+            raise FilmRefused("the image is in a PACS that Sightline is not set up for", 403) from None
         except SightlineError:
             raise FilmRefused("the image cannot be had from the PACS just now", 502) from None
         exchange = audit.with_browser(self._services, asked.session)
@@ -113,9 +124,18 @@ def _scored(prescreen: Prescreen) -> StudySeen:
     return prescreen.study
 
 
-def film_of(study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
+def film_of(tenant: str, study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:
     """The image of a study that was scored, or would be."""
     if isinstance(study, StudySeen):
-        return Film(study.study_uid, study.series_uid, study.instance_uid, study.frame)
+        return Film(tenant, study.study_uid, study.series_uid, study.instance_uid, study.frame)
     choice = choose(pacs.instances(study.study_uid))
-    return Film(study.study_uid, choice.series_uid, choice.instance_uid)
+    return Film(tenant, study.study_uid, choice.series_uid, choice.instance_uid)
+
+
+def fetched(film: Film, pacs: DICOMweb, read: Read) -> Radiograph:
+    """What ``read`` makes of it; raises what :func:`~cds.imaging.retrieval.fetch` does."""
+
+    def read_frame(file: bytes) -> Radiograph:
+        return read(file, frame=film.frame or 1)
+
+    return fetch(pacs, film.study_uid, film.series_uid, film.instance_uid, read_frame)

@@ -8,18 +8,20 @@ from flask import redirect, request
 from werkzeug import Response as BaseResponse
 
 from cds.audit import balp
-from cds.reporting.sign_off import Opinion
+from cds.errors import PreconditionFailed
+from cds.findings import Opinion, Prescreen
 from cds.smart import audit
 from cds.smart.pages import PatientPage
 from cds.smart.refusals import Changed, NotYours
 from cds.smart.review_form import ReviewForm, act, may_judge
 from cds.smart.services import SmartServices
+from cds.smart.session import Session
 from cds.smart.shown import chosen
 from cds.smart.signed_in import SignedIn
 
 
 class Judging:
-    """Keeps what a clinician has filled in so far, and shows it."""
+    """Keeps what a clinician has filled in so far, tells the EHR, and shows it."""
 
     def __init__(self, services: SmartServices, signed_in: SignedIn, page: PatientPage) -> None:
         self._services = services
@@ -35,14 +37,17 @@ class Judging:
         form = ReviewForm.read(prescreen, request.form).so_far
         if form.faults:
             return self._page.shown(session, registration, prescreen, form), 422
-        standing = self._services.sign_offs.standing(prescreen)
-        if standing is None or not standing.signable:
-            raise Changed("the report cannot be judged any more")
         opinion = Opinion(
             str(id), prescreen.id, session.fhir_user, form.judgements, form.comment, datetime.now(UTC)
         )
-        exchange = audit.with_browser(self._services, session)
-        self._services.sign_offs.keep(
-            prescreen, opinion, lambda report: balp.judged(exchange, prescreen.patient, report)
-        )
+        self._keep(session, prescreen, opinion)
         return redirect(f"/smart/?prescreen={prescreen.id}#judged", 303)
+
+    def _keep(self, session: Session, prescreen: Prescreen, opinion: Opinion) -> None:
+        exchange = audit.with_browser(self._services, session)
+        try:
+            self._services.sign_offs.keep(
+                prescreen, opinion, lambda report: balp.judged(exchange, prescreen.patient, report)
+            )
+        except PreconditionFailed as changed:
+            raise Changed(str(changed)) from None

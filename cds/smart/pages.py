@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -10,11 +11,12 @@ from uuid import uuid4
 from flask import Response, render_template
 
 from cds.audit import balp
-from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Prescreen
+from cds.audit.balp import Event
+from cds.findings import FINDINGS, Evidence, Finding, Judgement, Level, Opinion, Prescreen
 from cds.registration import Registration
 from cds.reporting import words
 from cds.reporting.resources import report_id
-from cds.reporting.sign_off import Opinion, ReportState
+from cds.reporting.sign_off import ReportState
 from cds.smart import audit, rooms
 from cds.smart.events import Streams
 from cds.smart.notes import ASSERTION_IN_WORDS
@@ -83,7 +85,8 @@ class PatientPage:
         session, registration = self._signed_in()
         prescreen = find(self._services, registration, session)
         if prescreen is None:
-            banner = self._people.banner(session, registration, session.patient)
+            banner, told = self._people.banner(session, registration, session.patient)
+            self._services.on_event(registration.tenant, *told)
             return render_template(
                 "smart/no_prescreen.html",
                 banner=banner,
@@ -97,8 +100,8 @@ class PatientPage:
         self, session: Session, registration: Registration, prescreen: Prescreen, form: ReviewForm | None = None
     ) -> str:
         """The page; with a ``form`` that could not be taken as it was filled in. That it is seen is told."""
-        banner = self._people.banner(session, registration, prescreen.patient)
-        self._seen(session, registration, prescreen)
+        banner, told = self._people.banner(session, registration, prescreen.patient)
+        self._services.on_event(registration.tenant, *told, self._seen(session, prescreen))
         standing = self._services.sign_offs.standing(prescreen)
         opinions = standing.opinions if standing else ()
         own = next((one for one in opinions if one.clinician == session.fhir_user), None)
@@ -111,7 +114,7 @@ class PatientPage:
             prescreen=prescreen,
             headline=Headline.of(prescreen, standing),
             notable=[row for row in rows if row.finding.level is not Level.LOW],
-            unlikely=[row for row in rows if row.finding.level is Level.LOW],
+            unlikely=_by_probability(row for row in rows if row.finding.level is Level.LOW),
             evidence=_evidence(prescreen),
             standing=standing,
             reviewed=bool(standing and standing.reviews),
@@ -134,11 +137,11 @@ class PatientPage:
             notes_allowed=may_read(session.scope, "DocumentReference"),
         )
 
-    def _seen(self, session: Session, registration: Registration, prescreen: Prescreen) -> None:
+    def _seen(self, session: Session, prescreen: Prescreen) -> Event:
         report = report_id(prescreen)
         resource = f"DiagnosticReport/{report}" if report else prescreen.patient
         exchange = audit.with_browser(self._services, session)
-        self._services.on_event(registration.tenant, balp.patient_read(exchange, prescreen.patient, resource))
+        return balp.patient_read(exchange, prescreen.patient, resource)
 
 
 class PatientEvents:
@@ -203,6 +206,11 @@ def _rows(
         Row(finding, said.get(finding.key), faults.get(finding.key, ""), *_meaning(finding))
         for finding in prescreen.findings
     ]
+
+
+def _by_probability(rows: Iterable[Row]) -> list[Row]:
+    """The highest first: what is unlikely is not put first for being dangerous."""
+    return sorted(rows, key=lambda row: row.finding.probability, reverse=True)
 
 
 def _meaning(finding: Finding) -> tuple[str, str]:

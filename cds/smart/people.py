@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from cds.audit import balp
+from cds.audit.balp import Event
 from cds.ehr.datatypes import string
 from cds.errors import Refused, UpstreamError
 from cds.registration import Registration
@@ -27,21 +28,23 @@ class People:
         self._services = services
         self._signed_in = signed_in
 
-    def banner(self, session: Session, registration: Registration, patient: str) -> PatientBanner | None:
-        """Of ``Patient/{id}``; None where the EHR does not let us, or does not answer."""
+    def banner(
+        self, session: Session, registration: Registration, patient: str
+    ) -> tuple[PatientBanner | None, list[Event]]:
+        """Of ``Patient/{id}``, and what is to be told; None where the EHR does not let us, or does not answer."""
         if not may_read(session.scope, "Patient"):
-            return None
+            return None, []
         try:
             found = self._signed_in.fhir(session, registration).read("Patient", patient.partition("/")[2])
         except Refused as refused:
             if refused.status == 401:
                 raise SessionExpired("the EHR no longer takes the access token") from None
-            return None
+            return None, []
         except UpstreamError:
-            return None
+            return None, []
         exchange = audit.with_ehr(self._services, registration, session)
-        self._services.on_event(registration.tenant, balp.patient_read(exchange, patient, patient))
-        return PatientBanner.from_fhir(found, date.today())
+        read = balp.patient_read(exchange, patient, patient)
+        return PatientBanner.from_fhir(found, date.today()), [read]
 
     def names(self, session: Session, registration: Registration, patients: set[str]) -> dict[str, str]:
         """Name and record number by ``Patient/{id}``, of those whom the user may see beyond the one in context."""
@@ -54,7 +57,6 @@ class People:
             return {}
         exchange = audit.with_ehr(self._services, registration, session)
         people = {f"Patient/{string(one, 'id')}": PatientBanner.from_fhir(one, date.today()) for one in found}
-        for patient in people:
-            event = balp.patient_query(exchange, patient, "GET Patient?_id")
-            self._services.on_event(registration.tenant, event)
+        read = [balp.patient_query(exchange, patient, "GET Patient?_id") for patient in people]
+        self._services.on_event(registration.tenant, *read)
         return {patient: ", ".join(filter(None, (who.name, who.mrn))) for patient, who in people.items()}

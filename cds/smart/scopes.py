@@ -13,6 +13,9 @@ READ = (
     "patient/Binary.r",
     "patient/DiagnosticReport.rs",
 )
+WHERE_LISTED = ("patient/Composition.r", "patient/Endpoint.r")
+"""A note that is a Composition, in its own words, and where another PACS is. Asked for where the EHR lists such a
+scope: one that knows none may refuse the launch."""
 OF_THE_USER = ("user/Patient.rs", "user/DiagnosticReport.u")
 """The names on the worklist, and the right to sign."""
 
@@ -27,9 +30,15 @@ def asked(configuration: SmartConfiguration, launch: str) -> str:
     """
     capabilities = configuration.listed("capabilities")
     v1 = "permission-v1" in capabilities and "permission-v2" not in capabilities
-    data = [_in_v1(scope) if v1 else scope for scope in (*READ, *OF_THE_USER)]
+    known = " ".join(configuration.listed("scopes_supported"))
+    listed = [scope for scope in WHERE_LISTED if may_read(known, _type(scope))]
+    data = [_in_v1(scope) if v1 else scope for scope in (*READ, *listed, *OF_THE_USER)]
     online = ["online_access"] if "permission-online" in capabilities else []
     return " ".join((launch, "openid", "fhirUser", *online, *data))
+
+
+def _type(scope: str) -> str:
+    return scope.partition("/")[2].partition(".")[0]
 
 
 def _in_v1(scope: str) -> str:

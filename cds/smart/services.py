@@ -24,9 +24,15 @@ from cds.store.valkey import Valkey
 OpenPacs = Callable[[Registration, str], Callable[[str], DICOMweb]]
 """Opens, for an EHR's FHIR server, the PACS at a DICOMweb root, else raises :class:`~cds.errors.UpstreamError`."""
 
-OnEvent = Callable[[str, Mapping[str, Any]], None]
-"""Keeps an AuditEvent (:mod:`cds.audit.balp`) of a tenant; what it raises ends the request."""
 
+class OnEvent(Protocol):
+    """Keeps AuditEvents (:mod:`cds.audit.balp`) of a tenant, all or none; what it raises ends the request."""
+
+    def __call__(self, tenant: str, /, *events: Mapping[str, Any]) -> None: ...
+
+
+Afterwards = Callable[[Callable[[], None]], None]
+"""Does what nobody waits for, soon, unless too much of it is waiting."""
 
 Explain = Callable[[Prescreen, str, DICOMweb], bytes]
 """What of a prescreen's film speaks for a finding, as a PNG to lay over it (:class:`cds.explain.Explaining`)."""
@@ -69,6 +75,7 @@ class SmartServices:
     model_cards: ModelCards
     worklist: Worklist
     audit_trails: AuditTrails
+    afterwards: Afterwards
 
     @property
     def timeout_s(self) -> float:

@@ -1,21 +1,27 @@
 """The patient's other chest radiographs, to look at beside the one that was scored.
 
 They are asked for with the token of whoever is signed in: what the EHR does not let them see is not shown.
+Each opens in the PACS that its Endpoint names, where that is registered for the EHR.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
+from functools import partial
 
 from flask import render_template
 
 from cds.audit import balp
 from cds.ehr import imaging_studies
-from cds.ehr.compartment import PatientCompartment
+from cds.ehr.chart import MAX_ENDPOINTS
+from cds.ehr.compartment import Found, PatientCompartment
+from cds.ehr.datatypes import Resource
+from cds.ehr.fhir_client import FhirClient
 from cds.ehr.imaging_studies import StudyCandidate
 from cds.ehr.prefetch import PAGE
-from cds.errors import UpstreamError
+from cds.errors import NotAllowed, UpstreamError
 from cds.findings import Prescreen
 from cds.registration import Registration
 from cds.smart import audit, lacking
@@ -44,16 +50,18 @@ class Studies:
     ) -> tuple[StudyCandidate, ...]:
         """All but the prescreen's own, the newest first; raises a leaf of :class:`UpstreamError`.
 
-        A study that names no PACS within itself is looked for in the one that has the prescreen's.
+        A study of which nobody says where it is is looked for in the PACS that has the prescreen's.
         """
         client = self._signed_in.fhir(session, registration)
         patient = PatientCompartment(client, prescreen.patient.partition("/")[2])
         asked = {"_sort": "-started", "_count": str(PAGE)}
-        found = patient.search("ImagingStudy", asked, [], PAGE).matches
+        may_know = may_read(session.scope, "Endpoint")
+        found = patient.search("ImagingStudy", asked, ["ImagingStudy:endpoint"] if may_know else [], PAGE)
         exchange = audit.with_ehr(self._services, registration, session)
         event = balp.patient_query(exchange, prescreen.patient, f"GET ImagingStudy?patient={prescreen.patient}")
         self._services.on_event(registration.tenant, event)
-        selection = imaging_studies.select(found, (), default_root=_root(prescreen, registration))
+        endpoints = _endpoints(client, found) if may_know else []
+        selection = imaging_studies.select(found.matches, endpoints, default_root=_root(prescreen, registration))
         own = prescreen.study.reference if prescreen.study else ""
         return tuple(study for study in selection.candidates if study.reference != own)
 
@@ -76,8 +84,32 @@ class OtherStudies:
             except UpstreamError as failure:
                 problem = lacking.in_words(failure)
         return render_template(
-            "smart/studies.html", prescreen=prescreen, studies=found, name=self._studies.name, problem=problem
+            "smart/studies.html",
+            prescreen=prescreen,
+            studies=found,
+            name=self._studies.name,
+            is_registered=partial(_is_registered, registration),
+            problem=problem,
         )
+
+
+def _endpoints(client: FhirClient, found: Found) -> list[Resource]:
+    """Those that the studies name: what came with them, and the rest as far as it can be read."""
+    named = [name for study in found.matches for name in imaging_studies.endpoint_references(study)]
+    read = []
+    for wanted in client.lacking(named, {"Endpoint"}, found.included)[:MAX_ENDPOINTS]:
+        with suppress(UpstreamError):
+            read.append(client.read(*wanted))
+    return found.included + read
+
+
+def _is_registered(registration: Registration, study: StudyCandidate) -> bool:
+    """Whether the study lies in a PACS that may be asked."""
+    try:
+        registration.pacs_for(study.root)
+    except NotAllowed:
+        return False
+    return True
 
 
 def _root(prescreen: Prescreen, registration: Registration) -> str | None:

@@ -88,9 +88,9 @@ class WorklistPage:
     def _seen(self, session: Session, registration: Registration, items: list[Item]) -> None:
         """One event for each patient (IHE BALP, "Query")."""
         exchange = audit.with_browser(self._services, session)
-        for patient in sorted({item.patient for item in items}):
-            event = balp.patient_query(exchange, patient, "GET Task?code=review-ai-result")
-            self._services.on_event(registration.tenant, event)
+        patients = sorted({item.patient for item in items})
+        seen = [balp.patient_query(exchange, patient, "GET Task?code=review-ai-result") for patient in patients]
+        self._services.on_event(registration.tenant, *seen)
 
 
 class WorklistEvents:

@@ -27,12 +27,18 @@ FHIR_RESULTS = "fhir-results"
 """The kind of a delivery whose payload is a Bundle for the EHR at ``destination``."""
 FHIR_AMENDMENT = "fhir-amendment"
 """The kind of a delivery whose payload is what a Bundle delivered before says now."""
+FHIR_OPINION = "fhir-opinion"
+"""The kind of a delivery whose payload is what a clinician says of results that were delivered before."""
 DICOM_RESULTS = "dicom-results"
 """The kind of a delivery whose payload names a prescreen, for the PACS at ``destination`` that holds its study."""
 DICOM_REJECTION = "dicom-rejection"
 """The kind of a delivery that takes those back, and says why."""
 
-AMENDED = {FHIR_AMENDMENT: (FHIR_RESULTS, FHIR_AMENDMENT), DICOM_REJECTION: (DICOM_RESULTS,)}
+AMENDED = {
+    FHIR_AMENDMENT: (FHIR_RESULTS, FHIR_AMENDMENT),
+    FHIR_OPINION: (FHIR_RESULTS, FHIR_AMENDMENT, FHIR_OPINION),
+    DICOM_REJECTION: (DICOM_RESULTS,),
+}
 """The kinds that an amendment goes after, by its own."""
 
 MAX_ATTEMPTS = 10

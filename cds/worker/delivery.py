@@ -108,6 +108,8 @@ def _way(kind: str) -> tuple[Callable[[FhirClient, Resource], Delivered], Sequen
         return write_back.deliver, write_back.SCOPES
     if kind == outbox.FHIR_AMENDMENT:
         return write_back.amend, write_back.AMENDING
+    if kind == outbox.FHIR_OPINION:
+        return write_back.say, write_back.SAYING
     raise BadAnswer("there is no way to deliver this kind")
 
 

@@ -112,19 +112,16 @@ class _Audited:
     def __call__(self, connection: Connection, tenant: str, delivery: Delivery, delivered: Delivered) -> None:
         server = Party(delivery.destination, delivery.destination)
         exchange = Exchange(self._us, server, self._us)
-        happened = balp.patient_update if delivery.kind == outbox.FHIR_AMENDMENT else balp.patient_create
+        happened = balp.patient_create if delivery.kind == outbox.FHIR_RESULTS else balp.patient_update
+        type_ = "Observation" if delivery.kind == outbox.FHIR_OPINION else "DiagnosticReport"
         events = [
-            happened(exchange, patient, report)
-            for report in delivered.of_type("DiagnosticReport")
-            for patient in _subjects(delivery)
+            happened(exchange, patient, reference)
+            for reference in delivered.of_type(type_)
+            for patient in _subjects(delivery, type_)
         ]
         chain.append_many(connection, tenant, events)
 
 
-def _subjects(delivery: Delivery) -> set[str]:
-    reports = (
-        entry["resource"]
-        for entry in delivery.payload["entry"]
-        if entry["resource"]["resourceType"] == "DiagnosticReport"
-    )
-    return {report["subject"]["reference"] for report in reports}
+def _subjects(delivery: Delivery, type_: str) -> set[str]:
+    resources = (entry["resource"] for entry in delivery.payload["entry"])
+    return {one["subject"]["reference"] for one in resources if one["resourceType"] == type_}

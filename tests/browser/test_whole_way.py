@@ -63,6 +63,25 @@ def test_from_the_order_to_the_final_report(app: App) -> None:
     ]
 
 
+def test_what_is_saved_without_signing_is_in_the_ehr_in_the_clinicians_name(app: App) -> None:
+    page = app.open(app.hospital.newcomer("pneumothorax"), ORDERING, app.window())
+    page.locator("[name=verdict-pneumothorax][value=agree]").check()
+    page.get_by_label("Comment").fill("Chest tube is in.")
+    page.get_by_role("button", name="Save without signing").click()
+    expect(page.get_by_text("You saved this")).to_be_visible()
+    app.hospital.work()
+    records = app.hospital.sandbox.records
+    observations = records.search(parse("Observation", "_count=1000")).resources
+    (said,) = [one for one in observations if one.get("valueString") == "Chest tube is in."]
+    assert said["performer"] == [{"reference": ORDERING}]
+    assert said["component"][0]["valueString"] == "Agrees with the models"
+    (report,) = records.search(
+        parse("DiagnosticReport", f"identifier={said['focus'][0]['identifier']['value']}")
+    ).resources
+    assert said["focus"][0]["reference"] == f"DiagnosticReport/{report['id']}"
+    assert report["status"] == "preliminary"
+
+
 def test_two_read_from_one_queue(app: App) -> None:
     """What one claims the other sees at once, and cannot take."""
     patient = app.hospital.newcomer("effusion-j2k")

@@ -24,7 +24,7 @@ from cds.ehr.fhir_client import FhirClient
 from cds.ehr.imaging_studies import select
 from cds.ehr.prefetch import TEMPLATES, Prefetched
 from cds.ehr.smart_configuration import Discovery
-from cds.ehr.write_back import AMENDING, SCOPES, Delivered, amend, deliver
+from cds.ehr.write_back import AMENDING, SAYING, SCOPES, Delivered, amend, deliver, say
 from cds.errors import Missing, Refused
 from cds.keys import Keys
 from cds.registration import Registration
@@ -320,6 +320,53 @@ def test_an_amendment_updates_what_is_there_and_adds_who_made_it(patient: Ehr) -
 def test_an_amendment_of_what_never_arrived_creates_nothing(patient: Ehr) -> None:
     assert amend(patient.client(" ".join(AMENDING)), withdrawn()) == Delivered()
     assert {type_: len(resources) for type_, resources in held(patient).items()} == dict.fromkeys(held(patient), 0)
+
+
+def opinion(status: str = "preliminary") -> dict[str, Any]:
+    """What a clinician says of the report, as the outbox has it."""
+    (report,) = [r for e in results()["entry"] if (r := e["resource"])["resourceType"] == "DiagnosticReport"]
+    about = {
+        "reference": "DiagnosticReport/ours",
+        "type": "DiagnosticReport",
+        "identifier": report["identifier"][0],
+    }
+    said = {
+        "resourceType": "Observation",
+        "identifier": [{"system": "urn:ours", "value": "opinion"}],
+        "status": status,
+        "code": {"text": "Comment"},
+        "focus": [about],
+        "valueString": "An old scar.",
+        **SUBJECT,
+    }
+    return {**results(), "entry": [{"fullUrl": "urn:uuid:opinion", "resource": said}]}
+
+
+def said_of(ehr: Ehr) -> list[dict[str, Any]]:
+    return [observation for observation in held(ehr)["Observation"] if "focus" in observation]
+
+
+def test_an_opinion_is_one_about_the_ehrs_own_copy_of_the_report(patient: Ehr) -> None:
+    delivered = deliver(patient.client(WRITING), results())
+    client = patient.client(" ".join(SAYING))
+    assert say(client, opinion()) == say(client, opinion())
+    (said,) = said_of(patient)
+    assert said["focus"][0]["reference"] == delivered.of_type("DiagnosticReport")[0]
+    say(client, opinion("cancelled"))
+    (over,) = said_of(patient)
+    assert (over["id"], over["status"]) == (said["id"], "cancelled")
+
+
+def test_an_opinion_on_what_the_ehr_does_not_hold_names_it_by_our_identifier(patient: Ehr) -> None:
+    say(patient.client(" ".join(SAYING)), opinion())
+    (said,) = said_of(patient)
+    assert set(said["focus"][0]) == {"type", "identifier"}
+
+
+def test_an_opinion_without_the_right_to_write_is_refused_and_leaves_nothing(patient: Ehr) -> None:
+    with pytest.raises(Refused):
+        say(patient.client("system/Observation.rs system/DiagnosticReport.rs"), opinion())
+    assert said_of(patient) == []
 
 
 def test_a_device_alone_is_amended(patient: Ehr) -> None:

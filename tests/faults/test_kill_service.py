@@ -131,6 +131,8 @@ def test_every_order_that_was_answered_is_reported_once(tmp_path: Path) -> None:
             while not signing.done():
                 time.sleep(chance.uniform(*PAUSES_S))
                 killer.kill(chance)
+                so_far = len(clinic.answered)
+                until(lambda: signing.done() or len(clinic.answered) > so_far, RECOVERED_S)  # noqa: B023
         finally:
             clinic.closed = True
         signing.result()

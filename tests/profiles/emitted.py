@@ -10,8 +10,8 @@ from typing import Any
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, Outcome, Party, User
-from cds.findings import Judgement, Level, Review, Verdict
-from cds.reporting import models, resources, tasks
+from cds.findings import Judgement, Level, Opinion, Review, Verdict
+from cds.reporting import models, opinions, resources, tasks
 from cds.reporting.signed import signed
 from tests.prescreens import DEIDENTIFIER, FUSION, IMAGE_MODEL, NOTE_MODEL, PNEUMOTHORAX, in_doubt, prescreen
 
@@ -130,7 +130,31 @@ def signatures(review: Review) -> dict[str, tuple[str, Resource]]:
     return {f"signed: {one['resourceType']} {number}": (RESULTS[one["resourceType"]], one) for number, one in made}
 
 
-EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS, **recall(), **signatures(REVIEW)}
+OPINION = Opinion(
+    "7b4e28ba-2fa1-41d2-883f-0016d3cca428",
+    WHOLE.id,
+    "Practitioner/1",
+    (Judgement(WHOLE.findings[0].key, Verdict.DISAGREE, "A skin fold."),),
+    "Compared with 2024.",
+    datetime(2026, 11, 22, 10, tzinfo=UTC),
+)
+
+
+def said() -> dict[str, tuple[str, Resource]]:
+    """What a clinician says of them without signing."""
+    whole, comment = opinions.observation(WHOLE, OPINION), replace(OPINION, judgements=())
+    return {
+        "opinion: findings and a comment": ("clinician-opinion", whole),
+        "opinion: findings alone": (
+            "clinician-opinion",
+            opinions.observation(WHOLE, replace(OPINION, comment="")),
+        ),
+        "opinion: a comment alone": ("clinician-opinion", opinions.observation(WHOLE, comment)),
+        "opinion: over": ("clinician-opinion", {**whole, "status": opinions.OVER}),
+    }
+
+
+EMITTED: dict[str, tuple[str, Resource]] = {**results(), **EVENTS, **recall(), **signatures(REVIEW), **said()}
 
 
 def changed(name: str, change: Callable[[Resource], object]) -> tuple[str, Resource]:

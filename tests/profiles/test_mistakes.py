@@ -11,6 +11,7 @@ from tests.profiles.conftest import Validate
 from tests.profiles.emitted import Resource, changed
 
 REPORT, FINDING, MODEL = "whole: DiagnosticReport 7", "whole: Observation 4", "whole: Device 0"
+OPINION = "opinion: findings and a comment"
 PROVENANCE, TASK = "whole: Provenance 8", "whole: Task 9"
 
 
@@ -51,6 +52,11 @@ MISTAKES: dict[str, tuple[str, Callable[[Resource], object]]] = {
     "a conclusion that is no finding": (REPORT, put("73211009", "conclusionCode", 0, "coding", 0, "code")),
     "an element that R4 does not have": (REPORT, put("x", "composition")),
     "an instant without a time": (REPORT, put("2026-11-22", "issued")),
+    # An opinion
+    "an opinion that is signed": (OPINION, put("final", "status")),
+    "an opinion of nobody": (OPINION, without("performer")),
+    "an opinion about nothing": (OPINION, without("focus")),
+    "an opinion on what is no finding": (OPINION, put("73211009", "component", 0, "code", "coding", 0, "code")),
     # A finding
     "a probability above one": (FINDING, put(1.2, "valueQuantity", "value")),
     "a probability below zero": (FINDING, put(-0.1, "valueQuantity", "value")),
@@ -97,6 +103,7 @@ MISTAKES: dict[str, tuple[str, Callable[[Resource], object]]] = {
 MISSED: dict[str, str] = {
     "a report about a group": "pyrofile",
     "a conclusion that is no finding": "medplum",
+    "an opinion on what is no finding": "medplum",
     "a finding of something else": "medplum",
     "a level of another kind": "medplum",
     "a review that can wait": "medplum",

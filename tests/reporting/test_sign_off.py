@@ -11,11 +11,11 @@ import pytest
 
 from cds.audit import balp
 from cds.audit.balp import Exchange, User
-from cds.audit.trail import OnBehalf, Trail, party
+from cds.audit.trail import Trail
 from cds.audit.verify import verify
 from cds.errors import PreconditionFailed, RequestError
 from cds.findings import Judgement, Prescreen, Review, Verdict
-from cds.reporting.record import Record, kept, reported
+from cds.reporting.record import Record
 from cds.reporting.resources import observation_id, provenance_id, report_id
 from cds.reporting.sign_off import SignOffs
 from cds.reporting.tasks import review_id
@@ -23,28 +23,9 @@ from cds.reporting.withdrawal import withdraw
 from cds.store import outbox, resources
 from cds.store.database import Database
 from tests.opened import events
-from tests.prescreens import prescreen
+from tests.reporting.conftest import US
 
-US = party("https://cds.example")
 CLINICIAN = "https://ehr.example/fhir/Practitioner/u1"
-
-
-@pytest.fixture
-def trail() -> Trail:
-    return Trail(US, OnBehalf())
-
-
-@pytest.fixture
-def made(database: Database, tenant: str, trail: Trail) -> Prescreen:
-    """A prescreen with its report, on its way to the EHR."""
-    made = prescreen(tenant=tenant)
-    Record(database).write(tenant, trail, kept(made, trail), reported(made, trail))
-    return made
-
-
-@pytest.fixture
-def sign_offs(database: Database) -> SignOffs:
-    return SignOffs(database)
 
 
 def review(made: Prescreen, *disagreed: str, **changes: Any) -> Review:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cds.audit import chain
-from cds.audit.trail import OnBehalf, Trail, party
+from cds.audit.trail import Trail
 from cds.audit.verify import verify
 from cds.findings import Prescreen
-from cds.reporting.record import Record, kept, reported
+from cds.reporting.record import Record
 from cds.reporting.resources import report_id
 from cds.reporting.withdrawal import withdraw
 from cds.store import outbox, resources
@@ -19,19 +17,6 @@ from tests.opened import events
 from tests.prescreens import prescreen
 
 REASON = "Model version 1.2.0 was recalled."
-
-
-@pytest.fixture
-def trail() -> Trail:
-    return Trail(party("https://cds.example"), OnBehalf())
-
-
-@pytest.fixture
-def made(database: Database, tenant: str, trail: Trail) -> Prescreen:
-    """A prescreen with its report, on its way to the EHR."""
-    made = prescreen(tenant=tenant)
-    Record(database).write(tenant, trail, kept(made, trail), reported(made, trail))
-    return made
 
 
 def report_of(connection: Connection, made: Prescreen) -> dict[str, Any]:

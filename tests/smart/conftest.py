@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import numpy as np
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -47,6 +48,7 @@ AUTHORIZE = "https://auth.ehr.example/authorize"
 TOKEN = "https://auth.ehr.example/token"
 JWKS = "https://auth.ehr.example/jwks"
 STUDIES = f"{BASE}/ImagingStudy?patient=p1&_sort=-started&_count=20"
+"""As they are asked for without the right to read Endpoints."""
 PACS = "https://pacs.example/dicom-web"
 FILM = f"{PACS}/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
 
@@ -221,6 +223,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(valkey_url: str) -> None:
+    """No film of another test's."""
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushdb()
+
+
 @pytest.fixture
 def ehr(keys: Keys) -> Ehr:
     return Ehr(keys.signing.published(time.time()))
@@ -259,14 +268,15 @@ def services(
             valkey=valkey,
             prescreens=kept,
             open_pacs=lambda registration, base: (
-                lambda root: DICOMweb(http, root, None, max_bytes=2**24, timeout=5)
+                lambda root: DICOMweb(http, registration.pacs_for(root).root, None, max_bytes=2**24, timeout=5)
             ),
             explain=overlay,
-            on_event=lambda tenant, event: events.append((tenant, event)),
+            on_event=lambda tenant, *told: events.extend((tenant, event) for event in told),
             sign_offs=SignOffs(database),
             model_cards=ModelCards(database),
             worklist=Worklist(database),
             audit_trails=AuditTrails(database, keys.signing.all),
+            afterwards=lambda work: None,
         )
 
 

@@ -93,7 +93,7 @@ def test_the_pacs_is_down(hospital: Hospital, browser: httpx.Client) -> None:
 
 def test_the_pacs_goes_down_after_it_was_scored(hospital: Hospital, browser: httpx.Client) -> None:
     page = opened(hospital, browser, "effusion")
-    film = re.search(r'reduced="([^"]+)"', page.text)
+    film = re.search(r'film-viewer src="([^"]+)"', page.text)
     assert film
     study = hospital.patient("effusion").study_uid
     hospital.sandbox.archive.fault(study, 503)

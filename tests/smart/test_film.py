@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from imagecodecs import jpeg2k_encode
@@ -113,3 +115,64 @@ def test_a_large_film_comes_reduced_and_says_how_large_it_is(
     assert answer.headers["Sightline-Size"] == "2560 2048"
     whole = values(browser.get("/smart/film", {"prescreen": prescreen().id}))
     assert np.abs(values(answer) - whole.reshape(1024, 2, 1280, 2).mean(axis=(1, 3))).max() < 0.01 * 65535
+
+
+def test_what_a_screen_shows_first_is_fetched_and_decoded_once(
+    sign_in: SignIn, browser: Browser, ehr: Ehr
+) -> None:
+    sign_in()
+    first, again = (browser.get("/smart/film/reduced", {"prescreen": prescreen().id}) for _ in range(2))
+    assert again.data == first.data
+    assert again.headers["Sightline-Window"] == first.headers["Sightline-Window"]
+    assert ehr.called.count(FILM) == 1
+
+
+class TestMadeReady:
+    """While the page is on its way, its film and the map of the worst finding are made."""
+
+    @pytest.fixture
+    def explained(self, services: SmartServices, browser: Browser) -> list[str]:
+        """The findings that were explained; what nobody waits for is done at once."""
+        explained: list[str] = []
+
+        def explain(seen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
+            explained.append(finding)
+            return b"a picture"
+
+        ready = replace(services, explain=explain, afterwards=lambda work: work())
+        browser.client.application = serving(ready)
+        return explained
+
+    def test_it_is_there_when_it_is_asked_for(
+        self, explained: list[str], sign_in: SignIn, browser: Browser, ehr: Ehr
+    ) -> None:
+        sign_in()
+        assert (ehr.called.count(FILM), explained) == (1, ["pneumothorax"])
+        assert browser.get("/smart/film/reduced", {"prescreen": prescreen().id}).status_code == 200
+        assert ehr.called.count(FILM) == 1
+
+    def test_that_it_was_seen_is_told_when_it_is(
+        self, explained: list[str], sign_in: SignIn, browser: Browser, events: list[tuple[str, Any]]
+    ) -> None:
+        def seen() -> list[str]:
+            return [str(event) for _, event in events if "ImagingStudy/s1" in str(event)]
+
+        sign_in()
+        assert seen() == []
+        browser.get("/smart/film/reduced", {"prescreen": prescreen().id})
+        assert len(seen()) == 1
+
+    def test_not_for_whom_the_ehr_lets_see_no_images(
+        self, explained: list[str], sign_in: SignIn, ehr: Ehr
+    ) -> None:
+        ehr.scope = "openid fhirUser patient/Patient.r"
+        sign_in()
+        assert FILM not in ehr.called
+        assert explained == []
+
+    def test_a_pacs_that_is_down_keeps_nobody_from_the_page(
+        self, explained: list[str], sign_in: SignIn, browser: Browser, ehr: Ehr
+    ) -> None:
+        ehr.answers[FILM] = lambda r: httpx.Response(503)
+        assert sign_in().status_code == 303
+        assert browser.get("/smart/film/reduced", {"prescreen": prescreen().id}).status_code == 502

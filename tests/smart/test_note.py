@@ -122,6 +122,18 @@ def test_without_the_scope_the_ehr_is_not_asked(note: Callable[..., str], ehr: E
     assert NOTE not in ehr.called
 
 
+def test_a_composition_is_shown_where_the_ehr_lists_such_a_scope(
+    kept: Kept, ehr: Ehr, sign_in: SignIn, browser: Browser
+) -> None:
+    kept.all = [prescreen(notes=(NoteSeen("Composition/c1", "Consult", None, DIGEST),))]
+    section = {"title": "Findings", "text": {"div": "<div>Large left pneumothorax.</div>"}}
+    composition = {"resourceType": "Composition", "id": "c1", "status": "final", "section": [section]}
+    ehr.answers[f"{BASE}/Composition/c1"] = lambda r: httpx.Response(200, json=composition)
+    ehr.configuration["scopes_supported"] = ["patient/*.rs"]
+    sign_in()
+    assert "Large left pneumothorax." in browser.get("/smart/note", ASKED).text
+
+
 @pytest.mark.parametrize("number", ["0", "2", "-1", "x", "", "1" * 4000, "\u0661"])
 def test_a_note_that_was_not_scored_is_not_read(number: str, sign_in: SignIn, browser: Browser, ehr: Ehr) -> None:
     sign_in()

@@ -380,7 +380,7 @@ class TestAudit:
     def test_what_cannot_be_recorded_is_not_shown(
         self, services: SmartServices, sign_in: SignIn, browser: Browser
     ) -> None:
-        def database_away(tenant: str, event: Mapping[str, Any]) -> None:
+        def database_away(tenant: str, *events: Mapping[str, Any]) -> None:
             raise Unreachable("the database did not answer")
 
         sign_in()

@@ -23,6 +23,19 @@ def test_no_more_is_asked_than_is_read(capabilities: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("listed", "more"),
+    [
+        (["patient/*.rs"], {"patient/Composition.r", "patient/Endpoint.r"}),
+        (["patient/Endpoint.read", "openid"], {"patient/Endpoint.r"}),
+        (["openid", "patient/Patient.rs", "patient/Composition.s"], set()),
+    ],
+)
+def test_what_few_ehrs_know_is_asked_where_it_is_listed(listed: list[str], more: set[str]) -> None:
+    scopes = set(asked(configuration(scopes_supported=listed), "launch").split())
+    assert scopes - set(asked(configuration(), "launch").split()) == more
+
+
 def test_of_an_ehr_that_knows_only_v1_it_is_asked_in_v1() -> None:
     scopes = asked(configuration(capabilities=["permission-v1"]), "launch/patient").split()
     assert scopes[0] == "launch/patient"

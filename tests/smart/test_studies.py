@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,8 +14,10 @@ from werkzeug.test import TestResponse
 
 from cds.imaging.dicomweb import INCLUDED, MAX_MATCHES
 from cds.keys import Keys
+from cds.registration import Registrations
+from cds.smart import SmartServices
 from tests.prescreens import prescreen
-from tests.smart.conftest import BASE, PACS, STUDIES, Browser, Ehr, film, multipart
+from tests.smart.conftest import BASE, PACS, STUDIES, Browser, Ehr, film, multipart, registration, serving
 
 SignIn = Callable[[], TestResponse]
 Named = Callable[[str], str]
@@ -123,3 +126,69 @@ def test_the_search_is_told(chart: Ehr, browser: Browser, events: list[Any]) -> 
     browser.get("/smart/studies", ASKED)
     assert events[-1][1]["subtype"][0]["code"] == "search-type"
     assert BASE in str(events[-1][1]["agent"])
+
+
+OTHER_PACS = "https://archive.example/dicom-web"
+WITH_ENDPOINTS = f"{STUDIES}&_include=ImagingStudy%3Aendpoint"
+
+
+def endpoint(id: str, address: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Endpoint",
+        "id": id,
+        "status": "active",
+        "connectionType": {"code": "dicom-wado-rs"},
+        "address": address,
+    }
+
+
+class TestInAnotherPacs:
+    """A study opens where its Endpoint says that it is."""
+
+    @pytest.fixture
+    def elsewhere(self, chart: Ehr, services: SmartServices, browser: Browser) -> Ehr:
+        """The earlier study lies in an archive of its own; one before it in a PACS that nobody registered."""
+        known = registration(pacs=[{"root": PACS}, {"root": OTHER_PACS}])
+        browser.client.application = serving(replace(services, registrations=Registrations([known])))
+        chart.answers[WITH_ENDPOINTS] = lambda r: found(
+            study("s1", "1.2.3", "2026-11-20"),
+            study("s0", "1.2.9", "2026-05-02", endpoint=[{"reference": "Endpoint/archive"}]),
+            study("old", "1.2.6", "2025-05-02", endpoint=[{"reference": "Endpoint/abroad"}]),
+            endpoint("archive", OTHER_PACS),
+        )
+        chart.answers[f"{BASE}/Endpoint/abroad"] = lambda r: httpx.Response(
+            200, json=endpoint("abroad", "https://abroad.example/dicom-web")
+        )
+        for asked in [asked for asked in chart.answers if asked.startswith(f"{PACS}/studies/1.2.9")]:
+            chart.answers[asked.replace(PACS, OTHER_PACS)] = chart.answers.pop(asked)
+        chart.scope = "openid fhirUser patient/*.rs"
+        browser.callback(chart.authorize(browser.launch().headers["Location"]))
+        return chart
+
+    def test_it_opens_there(self, elsewhere: Ehr, browser: Browser, named: Named) -> None:
+        assert browser.get("/smart/film", {**ASKED, "study": named(EARLIER)}).status_code == 200
+        assert any(url.startswith(f"{OTHER_PACS}/studies/1.2.9/") for url in elsewhere.called)
+
+    def test_of_one_that_is_not_registered_that_is_said(
+        self, elsewhere: Ehr, browser: Browser, named: Named
+    ) -> None:
+        listed = browser.get("/smart/studies", ASKED).text
+        assert "DX of 2025-05-02, Chest PA: in a PACS that Sightline is not set up for" in listed
+        assert named(EARLIER) in listed
+        assert named("ImagingStudy/old") not in listed
+
+    def test_and_it_is_not_asked(
+        self, elsewhere: Ehr, services: SmartServices, browser: Browser, named: Named
+    ) -> None:
+        answer = browser.get("/smart/film", {**ASKED, "study": named("ImagingStudy/old")})
+        assert (answer.status_code, answer.text) == (
+            403,
+            "the image is in a PACS that Sightline is not set up for",
+        )
+        assert not any("abroad.example" in url for url in elsewhere.called)
+
+    def test_where_an_endpoint_cannot_be_read_the_scored_ones_pacs_is_asked(
+        self, elsewhere: Ehr, browser: Browser, named: Named
+    ) -> None:
+        elsewhere.answers[f"{BASE}/Endpoint/abroad"] = lambda r: httpx.Response(403)
+        assert named("ImagingStudy/old") in browser.get("/smart/studies", ASKED).text

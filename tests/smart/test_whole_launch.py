@@ -124,6 +124,7 @@ def app(hospital: Hospital, settings: Settings, http: httpx.Client, valkey: Valk
             model_cards=ModelCards(hospital.database),
             worklist=Worklist(hospital.database),
             audit_trails=AuditTrails(hospital.database, hospital.keys.signing.all),
+            afterwards=lambda work: None,
         )
     )
 

@@ -125,6 +125,44 @@ Description: "How probable one finding is, by image and notes together, and by e
 * component.valueRange.high.value 1..1
 * component.valueRange.high.value obeys probability
 
+Invariant: says-something
+Description: "An opinion comments, or judges at least one finding."
+Severity: #error
+Expression: "value.exists() or component.exists()"
+
+Invariant: unsigned
+Description: "An opinion stands unsigned, or is over: what is signed stands in the report."
+Severity: #error
+Expression: "status = 'preliminary' or status = 'cancelled'"
+
+Profile: ClinicianOpinion
+Parent: Observation
+Id: clinician-opinion
+Title: "A clinician's opinion of a prescreen"
+Description: "What a clinician thinks of what models found, and has not signed: no algorithm says it."
+* obeys says-something and unsigned
+* identifier 1..1
+* identifier.system 1..1
+* identifier.system = "https://sightline.example/fhir/identifier/prescreen" (exactly)
+* identifier.value 1..1
+* insert Coded(category, http://terminology.hl7.org/CodeSystem/observation-category, imaging)
+* insert Coded(code, http://loinc.org, 48767-8)
+* subject 1..1
+* subject only Reference(Patient)
+* focus 1..1
+* focus only Reference(DiagnosticReport)
+* focus.identifier 1..1
+* issued 1..1
+* performer 1..1
+* performer only Reference(Practitioner)
+* value[x] only string
+* interpretation 0..0
+* component.code from Findings (required)
+* component.value[x] 1..1
+* component.value[x] only string
+* component.interpretation 1..1
+* component.interpretation from Levels (required)
+
 Profile: ModelVersion
 Parent: Device
 Id: model-version
