@@ -27,7 +27,7 @@ from bench.hospital import TENANT, Hospital, hospital
 from cds.audit.verify import verify
 from cds.errors import Unreachable
 from cds.findings import PRESCREEN_IDENTIFIER
-from cds.serving import start_web, start_worker
+from cds.serving import start_web, start_worker, wait_for_web
 from cds.store import outbox
 from cds.store.embedded.guard import SETTLED_S
 from tests.faults.test_kill import SEED, reports, until
@@ -137,6 +137,7 @@ def test_every_order_that_was_answered_is_reported_once(tmp_path: Path) -> None:
             clinic.closed = True
         signing.result()
         print(f"killed: {dict(killer.killed)}; tries: {sum(clinic.answered.values())}")
+        wait_for_web(everyone.processes, everyone.web, everyone.settings)
         killer.worker()
         until(lambda: nothing_waits(everyone), RECOVERED_S)
 
