@@ -31,7 +31,7 @@ from cds.fhir.tokens import Tokens
 from cds.fusion.late import LateFusion
 from cds.hooks import discovery
 from cds.hooks import views as hooks
-from cds.hooks.call import Answer, Answering, Call
+from cds.hooks.call import Answer, Answering, Call, UnderWay
 from cds.hooks.client_auth import ClientAuthentication
 from cds.hooks.door import Door
 from cds.hooks.encounter_start import EncounterStart
@@ -61,8 +61,8 @@ from cds.store.once import Once
 from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
 
-PLACES_PER_CORE = 3
-"""A film or a patient's notes that nobody knows cost a third of a second at most, and a core for much of that."""
+PLACES_PER_CORE = 1
+"""A film or a patient's notes that nobody knows take a core for most of what they take."""
 WAITING_PER_PLACE = 2
 """Who would wait longer than for these gets no answer in time."""
 AHEAD = 2
@@ -125,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         discovery.IMAGING_ENCOUNTER_START.id: EncounterStart(ahead, known),
     }
 
+    under_way = UnderWay()
     app = Flask("cds")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # No redirect to a tidier path: the aud of a JWT is the very address that was called.
@@ -142,7 +143,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             us=us,
             door=door,
             answers={
-                id: Answering(answer, record, us=us, budget_ms=settings.hook_budget_ms)
+                id: Answering(answer, record, us=us, budget_ms=settings.hook_budget_ms, under_way=under_way)
                 for id, answer in services.items()
             },
             registrations=registrations,

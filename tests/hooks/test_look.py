@@ -27,7 +27,7 @@ from cds.ehr.smart_configuration import Discovery
 from cds.engine.active import in_use
 from cds.findings import Prescreen
 from cds.fusion.late import LateFusion
-from cds.hooks.call import TELLING_MS, Answer, Answering, Call
+from cds.hooks.call import TELLING_MS, Answer, Answering, Call, UnderWay
 from cds.hooks.client_auth import Client
 from cds.hooks.context import Context
 from cds.hooks.discovery import IMAGING_PATIENT_VIEW
@@ -146,7 +146,7 @@ class Service:
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
         self.look = Look(prescreening(), charts, reported=True)
-        self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS)
+        self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS, under_way=UnderWay())
         self.prescreens: list[Prescreen] = []
         registrations = Registrations([registration])
         finisher = Finisher(registrations, prescreening(), charts, record, US)

@@ -37,7 +37,7 @@ from cds.errors import NoSaliency
 from cds.explain import Explaining
 from cds.findings import Level, Prescreen
 from cds.fusion.late import LateFusion
-from cds.hooks.call import Answering
+from cds.hooks.call import Answering, UnderWay
 from cds.hooks.cards import Card
 from cds.hooks.client_auth import Client
 from cds.hooks.context import Context
@@ -240,7 +240,7 @@ class Service:
         look = Look(self._prescreen, charts, reported=True)
         telling = Telling(self.record, us.address, self._handle, timedelta(0))
         advice = OrderSign(OrderAdvice(look, telling, timedelta(hours=48)))
-        answering = Answering(advice, self.record, us=us, budget_ms=120_000)
+        answering = Answering(advice, self.record, us=us, budget_ms=120_000, under_way=UnderWay())
         context = Context("Practitioner/example", "p1", None, draft_orders=(order,))
         authorization = FhirAuthorization("lent", "patient/*.rs", "p1")
         hook = HookRequest(IMAGING_PRESCREEN, str(uuid.uuid4()), context, BASE, authorization, {})
