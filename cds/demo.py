@@ -216,9 +216,10 @@ def _sign_until_whole(desk: Ehr, patient: SamplePatient) -> HookExchange:
 
 def _late(exchange: HookExchange) -> list[Part]:
     """The parts that an answer had to do without: their steps had not ended."""
-    steps = exchange.answer.steps if exchange.answer else {}
+    if exchange.answer is None or exchange.problem:
+        return []
     parts: dict[str, Part] = {"image": "image", "notes": "note"}
-    return [part for step, part in parts.items() if steps and step not in steps]
+    return [part for step, part in parts.items() if step not in exchange.answer.steps]
 
 
 def _audit_events(database: Database) -> int:

@@ -47,10 +47,13 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
 
 def ct_begun(bundles: Iterable[Bundle], directory: Path, settings: Settings, threads: int) -> list[SliceReader]:
     """What looks at CTs, in the same process, wherever the other models run."""
-    return [
-        SliceReader(bundle, _batched(bundle, directory, settings, threads), Later(partial(_explainer, bundle)))
-        for bundle in bundles
-    ]
+
+    def reader(bundle: Bundle) -> SliceReader:
+        kept = kept_file(bundle, directory, "saliency")
+        explain = Later(partial(_explainer, bundle, kept, settings, threads))
+        return SliceReader(bundle, _batched(bundle, directory, settings, threads), explain)
+
+    return [reader(bundle) for bundle in bundles]
 
 
 class Later:

@@ -10,7 +10,6 @@ import hashlib
 import math
 import secrets
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -52,14 +51,14 @@ class Sealed:
     def put(self, secret: str, value: dict[str, Any], ttl_s: float) -> None:
         place, nonce = self._place(secret), secrets.token_bytes(12)
         sealed = nonce + self._cipher.encrypt(nonce, orjson.dumps(value), place.encode())
-        self._valkey.put(place, b64encode(sealed).decode(), ttl_s)
+        self._valkey.put_bytes(place, sealed, ttl_s)
 
     def get(self, secret: str) -> dict[str, Any] | None:
-        return self._opened(secret, self._valkey.get)
+        return self._opened(secret, self._valkey.get_bytes)
 
     def take(self, secret: str) -> dict[str, Any] | None:
         """The value, removed: of two who ask, one gets it."""
-        return self._opened(secret, self._valkey.take)
+        return self._opened(secret, self._valkey.take_bytes)
 
     def prolong(self, secret: str, ttl_s: float) -> None:
         """Keep for so long what is there; the value itself may have been replaced meanwhile."""
@@ -68,11 +67,10 @@ class Sealed:
     def forget(self, secret: str) -> None:
         self._valkey.forget(self._place(secret))
 
-    def _opened(self, secret: str, read: Callable[[str], Any]) -> dict[str, Any] | None:
+    def _opened(self, secret: str, read: Callable[[str], bytes | None]) -> dict[str, Any] | None:
         place = self._place(secret)
-        held = read(place)
+        sealed = read(place) or b""
         try:
-            sealed = b64decode(held)
             value: dict[str, Any] = orjson.loads(self._cipher.decrypt(sealed[:12], sealed[12:], place.encode()))
         except (InvalidTag, ValueError, TypeError):
             return None  # nothing there, or not of our making

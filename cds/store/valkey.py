@@ -78,6 +78,18 @@ class Valkey:
         raw = orjson.dumps(value)
         self._or_none(lambda: self._client.set(key, raw, px=_milliseconds(ttl_s)))
 
+    def get_bytes(self, key: str) -> bytes | None:
+        """What :meth:`put_bytes` put there, as :meth:`get`."""
+        return _bytes(self._or_none(lambda: self._client.get(key)))
+
+    def take_bytes(self, key: str) -> bytes | None:
+        """The same, removed: of many who ask, one gets it."""
+        return _bytes(self._or_none(lambda: self._client.getdel(key)))
+
+    def put_bytes(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep ``value`` for ``ttl_s`` seconds, if Valkey is there."""
+        self._or_none(lambda: self._client.set(key, value, px=_milliseconds(ttl_s)))
+
     def has(self, key: str) -> bool:
         """Whether there is something under ``key``; not while Valkey is away."""
         return bool(self._or_none(lambda: self._client.exists(key)))
@@ -111,6 +123,10 @@ class Valkey:
             log.warning("Valkey is back")
         self._away = False
         return answer
+
+
+def _bytes(raw: Any) -> bytes | None:
+    return raw if isinstance(raw, bytes) else None
 
 
 def _loaded(raw: bytes | None) -> Any | None:
