@@ -90,7 +90,7 @@ class Network:
 
     @cached_property
     def _session(self) -> Any:
-        # Begun by whoever computes: importing ONNX Runtime starts a thread, which does not survive a fork.
+        # Begun by whoever computes: ONNX Runtime has threads of its own, which do not survive a fork.
         from cds.engine.onnx_runtime import session  # noqa: PLC0415
 
         return session(self._model, threads=1)
