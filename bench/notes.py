@@ -229,9 +229,6 @@ def _figures(rows: Sequence[Row]) -> str:
 
 
 def _one_core() -> None:
-    import torch  # noqa: PLC0415
-
-    torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

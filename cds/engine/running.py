@@ -37,8 +37,7 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
         networks = remote_networks(settings, image, note)
     else:
         networks = _batched(image, directory, settings, threads), _batched(note, directory, settings, threads)
-    kept = kept_file(image, directory, "saliency")
-    reader = ImageReader(image, networks[0], Later(partial(_explainer, image, kept, settings, threads)))
+    reader = ImageReader(image, networks[0], _explained(image, directory, settings, threads))
     engine = LocalEngine(reader, note, NoteReader.of(note, networks[1]))
     with suppress(EngineError):  # servers elsewhere may not be there yet
         engine.warm_up()
@@ -47,13 +46,14 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
 
 def ct_begun(bundles: Iterable[Bundle], directory: Path, settings: Settings, threads: int) -> list[SliceReader]:
     """What looks at CTs, in the same process, wherever the other models run."""
-
-    def reader(bundle: Bundle) -> SliceReader:
-        kept = kept_file(bundle, directory, "saliency")
-        explain = Later(partial(_explainer, bundle, kept, settings, threads))
-        return SliceReader(bundle, _batched(bundle, directory, settings, threads), explain)
-
-    return [reader(bundle) for bundle in bundles]
+    return [
+        SliceReader(
+            bundle,
+            _batched(bundle, directory, settings, threads),
+            _explained(bundle, directory, settings, threads),
+        )
+        for bundle in bundles
+    ]
 
 
 class Later:
@@ -82,6 +82,10 @@ def _here(bundle: Bundle, onnx: Path, device: str, threads: int) -> Network:
 
     _set_torch_threads(threads)
     return TorchNetwork(network_of(bundle), torch_device(device))
+
+
+def _explained(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Explainer:
+    return Later(partial(_explainer, bundle, kept_file(bundle, directory, "saliency"), settings, threads))
 
 
 def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> Explainer:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -42,9 +41,6 @@ def _serve(settings: Settings, path: Path) -> None:
     with _hidden("torch", "transformers"):
         # spaCy would take both along, for language models that we do not have.
         import presidio_analyzer  # noqa: F401, PLC0415
-    import torch  # noqa: PLC0415 (seconds)
-
-    torch.set_num_threads(1)
     from cds.engine.running import begun, ct_begun  # noqa: PLC0415 (with what a restart then need not import)
     from cds.inference.reading import Reading, on_cores  # noqa: PLC0415 (imports Presidio)
 
@@ -62,7 +58,8 @@ def _serve(settings: Settings, path: Path) -> None:
     if not kept_file(models.image, kept, "saliency").exists():
         # Nobody waits for it; until it is there, torch explains.
         found_later.append(_begin(models.image, kept, "saliency"))
-    reading = on_cores(Reading.of(models, Keys.load(settings).pseudonym))
+    read = Reading.of(models, Keys.load(settings).pseudonym)
+    reading = on_cores(read)
 
     def hold_models() -> None:
         give_back_what_is_large(from_bytes=MORE_THAN_A_LAYER)
@@ -71,8 +68,11 @@ def _serve(settings: Settings, path: Path) -> None:
         give_back_now()
         Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
 
-    core = partial(compute, path, reading)
-    roles = {"models": hold_models} | {f"core {number}": core for number in range(1, cores + 1)}
+    def read_on_a_core() -> None:
+        read.warm_up()
+        compute(path, reading)
+
+    roles = {"models": hold_models} | {f"core {number}": read_on_a_core for number in range(1, cores + 1)}
     supervise(roles, found_later)
 
 
@@ -96,6 +96,9 @@ def _begin(bundle: Bundle, kept: Path, what: What) -> BaseProcess:
 
 def _prepare(bundle: Bundle, kept: Path, what: What) -> None:
     die_with_parent()
-    from cds.engine.prepare import prepare  # noqa: PLC0415 (seconds)
+    import torch  # noqa: PLC0415 (seconds)
 
+    from cds.engine.prepare import prepare  # noqa: PLC0415
+
+    torch.set_num_threads(1)
     prepare(bundle, kept, what)

@@ -49,10 +49,14 @@ class Reading:
 
     @classmethod
     def of(cls, models: Models, pseudonym_key: bytes) -> Self:
-        """Raise :class:`~cds.errors.ModelError` where a bundle does not load. Imports torch."""
+        """Raise :class:`~cds.errors.ModelError` where a bundle does not load."""
         deidentifier = Deidentifier(pseudonym_key, TokenClassifier(models.identifiers))
         ct_inputs = {bundle.role: bundle.input for bundle in models.ct}
         return cls(deidentifier, QualityGate.from_bundle(models.quality), models.image.input, ct_inputs)
+
+    def warm_up(self) -> None:
+        """Take identifiers out of one sentence, so that the first note does not pay for lazy initialisation."""
+        self._deidentifier.deidentify("warm up", KnownIdentifiers())
 
     def film(self, data: bytes) -> Film:
         """A DICOM file as the image model reads it; raises :class:`~cds.errors.ImagingError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,21 @@ def test_clinical_language_survives_the_classifier_too(deidentifier: Deidentifie
     assert deidentifier.deidentify(text, KnownIdentifiers()).text == text
 
 
-def test_a_bundle_whose_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "altered"),
+    [
+        ("config.json", lambda text: text.replace('"dilations": [', '"dilations": [1,')),
+        ("config.json", lambda text: text.replace('"ADDRESS"', '"STREET"')),
+        ("words.txt", lambda text: text.partition("\n")[2]),
+        ("model.safetensors", lambda text: ""),
+    ],
+    ids=["a layer without weights", "a label without threshold", "a vector without word", "no weights"],
+)
+def test_a_bundle_whose_files_do_not_fit_is_refused(
+    tmp_path: Path, file: str, altered: Callable[[str], str]
+) -> None:
     copy = shutil.copytree(BUNDLE, tmp_path / "deidentifier")
-    config = json.loads((copy / "config.json").read_text())
-    config["shape"]["hidden"] = 8
-    (copy / "config.json").write_text(json.dumps(config))
+    (copy / file).write_text(altered((copy / file).read_text(errors="replace")))
     with pytest.raises(ModelError, match="altered"):
         Bundle.load(copy)
     bundle = Bundle.load(BUNDLE)

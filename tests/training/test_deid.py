@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from cds.notes.deidentification.network import Network as Computed
+from cds.notes.deidentification.tokens import tokens
+from cds.notes.deidentification.vocabulary import Vocabulary
 from training.deid import handwritten
+from training.deid.network import Network, Shape, rows
 from training.deid.writer import bank
 
 
@@ -22,6 +27,23 @@ def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
     for note in notes:
         assert "[[" not in note.text
         assert all(note.text[start:end].strip() for start, end, _ in note.spans)
+
+
+def test_the_service_computes_what_the_network_learned() -> None:
+    torch.manual_seed(0)
+    network = Network(Shape(words=3, embedding=8, filters=6, hidden=10, dilations=(1, 4, 2))).eval()
+    weights = {name: weight.numpy() for name, weight in network.state_dict().items()}
+    vocabulary = Vocabulary(("seen", "by", "left"), {"dwayne": "13020"})
+    read = tokens(
+        "Seen by DWAYNE Ó Súilleabháin-Featherstonehaugh,\n  MRN 00482913 \u2013 left lower lobe, by  3 PM."
+    )
+    place = {word: i for i, word in enumerate(dict.fromkeys(read.words))}
+    words, places = vocabulary.encode(list(place)), [place[word] for word in read.words]
+    with torch.inference_mode():
+        x = network.words(rows(words))[torch.tensor(places)].unsqueeze(0)
+        learned = network(x, torch.tensor(read.gaps).unsqueeze(0))[0].softmax(dim=1)
+    computed = Computed(weights, network.shape.dilations)(words, places, read.gaps)
+    assert computed == pytest.approx(learned.numpy(), abs=1e-5)
 
 
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('spylls')")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ import pytest
 
 from cds.deadline import Deadline
 from cds.ehr.documents import Document
+from cds.engine.kept import kept_file, usable
 from cds.engine.process.client import EngineProcess
 from cds.engine.slices import SliceReader
 from cds.errors import ImagingError, NoteError
@@ -130,6 +132,24 @@ def test_of_two_for_one_data_directory_the_second_stands_by(running: Running, fi
         processes.wait(second, lambda: "stands by" in second.log.read_text(), 60)
         assert running.engine.score_film(film, soon())
     assert running.engine.score_film(film, soon())
+
+
+def test_where_onnx_runtime_serves_no_process_of_the_engine_holds_torch(film: Film, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, device="cpu")
+    models, kept = Models.in_use(settings), settings.home() / "engine"
+    with engine_of(settings) as process:
+        alone = Running(Engine(models, EngineProcess(socket_of(settings), models.digests)), process)
+        saliency = kept_file(models.image, kept, "saliency")
+        while not saliency.exists():
+            time.sleep(0.1)  # whoever finds that out has torch, and ends
+        if not all(map(usable, (saliency, kept_file(models.image, kept), kept_file(models.note, kept)))):
+            pytest.skip("on this machine torch is the faster")
+        document = Document("DocumentReference/1", "ED note", date(2026, 3, 14), "text/plain", NOTE)
+        read = alone.engine.read_notes([document], KnownIdentifiers(), soon())
+        assert alone.engine.score_notes(read, soon()).probabilities
+        assert alone.engine.explain_film(film, "pneumothorax", soon()).any()
+        for pid in (process.popen.pid, *alone.children().values()):
+            assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_web_worker_holds_no_model_and_nothing_to_run_one_with() -> None:

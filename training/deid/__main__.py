@@ -17,7 +17,6 @@ from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.evaluation import Annotated, Evaluation, evaluate
 from cds.notes.deidentification.known import KnownIdentifiers
-from cds.notes.deidentification.network import Network
 from training.bundle import Bundle, write_bundle
 from training.deid import card, handwritten, presidio_research
 from training.deid.carriers import paragraphs
@@ -25,6 +24,7 @@ from training.deid.corpus import DATA, corpus
 from training.deid.fit import build, fit
 from training.deid.knowledge import lexicon, vectors, write_lexicon
 from training.deid.lists import split_of
+from training.deid.network import Network
 from training.deid.writer import Note, Writer
 
 VERSION = "1.2.0"

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from cds.notes.deidentification.categories import Category
-from cds.notes.deidentification.network import LABELS, Lexicon, Network, Shape, Vocabulary, Words
+from cds.notes.deidentification.network import LABELS
 from cds.notes.deidentification.tokens import tokens
+from cds.notes.deidentification.vocabulary import Lexicon, Vocabulary
+from training.deid.network import Network, Rows, Shape, rows
 from training.deid.writer import Note
 
 WINDOW = 200
@@ -89,7 +91,7 @@ def fit(
     pieces = windows(notes)
     forms = sorted({word for piece in pieces for word in piece.words})
     index = {word: i for i, word in enumerate(forms)}
-    every = Vocabulary(words, lexicon).encode(forms)
+    every = rows(Vocabulary(words, lexicon).encode(forms))
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], RATE, weight_decay=0.01)
     steps = epochs * len(list(_batches(pieces, rng)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 2 * epochs, pct_start=0.1)
@@ -122,11 +124,11 @@ def _batches(pieces: Sequence[Window], rng: random.Random) -> Iterator[list[Wind
     yield from batches
 
 
-def _loss(network: Network, every: Words, index: dict[str, int], batch: Sequence[Window]) -> Tensor:
+def _loss(network: Network, every: Rows, index: dict[str, int], batch: Sequence[Window]) -> Tensor:
     distinct = sorted({word for piece in batch for word in piece.words})
     place = {word: i for i, word in enumerate(distinct)}
-    rows = torch.tensor([index[word] for word in distinct])
-    known = network.words(_forgetful(every, rows))
+    shown = torch.tensor([index[word] for word in distinct])
+    known = network.words(_forgetful(every, shown))
     width = max(len(piece.words) for piece in batch)
     at = torch.zeros(len(batch), width, dtype=torch.long)
     gaps = torch.zeros(len(batch), width, dtype=torch.long)
@@ -140,8 +142,8 @@ def _loss(network: Network, every: Words, index: dict[str, int], batch: Sequence
     return nn.functional.cross_entropy(network(x, gaps).flatten(0, 1), truth.flatten())
 
 
-def _forgetful(every: Words, rows: Tensor) -> Words:
-    lexicon, embedding = every.lexicon[rows].clone(), every.embedding[rows].clone()
-    lexicon[torch.rand(len(rows)) < NO_LEXICON] = 0
-    embedding[torch.rand(len(rows)) < NO_VECTOR] = 0
-    return Words(embedding, every.characters[rows], lexicon, every.shape[rows])
+def _forgetful(every: Rows, shown: Tensor) -> Rows:
+    lexicon, embedding = every.lexicon[shown].clone(), every.embedding[shown].clone()
+    lexicon[torch.rand(len(shown)) < NO_LEXICON] = 0
+    embedding[torch.rand(len(shown)) < NO_VECTOR] = 0
+    return Rows(embedding, every.characters[shown], lexicon, every.shape[shown])

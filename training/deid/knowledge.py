@@ -20,7 +20,7 @@ COMMON = 14_000
 
 
 def lexicon(data: Path) -> dict[str, str]:
-    """Digits as :data:`cds.notes.deidentification.network.LEXICON` has them, by casefolded word."""
+    """Digits as :data:`cds.notes.deidentification.vocabulary.LEXICON` has them, by casefolded word."""
     family = _graded((n.casefold(), w) for n, w in census("dist.all.last"))
     given = _graded((n.casefold(), w) for f in ("female", "male") for n, w in census(f"dist.{f}.first"))
     place = _places()

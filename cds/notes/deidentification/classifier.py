@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from cds.engine.bundles import Bundle
 from cds.errors import ModelError
+from cds.notes.deidentification.network import LABELS, Network
 from cds.notes.deidentification.tokens import Tokens, tokens
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from cds.notes.deidentification.vocabulary import Vocabulary
 
 WINDOW = 6_000
 """Tokens that are looked at together; a longer note is read in such pieces."""
@@ -34,32 +36,25 @@ class Labelled:
 
 
 class TokenClassifier:
-    """Made once from a bundle of kind ``identifiers``; read from any thread.
-
-    Importing torch takes seconds, so it happens on construction, not on import.
-    """
+    """Made once from a bundle of kind ``identifiers``; read from any thread."""
 
     def __init__(self, bundle: Bundle, *, unknown: Callable[[str], bool] | None = None) -> None:
         """``unknown`` says which words the lexicon is to forget, to see how the rest does without it."""
-        import torch  # noqa: PLC0415
-        from safetensors.torch import load_file  # noqa: PLC0415
-
-        from cds.notes.deidentification.network import LABELS, Network, Shape, Vocabulary  # noqa: PLC0415
-
         self.bundle = bundle.expect("identifiers")
-        self._torch, self._labels = torch, LABELS
         try:
             config = json.loads((bundle.directory / "config.json").read_text())
             self.thresholds: dict[str, float] = config["thresholds"]
-            self._vocabulary = Vocabulary(
-                (bundle.directory / "words.txt").read_text(encoding="utf-8").split(),
-                {word: digits for word, digits in _lexicon(bundle) if not (unknown and unknown(word))},
+            words = (bundle.directory / "words.txt").read_text(encoding="utf-8").split()
+            known = {word: digits for word, digits in _lexicon(bundle) if not (unknown and unknown(word))}
+            self._asked = np.array([self.thresholds[label] for label in LABELS[1:]], np.float32)
+            self._vocabulary = Vocabulary(words, known)
+            self._network = Network(
+                load_file(bundle.directory / "model.safetensors"), config["shape"]["dilations"]
             )
-            self._network = Network(Shape(**config["shape"])).eval()
-            weights = load_file(bundle.directory / "model.safetensors")
-            self._network.load_state_dict({name: weight.float() for name, weight in weights.items()})
-        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as wrong:
+        except Exception as wrong:  # onnx and safetensors raise classes of their own that have no common base
             raise ModelError(f"model bundle {bundle.directory.name} does not load: {wrong}") from None
+        if self._network.words != len(words):
+            raise ModelError(f"model bundle {bundle.directory.name} does not load: its words are not its vectors'")
 
     def knows(self, word: str) -> dict[str, int]:
         """What the lexicon has of a casefolded word, each 0 to 3."""
@@ -77,23 +72,17 @@ class TokenClassifier:
             places = list(group)
             if label:
                 start, end = read.starts[places[0]], read.ends[places[-1]]
-                yield Labelled(self._labels[label], start, end, max(sure[i] for i in places))
+                yield Labelled(LABELS[label], start, end, max(sure[i] for i in places))
 
-    def probabilities(self, read: Tokens) -> Tensor:
+    def probabilities(self, read: Tokens) -> NDArray[np.float32]:
         """(tokens, labels)."""
-        torch = self._torch
-        distinct = list(dict.fromkeys(read.words))
-        place = {word: i for i, word in enumerate(distinct)}
-        with torch.inference_mode():
-            known = self._network.words(self._vocabulary.encode(distinct))
-            x = known[torch.tensor([place[word] for word in read.words])].unsqueeze(0)
-            logits: Tensor = self._network(x, torch.tensor(read.gaps).unsqueeze(0))[0]
-        return logits.softmax(dim=1)
+        place = {word: i for i, word in enumerate(dict.fromkeys(read.words))}
+        return self._network(self._vocabulary.encode(list(place)), [place[word] for word in read.words], read.gaps)
 
-    def _limits(self, words: Sequence[str]) -> Tensor:
+    def _limits(self, words: Sequence[str]) -> NDArray[np.float32]:
         """For each word, the probability at which it is taken whatever its label asks."""
         limit = {word: self._limit(word) for word in set(words)}
-        return self._torch.tensor([limit[word] for word in words])
+        return np.array([limit[word] for word in words], np.float32)
 
     def _limit(self, word: str) -> float:
         knows = self.knows(word.casefold())
@@ -103,12 +92,13 @@ class TokenClassifier:
             return NAME_IN_SMALL if word.islower() else NAME_ALONE
         return UNHEARD_OF
 
-    def _decided(self, probabilities: Tensor, limits: Tensor) -> tuple[list[int], list[float]]:
+    def _decided(
+        self, probabilities: NDArray[np.float32], limits: NDArray[np.float32]
+    ) -> tuple[list[int], list[float]]:
         """The likeliest label of each token, "O" only where what is left reaches no threshold."""
-        best = probabilities[:, 1:].max(dim=1)
+        best = probabilities[:, 1:].argmax(axis=1)
         some = 1 - probabilities[:, 0]
-        asked = self._torch.tensor([self.thresholds[label] for label in self._labels[1:]])[best.indices]
-        label = self._torch.where(some >= asked.minimum(limits), best.indices + 1, 0)
+        label = np.where(some >= np.minimum(self._asked[best], limits), best + 1, 0)
         return label.tolist(), some.tolist()
 
 

@@ -1,139 +1,107 @@
-"""The token classifier's network: what a word is like, then what stands around it. Needs torch."""
+"""The token classifier's network: what a word is like, then what stands around it.
+
+It runs by ONNX Runtime. :mod:`training.deid.network` has the same in torch, where it learns its weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from onnx import ModelProto, checker, numpy_helper, parser
 
-from cds.notes.deidentification.tokens import GAPS
+from cds.notes.deidentification.vocabulary import HEAD, LEXICON, SHAPES, TAIL, Words
 
 LABELS = ("O", "NAME", "ADDRESS", "FACILITY", "DATE", "NUMBER")
-LEXICON = ("family", "given", "place", "ordinary", "clinical")
-"""What the lexicon says of a word, each 0 (no) to 3 (often), in the order of its digits."""
 
-HEAD, TAIL = 9, 5
-"""Of a long word the first and last letters are read."""
-_CHARACTERS = 0x180
-"""Latin letters; whatever lies beyond is one character."""
-_SHAPES = 8
-_NOTHING = "0" * len(LEXICON)
-"""What the lexicon has of a word that it does not have."""
+_VECTORS = "embedding.weight"
+"""The table of word vectors: the largest of the weights, which processes share as the others cannot."""
 
-Lexicon = Mapping[str, str]
+_GIVEN = f"""<ir_version: 10, opset_import: ["": 20]>
+network (
+    float[words, size] vectors, int64[words, {HEAD + TAIL}] characters, float[words, {len(LEXICON)}] lexicon,
+    int64[words] shape, int64[tokens] places, int64[tokens] gaps
+) => (float[tokens, {len(LABELS)}] probabilities)
+<int64[1] axis0 = {{0}}, int64[1] axis2 = {{2}}, int64 shapes = {{{SHAPES}}}, float[2] no_yes = {{0, 1}}>"""
+"""Its name is needed by the syntax alone."""
 
+_WORDS = """
+    letters = Gather (letters_weight, characters)
+    in_rows = Transpose <perm = [0, 2, 1]> (letters)
+    spelled = Conv <kernel_shape = [3], pads = [1, 1]> (in_rows, spelling_weight, spelling_bias)
+    spelling = ReduceMax <keepdims = 0> (spelled, axis2)
+    one_hot = OneHot (shape, shapes, no_yes)
+    of_a_word = Concat <axis = 1> (vectors, spelling, lexicon, one_hot)
+    wide = Gemm <transB = 1> (of_a_word, word_0_weight, word_0_bias)
+    bent = Gelu (wide)
+    known = Gemm <transB = 1> (bent, word_2_weight, word_2_bias)
+    word = Gather (known, places)
+    gap = Gather (gap_weight, gaps)
+    token = Add (word, gap)
+    channels = Transpose <perm = [1, 0]> (token)
+    x0 = Unsqueeze (channels, axis0)"""
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes that the weights have."""
+_BLOCK = """
+    mixed{i} = Conv <kernel_shape = [3], dilations = [{dilation}], pads = [{dilation}, {dilation}]>
+        (x{i}, blocks_{i}_mix_weight, blocks_{i}_mix_bias)
+    value{i}, gate{i} = Split <axis = 1, num_outputs = 2> (mixed{i})
+    open{i} = Sigmoid (gate{i})
+    let_in{i} = Mul (value{i}, open{i})
+    x{after} = Add (x{i}, let_in{i})"""
+"""A gated convolution of three tokens, ``dilation`` apart, beside a way around it."""
 
-    words: int
-    embedding: int = 64
-    characters: int = 16
-    filters: int = 64
-    hidden: int = 128
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Distinct words as numbers: one row each."""
-
-    embedding: Tensor
-    """Row in the table of word vectors; 0: not there."""
-    characters: Tensor
-    lexicon: Tensor
-    shape: Tensor
-
-
-class Vocabulary:
-    """Turns words into numbers."""
-
-    def __init__(self, words: Sequence[str], lexicon: Lexicon) -> None:
-        self._rows = {word: row for row, word in enumerate(words, 1)}
-        self._lexicon = lexicon
-
-    def knows(self, word: str) -> dict[str, int]:
-        return dict(zip(LEXICON, self._grades(word), strict=True))
-
-    def _grades(self, word: str) -> list[int]:
-        return [int(digit) for digit in self._lexicon.get(word, _NOTHING)]
-
-    def encode(self, words: Sequence[str]) -> Words:
-        small = [word.casefold() for word in words]
-        return Words(
-            torch.tensor([self._rows.get(word, 0) for word in small]),
-            # By way of numpy: torch reads nested lists twenty times slower.
-            torch.from_numpy(np.array([_letters(word) for word in words])),
-            torch.from_numpy(np.array([self._grades(word) for word in small], np.float32)) / 3,
-            torch.tensor([_shape(word) for word in words]),
-        )
+_LABELLED = """
+    last = Transpose <perm = [0, 2, 1]> (x{last})
+    tokens_last = Squeeze (last, axis0)
+    even = LayerNormalization <axis = -1, epsilon = 0.00001> (tokens_last, norm_weight, norm_bias)
+    logits = Gemm <transB = 1> (even, label_weight, label_bias)
+    probabilities = Softmax <axis = -1> (logits)"""
 
 
-def _letters(word: str) -> list[int]:
-    if word.isdigit() and len(word) > 4:
-        word = "0" * len(word)
-    if len(word) > HEAD + TAIL:
-        word = word[:HEAD] + word[-TAIL:]
-    codes = [min(ord(c), _CHARACTERS - 1) for c in word]
-    return codes + [0] * (HEAD + TAIL - len(codes))
+class Network:
+    """Called from any thread, and from processes forked off the one that made it."""
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], dilations: Sequence[int]) -> None:
+        """Raise what onnx raises (its classes have no common base) where ``weights`` do not fit together."""
+        named = {name: np.asarray(weight, np.float32) for name, weight in weights.items()}
+        self._vectors = named.pop(_VECTORS)
+        self._model = _model(named, dilations)
+
+    @property
+    def words(self) -> int:
+        """How many words have a vector."""
+        return len(self._vectors) - 1
+
+    def __call__(self, words: Words, places: Sequence[int], gaps: Sequence[int]) -> NDArray[np.float32]:
+        """Probabilities (tokens, labels). ``places``: for each token its row in ``words``."""
+        given = {
+            "vectors": self._vectors[words.embedding],
+            "characters": words.characters,
+            "lexicon": words.lexicon,
+            "shape": words.shape,
+            "places": np.array(places, np.int64),
+            "gaps": np.array(gaps, np.int64),
+        }
+        probabilities: NDArray[np.float32] = self._session.run(None, given)[0]
+        return probabilities
+
+    @cached_property
+    def _session(self) -> Any:
+        # Begun by whoever computes: ONNX Runtime has threads of its own, which do not survive a fork.
+        from cds.engine.onnx_runtime import session  # noqa: PLC0415
+
+        return session(self._model, threads=1)
 
 
-def _shape(word: str) -> int:
-    if word.isdigit():
-        return 1 if len(word) <= 2 else 2 if len(word) <= 4 else 3
-    if not word[0].isalpha():
-        return 0
-    if word.islower():
-        return 4
-    if word.isupper():
-        return 5 if len(word) > 1 else 6
-    return 7
-
-
-class Network(nn.Module):
-    """Word vectors, letters and lexicon of each word, mixed by gated convolutions along the text."""
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.shape = shape
-        self.embedding = nn.Embedding(shape.words + 1, shape.embedding, padding_idx=0)
-        self.embedding.weight.requires_grad_(False)
-        self.letters = nn.Embedding(_CHARACTERS, shape.characters, padding_idx=0)
-        self.spelling = nn.Conv1d(shape.characters, shape.filters, 3, padding=1)
-        of_a_word = shape.embedding + shape.filters + len(LEXICON) + _SHAPES
-        self.word = nn.Sequential(
-            nn.Linear(of_a_word, 2 * shape.hidden), nn.GELU(), nn.Linear(2 * shape.hidden, shape.hidden)
-        )
-        self.dropout = nn.Dropout(0.1)
-        self.gap = nn.Embedding(len(GAPS), shape.hidden)
-        self.blocks = nn.ModuleList(Block(shape.hidden, dilation) for dilation in shape.dilations)
-        self.norm = nn.LayerNorm(shape.hidden)
-        self.label = nn.Linear(shape.hidden, len(LABELS))
-
-    def words(self, words: Words) -> Tensor:
-        """(distinct words, hidden)."""
-        spelling = self.spelling(self.letters(words.characters).transpose(1, 2)).amax(dim=2)
-        shape = nn.functional.one_hot(words.shape, _SHAPES).float()
-        return self.word(torch.cat([self.embedding(words.embedding), spelling, words.lexicon, shape], dim=1))  # type: ignore[no-any-return]
-
-    def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
-        """``x``: (texts, tokens, hidden) of :meth:`words`; logits of shape (texts, tokens, labels)."""
-        x = (x + self.gap(gaps)).transpose(1, 2)
-        for block in self.blocks:
-            x = block(self.dropout(x))
-        return self.label(self.norm(x.transpose(1, 2)))  # type: ignore[no-any-return]
-
-
-class Block(nn.Module):
-    """A gated convolution of three tokens, ``dilation`` apart, beside a way around it."""
-
-    def __init__(self, hidden: int, dilation: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv1d(hidden, 2 * hidden, 3, padding=dilation, dilation=dilation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + nn.functional.glu(self.mix(x), dim=1)
+def _model(weights: Mapping[str, NDArray[np.float32]], dilations: Sequence[int]) -> bytes:
+    blocks = (_BLOCK.format(i=i, dilation=dilation, after=i + 1) for i, dilation in enumerate(dilations))
+    labelled = _LABELLED.format(last=len(dilations))
+    model: ModelProto = parser.parse_model(f"{_GIVEN} {{{_WORDS}{''.join(blocks)}{labelled}\n}}")
+    tensors = (numpy_helper.from_array(weight, name.replace(".", "_")) for name, weight in weights.items())
+    model.graph.initializer.extend(tensors)
+    checker.check_model(model, full_check=True)
+    serialized: bytes = model.SerializeToString()
+    return serialized
