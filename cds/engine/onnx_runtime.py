@@ -15,6 +15,9 @@ MANY = 256
 QUIET = 4
 """Only what is fatal: a file's own words do not belong in our log."""
 
+# Some builds would tell their maker how they are used.
+onnxruntime.disable_telemetry_events()
+
 
 class OnnxRuntimeNetwork:
     """A network in ONNX, the bytes of a file or its path; begun, it is never too late."""
