@@ -194,7 +194,7 @@ def test_what_was_acknowledged_is_there_once_and_reaches_ehr_and_pacs_once(hospi
     assert killed.total() >= 2
     # Whatever fell before: the worker that runs now must outlive its database.
     hospital.kill("postgres")
-    until(lambda: recovered(hospital), 180)
+    until(lambda: recovered(hospital.database), 180)
 
     made = hospital.made
     ids = Counter(prescreen.id for prescreen in made)
@@ -239,10 +239,10 @@ def reports(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [json.loads(body) for (body,) in found]
 
 
-def recovered(hospital: Hospital) -> bool:
+def recovered(database: Database) -> bool:
     """Whether nothing waits any more."""
     try:
-        with hospital.database.transaction(TENANT) as connection:
+        with database.transaction(TENANT) as connection:
             return outbox.undelivered(connection, TENANT) == 0
     except Unreachable:
         return False
