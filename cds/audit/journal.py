@@ -1,7 +1,8 @@
 """Writes with their audit events: whoever waits for the same chain is committed together.
 
 A tenant's chain has one end, so its writers take turns (:mod:`cds.audit.chain`). The one whose turn it is writes
-for all who wait: one lock of the chain's end and one flush to disk, however many they are.
+for all who wait: however many they are, the chain's end is locked and the disk flushed once, and a few ways to the
+database do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from cds.errors import Unreachable
 from cds.store.database import Connection, Database
 
 Write = Callable[[Connection], Iterable[Event]]
-"""Writes rows and returns the events that tell of them. May be run again where the transaction failed."""
+"""Writes rows and returns the events that tell of them. May be run again where the transaction failed.
+
+It is called within a pipeline: what it sends is not waited for until it, or its events, ask for an answer. So the
+events had best be an iterator that asks (libpq, "Pipeline Mode").
+"""
 
 TOGETHER = 64
 """As many writes share one transaction at most."""
@@ -52,9 +57,9 @@ class Journal:
     def _commit(self, tenant: str, entries: Sequence[_Entry]) -> None:
         """Whatever is wrong with one write costs no other."""
         try:
-            with self._database.transaction(tenant) as connection:
-                events = [event for entry in entries for event in entry.write(connection)]
-                chain.append_many(connection, tenant, events)
+            with self._database.transaction(tenant) as connection, connection.pipeline():
+                sent = [entry.write(connection) for entry in entries]
+                chain.append_many(connection, tenant, [event for events in sent for event in events])
         except BaseException as error:
             if len(entries) > 1 and not isinstance(error, Unreachable):
                 for entry in entries:

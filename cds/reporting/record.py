@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -189,7 +190,7 @@ def kept(prescreen: Prescreen, trail: Trail) -> Write:
     """The prescreen, and that models looked; nothing where the same was found before."""
 
     def write(connection: Connection) -> Iterable[Event]:
-        new = prescreens.put(
+        is_new = prescreens.put(
             connection,
             prescreen.tenant,
             id=UUID(prescreen.id),
@@ -198,7 +199,11 @@ def kept(prescreen: Prescreen, trail: Trail) -> Write:
             fhir_server=prescreen.fhir_server,
             body=_json(prescreen),
         )
-        return [trail.inference(prescreen)] if new else []
+        return inferred(is_new)
+
+    def inferred(is_new: Callable[[], bool]) -> Iterator[Event]:
+        if is_new():
+            yield trail.inference(prescreen)
 
     return write
 
@@ -309,9 +314,10 @@ def _fed_back(tenant: str, service: str, entries: Iterable[Told]) -> Write:
     return write
 
 
-def _all(events: Iterable[Event], writes: Iterable[Write], connection: Connection) -> list[Event]:
-    told_by_writes = [event for write in writes for event in write(connection)]
-    return [*events, *told_by_writes]
+def _all(events: Iterable[Event], writes: Iterable[Write], connection: Connection) -> Iterable[Event]:
+    """Everything is sent before the first answer is waited for."""
+    told_by_writes = [write(connection) for write in writes]
+    return chain(events, *told_by_writes)
 
 
 def _is_reported(connection: Connection, prescreen: Prescreen, report: str) -> bool:

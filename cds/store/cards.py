@@ -57,10 +57,10 @@ def feedback(
     place = ("feedback", card, outcome, outcome_timestamp)
     done = connection.execute(
         "INSERT INTO feedback (tenant, card, outcome, outcome_timestamp, body) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING tenant",
         (tenant, card, outcome, outcome_timestamp, to_column(connection, place, body)),
     )
-    return done.rowcount == 1
+    return done.fetchone() is not None
 
 
 def feedback_of(connection: Connection, tenant: str, card: UUID) -> list[dict[str, Any]]:

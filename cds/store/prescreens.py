@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,14 @@ from cds.store.database import Connection
 
 def put(
     connection: Connection, tenant: str, *, id: UUID, key: str, patient: str, fhir_server: str, body: Body
-) -> bool:
-    """Keep a prescreen; false where one with this key is kept already, which then stays as it is."""
-    done = connection.execute(
+) -> Callable[[], bool]:
+    """Keep a prescreen; where one with this key is kept already, that stays as it is.
+
+    What is returned waits for the database and says whether it is new.
+    """
+    added = connection.execute(
         "INSERT INTO prescreen (tenant, id, key, patient, fhir_server, body) VALUES (%s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING id",
         (
             tenant,
             id,
@@ -25,7 +29,7 @@ def put(
             to_column(connection, ("prescreen", id), body),
         ),
     )
-    return done.rowcount == 1
+    return lambda: added.fetchone() is not None
 
 
 def get(connection: Connection, tenant: str, id: UUID) -> dict[str, Any] | None:

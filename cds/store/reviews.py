@@ -22,10 +22,10 @@ def put(
     """Keep what was said; false where this act is kept already, which then stays as it is."""
     done = connection.execute(
         "INSERT INTO review (tenant, id, prescreen_id, body, signed) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING tenant",
         (tenant, id, prescreen, to_column(connection, ("review", id), body), signed),
     )
-    return done.rowcount == 1
+    return done.fetchone() is not None
 
 
 def of_prescreen(connection: Connection, tenant: str, prescreen: UUID) -> list[Said]:

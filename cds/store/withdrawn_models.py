@@ -20,9 +20,10 @@ def add(connection: Connection, tenant: str, digest: str) -> bool:
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_name(tenant),))
     done = connection.execute(
-        "INSERT INTO withdrawn_model (tenant, digest) VALUES (%s, %s) ON CONFLICT DO NOTHING", (tenant, digest)
+        "INSERT INTO withdrawn_model (tenant, digest) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING tenant",
+        (tenant, digest),
     )
-    return done.rowcount == 1
+    return done.fetchone() is not None
 
 
 def any_of(connection: Connection, tenant: str, digests: Collection[str]) -> bool:

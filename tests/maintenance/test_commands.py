@@ -15,10 +15,10 @@ from cds.audit import chain
 from cds.cli import main
 from cds.keys import Keys
 from cds.settings import Settings
-from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from tests.master import MASTER_KEY
+from tests.outbox import enqueued
 
 Cds = Callable[..., Result]
 
@@ -41,7 +41,7 @@ def cds(postgres: EmbeddedPostgres, tmp_path: Path) -> Cds:
 
 def given_up(database: Database, tenant: str) -> int:
     with database.transaction(tenant) as connection:
-        id = outbox.enqueue(
+        id = enqueued(
             connection, tenant, kind="fhir-results", destination="https://ehr", payload={}, idempotency_key="i"
         )
         connection.execute(

@@ -11,11 +11,12 @@ import pytest
 from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
+from tests.outbox import enqueued
 
 
 def enqueue(database: Database, tenant: str, key: str = "key") -> int:
     with database.transaction(tenant) as connection:
-        return outbox.enqueue(
+        return enqueued(
             connection,
             tenant,
             kind="report",

@@ -28,8 +28,8 @@ def test_a_prescreen_is_kept_once_and_found_by_id_and_patient(database: Database
     ours = {"patient": "Patient/1", "fhir_server": "https://ehr.example/fhir"}
     first, second = uuid4(), uuid4()
     with database.transaction(tenant) as connection:
-        assert prescreens.put(connection, tenant, id=first, key="a", body={"n": 1}, **ours)
-        assert not prescreens.put(connection, tenant, id=uuid4(), key="a", body={"n": 9}, **ours)
+        assert prescreens.put(connection, tenant, id=first, key="a", body={"n": 1}, **ours)()
+        assert not prescreens.put(connection, tenant, id=uuid4(), key="a", body={"n": 9}, **ours)()
     with database.transaction(tenant) as connection:
         assert prescreens.put(connection, tenant, id=second, key="b", body={"n": 2}, **ours)
         assert prescreens.get(connection, tenant, first) == {"n": 1}

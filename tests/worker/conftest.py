@@ -23,6 +23,7 @@ from cds.store.embedded.postgres import APPLICATION
 from cds.store.sealing import Keyring
 from cds.worker.delivery import Deliverer
 from tests.master import MASTER
+from tests.outbox import enqueued
 
 BASE = "https://ehr.example/fhir"
 TOKEN_URL = f"{BASE}/token"
@@ -136,7 +137,7 @@ def enqueue(database: Database, request: pytest.FixtureRequest) -> Callable[...,
     ) -> int:
         with database.transaction(TENANT) as connection:
             key = f"{request.node.name}{name}"
-            return outbox.enqueue(
+            return enqueued(
                 connection, TENANT, kind=kind, destination=destination, payload=payload, idempotency_key=key
             )
 

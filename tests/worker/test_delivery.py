@@ -15,6 +15,7 @@ from cds.store import outbox
 from cds.store.database import Connection, Database
 from cds.store.outbox import Delivery
 from cds.worker.delivery import Deliverer
+from tests.outbox import enqueued
 from tests.worker.conftest import BASE, TENANT, Ehr
 
 
@@ -151,7 +152,7 @@ def test_the_same_server_of_another_tenant_is_not_ours(
     deliverer: Deliverer, database: Database, ehr: Ehr, enqueue: Callable[..., int]
 ) -> None:
     with database.transaction("another") as connection:
-        id_ = outbox.enqueue(
+        id_ = enqueued(
             connection,
             "another",
             kind="fhir-results",
