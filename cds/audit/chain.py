@@ -56,11 +56,13 @@ def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[st
     """
     if not events:
         return []
+    # Before the lock whatever can be: what is done behind it makes the others wait.
+    index.add(connection, tenant, [entry(event) for event in events])
+    lines = [(secrets.token_hex(SALT_BYTES) + canonical(event)).encode() for event in events]
     seq, previous = _locked_head(connection, tenant)
     rows = []
-    for event in events:
+    for event, line in zip(events, lines, strict=True):
         seq += 1
-        line = (secrets.token_hex(SALT_BYTES) + canonical(event)).encode()
         digest = link(previous, tenant, seq, line)
         sealed = connection.sealer.seal(place(seq), line)
         rows.append((tenant, seq, UUID(event["id"]), event["recorded"], previous, digest, sealed))
@@ -71,7 +73,6 @@ def append_many(connection: Connection, tenant: str, events: Sequence[Mapping[st
             " VALUES (%s, %s, %s, %s, %s, %s, %s)",
             rows,
         )
-    index.add(connection, tenant, [entry(event) for event in events])
     connection.execute("UPDATE audit_head SET seq = %s, hash = %s WHERE tenant = %s", (seq, previous, tenant))
     return [row[2] for row in rows]
 

@@ -8,7 +8,9 @@ What is searched for is kept beside it as a blind index: a keyed hash, the same 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -30,6 +32,8 @@ _TEMPLATES = {
 }
 
 INDEX_BYTES = 16
+BLINDED_AT_HAND = 8192
+"""Of each tenant: most of what stands in an index stands there again and again."""
 KEY_ID = slice(1, 5)
 """Where a sealed value says which key opens it (Tink's output prefix)."""
 
@@ -44,7 +48,7 @@ class Keyring:
     def __init__(self, master: MasterKey) -> None:
         self._master = master
         self._ciphers: dict[tuple[str, int], Any] = {}
-        self._indexes: dict[str, Any] = {}
+        self._indexes: dict[str, Callable[[bytes, int], bytes]] = {}
 
     def begin(self, connection: AnyConnection, tenant: str) -> Sealer:
         """Make the transaction just begun the tenant's; keys that it lacks are made and committed first."""
@@ -65,12 +69,12 @@ class Keyring:
             self._ciphers[tenant, key_id] = found
         return found
 
-    def index(self, connection: AnyConnection, tenant: str) -> Any:
-        """The function that makes the tenant's blind indexes."""
+    def index(self, connection: AnyConnection, tenant: str) -> Callable[[bytes, int], bytes]:
+        """The function that makes the tenant's blind indexes, of a value and how many bytes."""
         found = self._indexes.get(tenant)
         if found is None:
-            found = self._loaded(connection, tenant, INDEX).primitive(prf.PrfSet).primary()
-            self._indexes[tenant] = found
+            keyed = self._loaded(connection, tenant, INDEX).primitive(prf.PrfSet).primary()
+            found = self._indexes[tenant] = lru_cache(BLINDED_AT_HAND)(keyed.compute)
         return found
 
     def _loaded(self, connection: AnyConnection, tenant: str, purpose: str, key_id: int | None = None) -> Any:
@@ -110,8 +114,7 @@ class Sealer:
 
     def blind(self, value: str) -> bytes:
         """What stands in an index for an identifier; the same for the same one, and of no use without the key."""
-        index: bytes = self._keyring.index(self._connection, self._tenant).compute(value.encode(), INDEX_BYTES)
-        return index
+        return self._keyring.index(self._connection, self._tenant)(value.encode(), INDEX_BYTES)
 
     def _bound(self, place: Place) -> bytes:
         return "\0".join((self._tenant, *map(_plainly, place))).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,9 +104,14 @@ def _row(connection: Connection, tenant: str, entry: Entry) -> tuple[object, ...
         entry.last_updated,
         *entry.date,
         entry.issued,
-        list(keyed.values()),
-        selective,
+        _array(keyed.values()),
+        _array(selective),
     )
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """A ``bigint[]`` as PostgreSQL reads it: the driver would look into each number whether it needs quotes."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _common(value: str, parameter: Parameter) -> bool:

@@ -7,6 +7,7 @@ stands under the tenant's key, so that whoever holds a dump cannot try which val
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -14,11 +15,13 @@ from cds.store.database import Connection
 from cds.store.search.parameters import Parameter, elements
 
 TERM_BYTES = 8
+TERMS_AT_HAND = 8192
 
 LONGEST_PREFIX = 40
 """A string is found by its beginning, up to so many characters."""
 
 
+@lru_cache(TERMS_AT_HAND)
 def term(type: str, name: str, value: str) -> int:
     """The one place that knows how a value becomes a term."""
     digest = blake2b(f"{type}\0{name}\0{value}".encode(errors="surrogatepass"), digest_size=TERM_BYTES).digest()
