@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cds.audit import chain
 from cds.audit.balp import Event
@@ -33,6 +33,40 @@ class _Entry:
     write: Write
     error: BaseException | None = None
     done: bool = False
+    called: threading.Event = field(default_factory=threading.Event)
+    """It is done, or it is its turn to write."""
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """Who waits for one chain, in their order; the first of them writes when ``writing`` has ended."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: deque[_Entry] = field(default_factory=deque)
+    writing: bool = False
+
+    def join(self, entry: _Entry) -> None:
+        with self.lock:
+            self.waiting.append(entry)
+            if not self.writing:
+                self._call_next()
+
+    def taken(self) -> list[_Entry]:
+        """Those whose turn it is, out of the queue."""
+        with self.lock:
+            return [self.waiting.popleft() for _ in range(min(len(self.waiting), TOGETHER))]
+
+    def written(self, entries: Iterable[_Entry]) -> None:
+        """Nobody who is done waits for who comes next."""
+        with self.lock:
+            for entry in entries:
+                entry.called.set()
+            self._call_next()
+
+    def _call_next(self) -> None:
+        self.writing = bool(self.waiting)
+        if self.writing:
+            self.waiting[0].called.set()
 
 
 class Journal:
@@ -40,17 +74,20 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: defaultdict[str, deque[_Entry]] = defaultdict(deque)
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
 
     def write(self, tenant: str, write: Write) -> None:
         """Return when rows and events are durable; raise what ``write`` raised, and then nothing of it is kept."""
-        mine, waiting = _Entry(write), self._waiting[tenant]
-        waiting.append(mine)
-        while not mine.done:
-            with self._turns[tenant]:
-                if not mine.done:
-                    self._commit(tenant, [waiting.popleft() for _ in range(min(len(waiting), TOGETHER))])
+        mine, queue = _Entry(write), self._queues[tenant]
+        queue.join(mine)
+        mine.called.wait()
+        if not mine.done:
+            entries = queue.taken()
+            try:
+                self._commit(tenant, entries)
+            finally:
+                queue.written(entries)
+        assert mine.done, "a write was forgotten"
         if mine.error:
             raise mine.error
 

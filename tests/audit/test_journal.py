@@ -91,13 +91,39 @@ def test_those_who_wait_share_a_transaction(counting: Counting, tenant: str) -> 
         first = pool.submit(journal.write, tenant, holding)
         assert entered.wait(10)
         rest = [pool.submit(journal.write, tenant, one(f"p{n}")) for n in range(8)]
-        while len(journal._waiting[tenant]) < 8:
+        while len(journal._queues[tenant].waiting) < 8:
             pass
         go_on.set()
         for due in [first, *rest]:
             due.result(10)
     assert counting.transactions == 2
     assert length(counting, tenant) == 9
+
+
+def test_what_is_done_does_not_wait_for_what_comes_after_it(database: Database, tenant: str) -> None:
+    journal, entered, go_on = Journal(database), [Event(), Event()], [Event(), Event()]
+
+    def holding(number: int) -> Write:
+        def write(connection: Connection) -> list[dict[str, Any]]:
+            entered[number].set()
+            assert go_on[number].wait(10)
+            return told(f"p{number}")
+
+        return write
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(journal.write, tenant, holding(0))
+        assert entered[0].wait(10)
+        second = pool.submit(journal.write, tenant, holding(1))
+        while not journal._queues[tenant].waiting:
+            pass
+        go_on[0].set()
+        first.result(10)
+        assert entered[1].wait(10)
+        assert not second.done()
+        go_on[1].set()
+        second.result(10)
+    assert length(database, tenant) == 2
 
 
 def test_a_write_that_fails_costs_no_other(database: Database, tenant: str) -> None:
@@ -115,7 +141,7 @@ def test_a_write_that_fails_costs_no_other(database: Database, tenant: str) -> N
         first = pool.submit(journal.write, tenant, holding)
         assert entered.wait(10)
         before, wrong, after = (pool.submit(journal.write, tenant, w) for w in (one("a"), failing, one("b")))
-        while len(journal._waiting[tenant]) < 3:
+        while len(journal._queues[tenant].waiting) < 3:
             pass
         go_on.set()
         for due in (first, before, after):
