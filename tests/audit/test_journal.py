@@ -32,6 +32,18 @@ def one(patient: str) -> Write:
     return lambda connection: told(patient)
 
 
+class Held:
+    """A write that ends when it is told to."""
+
+    def __init__(self, patient: str) -> None:
+        self.entered, self.go_on, self._patient = Event(), Event(), patient
+
+    def __call__(self, connection: Connection) -> list[dict[str, Any]]:
+        self.entered.set()
+        assert self.go_on.wait(10)
+        return told(self._patient)
+
+
 class Counting(Database):
     """A database that counts its transactions."""
 
@@ -80,20 +92,15 @@ def test_many_threads_make_one_chain(database: Database, tenant: str) -> None:
 
 
 def test_those_who_wait_share_a_transaction(counting: Counting, tenant: str) -> None:
-    journal, entered, go_on = Journal(counting), Event(), Event()
-
-    def holding(connection: Connection) -> list[dict[str, Any]]:
-        entered.set()
-        assert go_on.wait(10)
-        return told("first")
+    journal, holding = Journal(counting), Held("first")
 
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(journal.write, tenant, holding)
-        assert entered.wait(10)
+        assert holding.entered.wait(10)
         rest = [pool.submit(journal.write, tenant, one(f"p{n}")) for n in range(8)]
         while len(journal._queues[tenant].waiting) < 8:
             pass
-        go_on.set()
+        holding.go_on.set()
         for due in [first, *rest]:
             due.result(10)
     assert counting.transactions == 2
@@ -101,49 +108,44 @@ def test_those_who_wait_share_a_transaction(counting: Counting, tenant: str) -> 
 
 
 def test_what_is_done_does_not_wait_for_what_comes_after_it(database: Database, tenant: str) -> None:
-    journal, entered, go_on = Journal(database), [Event(), Event()], [Event(), Event()]
+    journal = Journal(database)
+    held = [Held(f"p{number}") for number in range(3)]
 
-    def holding(number: int) -> Write:
-        def write(connection: Connection) -> list[dict[str, Any]]:
-            entered[number].set()
-            assert go_on[number].wait(10)
-            return told(f"p{number}")
-
-        return write
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(journal.write, tenant, holding(0))
-        assert entered[0].wait(10)
-        second = pool.submit(journal.write, tenant, holding(1))
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(journal.write, tenant, held[0])
+        assert held[0].entered.wait(10)
+        together = [pool.submit(journal.write, tenant, write) for write in (held[1], *map(one, "abc"))]
+        while len(journal._queues[tenant].waiting) < 4:
+            pass
+        held[0].go_on.set()
+        first.result(10)
+        assert held[1].entered.wait(10)
+        later = pool.submit(journal.write, tenant, held[2])
         while not journal._queues[tenant].waiting:
             pass
-        go_on[0].set()
-        first.result(10)
-        assert entered[1].wait(10)
-        assert not second.done()
-        go_on[1].set()
-        second.result(10)
-    assert length(database, tenant) == 2
+        held[1].go_on.set()
+        assert held[2].entered.wait(10)
+        for due in together:
+            due.result(10)
+        assert not later.done()
+        held[2].go_on.set()
+        later.result(10)
+    assert length(database, tenant) == 6
 
 
 def test_a_write_that_fails_costs_no_other(database: Database, tenant: str) -> None:
-    journal, entered, go_on = Journal(database), Event(), Event()
-
-    def holding(connection: Connection) -> list[dict[str, Any]]:
-        entered.set()
-        assert go_on.wait(10)
-        return told("first")
+    journal, holding = Journal(database), Held("first")
 
     def failing(connection: Connection) -> list[dict[str, Any]]:
         raise LookupError("no such thing")
 
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(journal.write, tenant, holding)
-        assert entered.wait(10)
+        assert holding.entered.wait(10)
         before, wrong, after = (pool.submit(journal.write, tenant, w) for w in (one("a"), failing, one("b")))
         while len(journal._queues[tenant].waiting) < 3:
             pass
-        go_on.set()
+        holding.go_on.set()
         for due in (first, before, after):
             due.result(10)
         with pytest.raises(LookupError, match="no such thing"):
@@ -152,17 +154,12 @@ def test_a_write_that_fails_costs_no_other(database: Database, tenant: str) -> N
 
 
 def test_tenants_do_not_wait_for_one_another(database: Database, tenant: str) -> None:
-    journal, entered, go_on = Journal(database), Event(), Event()
-
-    def holding(connection: Connection) -> list[dict[str, Any]]:
-        entered.set()
-        assert go_on.wait(10)
-        return told("first")
+    journal, holding = Journal(database), Held("first")
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(journal.write, tenant, holding)
-        assert entered.wait(10)
+        assert holding.entered.wait(10)
         journal.write(f"{tenant}-other", one("p1"))
-        go_on.set()
+        holding.go_on.set()
         held.result(10)
     assert length(database, f"{tenant}-other") == 1
