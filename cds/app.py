@@ -63,8 +63,6 @@ from cds.store.valkey import Valkey
 
 PLACES_PER_CORE = 1
 """A film or a patient's notes that nobody knows take a core for most of what they take."""
-WAITING_PER_PLACE = 2
-"""Who would wait longer than for these gets no answer in time."""
 AHEAD = 2
 """Launches whose film and heat map are made ready, at once."""
 
@@ -102,7 +100,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         fusion,
         record,
         once=once,
-        places=Bulkhead(places, WAITING_PER_PLACE * places),
+        places=Bulkhead(places),
         images=ThreadPoolExecutor(threads, "image"),
         notes=ThreadPoolExecutor(threads, "notes"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -39,7 +40,7 @@ class Work:
 @pytest.fixture
 def work() -> Iterator[Work]:
     with ThreadPoolExecutor(8) as pool:
-        work = Work(Bulkhead(places=2, waiting=1), pool)
+        work = Work(Bulkhead(places=2), pool)
         yield work
         work.end.set()
 
@@ -65,12 +66,41 @@ def test_who_waits_gets_the_place_that_becomes_free(work: Work) -> None:
     waiting.result(10)
 
 
-def test_where_enough_wait_nobody_waits_longer(work: Work) -> None:
+def test_who_would_come_too_late_is_told_so_at_once(work: Work) -> None:
+    with work.bulkhead.place(PACS, NEVER):
+        time.sleep(0.05)
     work.begin()
     work.begin()
-    work.begin()
+    due = Deadline.after(60)
     with pytest.raises(Busy):
-        take(work, NEVER)
+        take(work, due)
+    assert not due.passed
+
+
+def test_whose_turn_comes_too_late_leaves_it_to_the_next(work: Work) -> None:
+    with work.bulkhead.place(PACS, NEVER):
+        time.sleep(0.1)
+    work.begin(Deadline.after(170))
+    work.begin(Deadline.after(170))
+    late = work.pool.submit(take, work, Deadline.after(260))
+    with pytest.raises(Busy):
+        late.result(10)
+    assert take(work, Deadline.after(20))
+
+
+def test_a_place_that_is_free_is_given_however_long_work_took_before(work: Work) -> None:
+    with work.bulkhead.place(PACS, NEVER):
+        time.sleep(0.05)
+    assert take(work, Deadline.after(10))
+
+
+def test_where_nothing_is_known_of_a_server_one_waits(work: Work) -> None:
+    work.begin()
+    work.begin()
+    waiting = work.begin()
+    assert not waiting.done()
+    work.end.set()
+    waiting.result(10)
 
 
 def test_a_place_that_nobody_waits_for_any_more_is_free(work: Work) -> None:

@@ -89,7 +89,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
             LateFusion.from_bundle(in_use(settings, "fusion")),
             record,
             once=Once(Valkey(settings.redis_url)),
-            places=Bulkhead(CONCURRENCY, 0),
+            places=Bulkhead(CONCURRENCY),
             images=images,
             notes=notes,
         )

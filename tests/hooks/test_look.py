@@ -138,7 +138,7 @@ class Service:
                 LateFusion.from_bundle(in_use(Settings(), "fusion")),
                 record,
                 once=Once(valkey),
-                places=Bulkhead(4, 4),
+                places=Bulkhead(4),
                 images=images,
                 notes=notes,
             )

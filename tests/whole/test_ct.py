@@ -216,7 +216,7 @@ class Service:
             LateFusion.from_bundle(in_use(Settings(), "fusion")),
             self.record,
             once=Once(valkey),
-            places=Bulkhead(2, 2),
+            places=Bulkhead(2),
             images=ThreadPoolExecutor(2),
             notes=ThreadPoolExecutor(2),
         )
