@@ -25,8 +25,9 @@ types: $(VENV)/.development
 	$(VENV)/bin/mypy
 
 # One test process per core, each computing by one thread: more of them would wait for one another, spinning.
+# Python keeps what it compiled, whatever it is told elsewhere: the tests start some hundred processes.
 suite: $(VENV)/.development
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE= \
 		$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 # --no-deps: the lock names every package, so pip has nothing to work out. All but what torch needs of an

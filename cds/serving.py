@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from cds import tls
 from cds.processes import Process, Processes, free_port
 from cds.settings import PACKAGE_ROOT, Settings
 
@@ -29,7 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def answers(url: str) -> bool:
     """Whether ``url`` answers 200."""
     try:
-        return httpx.get(url, timeout=2.0).status_code == 200
+        return httpx.get(url, timeout=2.0, verify=tls.public()).status_code == 200
     except httpx.HTTPError:
         return False
 

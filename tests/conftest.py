@@ -15,7 +15,7 @@ from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
 from tests.master import MASTER
 
-pytest_plugins = ["tests.distribution", "tests.hospital", "tests.orthanc"]
+pytest_plugins = ["tests.chromium", "tests.distribution", "tests.hospital", "tests.orthanc"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,6 +28,7 @@ from cds.settings import PACKAGE_ROOT, Settings
 from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
+from cds.worker.delivery import Deliverer
 from cds.worker.service import deliverer
 from tests.engines import engine_of
 from tests.master import MASTER_KEY
@@ -46,6 +47,8 @@ class Hospital:
     desk: Ehr
     patients: dict[str, SamplePatient]
     database: Database
+    worker: Deliverer
+    """What a worker's process holds as long as it runs."""
 
     def sign(self, who: str | SamplePatient, **changes: Any) -> HookExchange:
         """Sign the order of a patient, or of the sample patient whose id starts so."""
@@ -61,10 +64,9 @@ class Hospital:
 
     def work(self) -> None:
         """What a worker would do, until nothing is left to do."""
-        with deliverer(self.settings) as delivering:
-            while due := self._due():
-                for id in due:
-                    delivering.deliver(TENANT, id)
+        while due := self._due():
+            for id in due:
+                self.worker.deliver(TENANT, id)
 
     def launch_url(
         self, who: str | SamplePatient, user: str, *, card: bool = True, references: tuple[str, ...] = ()
@@ -145,8 +147,9 @@ def opened(home: Path, films: Path, database: Database, changes: Mapping[str, An
         )
         service.app = create_app(settings)
         running.enter_context(engine_of(settings))
+        worker = running.enter_context(deliverer(settings))
         patients = sample_patients(sandbox.pacs_root, date.today(), Films(films))
         load(patients, sandbox.records, sandbox.pacs, sandbox.archive)
         desk: Ehr = ehr.app.extensions[EXTENSION]
         by_id = {patient.id: patient for patient in patients}
-        yield Hospital(settings, service.app, sandbox, desk, by_id, database)
+        yield Hospital(settings, service.app, sandbox, desk, by_id, database, worker)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from cds.sandbox.patients import SamplePatient
 from cds.sandbox.patients.people import EMERGENCY, NURSE, RADIOLOGIST
 from tests.hospital import Hospital
 
-CHROMIUM = Path("/usr/bin/chromium")
 ORDERING = f"Practitioner/{EMERGENCY.id}"
 READING = f"Practitioner/{RADIOLOGIST.id}"
 AUDITING = f"Practitioner/{NURSE.id}"
@@ -54,18 +52,6 @@ class App:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.said.append(message.text)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

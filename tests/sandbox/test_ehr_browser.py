@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from cds.sandbox.app import create_app
@@ -20,11 +19,6 @@ from cds.sandbox.parts import Sandbox
 from tests.sandbox.conftest import add_people
 from tests.sandbox.hook_service import HookService
 from tests.serving import STOPS_WITHIN_S
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
 @contextmanager
@@ -58,19 +52,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         parts.archive.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(browser: Browser, running: Sandbox) -> Iterator[Page]:
+def page(chromium: Browser, running: Sandbox) -> Iterator[Page]:
     """The patient's chart; whatever the browser complains of fails the test."""
     complaints: list[str] = []
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(10_000)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask, Response, jsonify, send_from_directory
 from joserfc.jwk import ECKey
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from cds.sandbox.app import create_app
 from cds.sandbox.clients import Client
@@ -26,7 +25,6 @@ from cds.sandbox.oauth.launch import Launch, LaunchContext, launch_url
 from tests.serving import listening
 from tests.smart.conftest import PATIENT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PEER = Path(__file__).with_name("fhirclient")
 LIBRARY = PEER / "node_modules" / "fhirclient" / "build" / "fhir-client.js"
 SCOPES = "openid fhirUser patient/Patient.r patient/ImagingStudy.rs user/Practitioner.r"
@@ -96,15 +94,10 @@ def ehr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ehr]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield chromium.new_page()
-        chromium.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page()
+    yield page
+    page.close()
 
 
 def seen(page: Page) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,11 +23,11 @@ from cds.sandbox.parts import Sandbox
 from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.valkey import Valkey
+from tests.chromium import CHROMIUM
 from tests.serving import Tls, listening
 from tests.smart.conftest import PATIENT, film
 from tests.smart.test_whole_launch import Hospital, app
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--test-third-party-cookie-phaseout"]
 BLOCKED = 2
 """Chromium's content setting."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from cds import app_context
 from cds.audit.search import AuditTrails
@@ -43,8 +42,6 @@ from tests.opened import events
 from tests.prescreens import prescreen
 from tests.serving import listening
 from tests.smart.conftest import PATIENT, film, overlay, serving
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass
@@ -215,15 +212,10 @@ def test_a_standalone_launch_asks_who_is_at_work_on_whom(hospital: Hospital, chr
 
 
 @pytest.fixture
-def chromium_page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield chromium.new_page(viewport={"width": 1280, "height": 800})
-        chromium.close()
+def chromium_page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    yield page
+    page.close()
 
 
 def test_it_opens_in_an_iframe_of_the_ehr_and_asks_nobody_else(hospital: Hospital, chromium_page: Page) -> None:

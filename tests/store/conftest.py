@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import psycopg
 import pytest
-from psycopg import sql
 
 from cds.store import migrate
 from cds.store.embedded import EmbeddedPostgres
-from cds.store.embedded.postgres import APPLICATION, OWNER, SUPERUSER
+from cds.store.embedded.postgres import APPLICATION
+from tests.databases import another
 from tests.master import MASTER
 from tests.store.earlier import TENANTS, filled
 
@@ -25,11 +23,7 @@ def before(
 
     At 0001, where the rows were written, or at the step that the test names.
     """
-    name = f"before_{uuid4().hex}"
-    with psycopg.connect(postgres._url(SUPERUSER, "postgres"), autocommit=True) as superuser:
-        create = sql.SQL("CREATE DATABASE {} OWNER {}")
-        superuser.execute(create.format(sql.Identifier(name), sql.Identifier(OWNER)))
-    admin, app = (url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url))
+    admin, app = another(postgres)
     upgrade_to(FIRST, admin, monkeypatch)
     for tenant in TENANTS:
         with psycopg.connect(admin) as connection:

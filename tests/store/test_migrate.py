@@ -8,12 +8,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 from procrastinate.schema import SchemaManager
-from psycopg import sql
 
 from cds.errors import ConfigurationError, IntegrityError, Unreachable
 from cds.store.embedded import EmbeddedPostgres
 from cds.store.embedded.postgres import OWNER, SUPERUSER
 from cds.store.migrate import GRANTS, check, migrations, pending, upgrade
+from tests.databases import another
 from tests.master import MASTER
 
 
@@ -30,11 +30,9 @@ def superuser(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def empty(postgres: EmbeddedPostgres, superuser: psycopg.Connection) -> Empty:
+def empty(postgres: EmbeddedPostgres) -> Empty:
     """A database that nothing was applied to."""
-    name = f"empty_{uuid4().hex}"
-    superuser.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
-    return Empty(*(url.replace("/sightline?", f"/{name}?") for url in (postgres.admin_url, postgres.app_url)))
+    return Empty(*another(postgres))
 
 
 def test_what_is_missing_is_named_then_applied_in_order(empty: Empty) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 from tests.hospital import Hospital
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def is_fault(message: ConsoleMessage) -> bool:
@@ -24,20 +21,15 @@ def is_missing(response: Response) -> bool:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text) if is_fault(message) else None)
-        page.on("response", lambda response: said.append(response.url) if is_missing(response) else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        yield page
-        print(page.inner_text("body"))  # shown where the test fails
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if is_fault(message) else None)
+    page.on("response", lambda response: said.append(response.url) if is_missing(response) else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    print(page.inner_text("body"))  # shown where the test fails
+    page.close()
     assert said == []
 
 

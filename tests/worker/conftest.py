@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, with the service's schema, and an EHR that the worker delivers to."""
+"""A database of the tests' own, with the service's schema, and an EHR that the worker delivers to."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cds.store.embedded import EmbeddedPostgres
 from cds.store.embedded.postgres import APPLICATION
 from cds.store.sealing import Keyring
 from cds.worker.delivery import Deliverer
+from tests.databases import another
 from tests.master import MASTER
 from tests.outbox import enqueued
 
@@ -53,10 +54,10 @@ RESULTS = {
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("worker")) as postgres:
-        migrate.upgrade(postgres.admin_url, APPLICATION, MASTER)
-        yield postgres.app_url
+def database_url(postgres: EmbeddedPostgres) -> str:
+    admin, app = another(postgres)
+    migrate.upgrade(admin, APPLICATION, MASTER)
+    return app
 
 
 @pytest.fixture

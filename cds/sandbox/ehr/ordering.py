@@ -12,6 +12,7 @@ import httpx
 import orjson
 from joserfc import jwt
 
+from cds import tls
 from cds.errors import BadAnswer, RequestError, Unknown, Unreachable, UpstreamError
 from cds.sandbox import bounded
 from cds.sandbox.access import AccessTokens
@@ -81,7 +82,9 @@ class CdsClient:
         self._tokens = tokens
         self._fhir = fhir
         self._subject = subject
-        self._http = http or httpx.Client(timeout=httpx.Timeout(ANSWER_S, connect=3), trust_env=False)
+        self._http = http or httpx.Client(
+            timeout=httpx.Timeout(ANSWER_S, connect=3), trust_env=False, verify=tls.public()
+        )
         self._discovered: Handles[list[Json]] = Handles(60)
 
     def services(self) -> list[Json]:

@@ -9,6 +9,7 @@ import httpx
 from flask import current_app
 from joserfc.jwk import ECKey
 
+from cds import tls
 from cds.sandbox.access import AccessTokens
 from cds.sandbox.clients import Clients
 from cds.sandbox.handles import Handles
@@ -41,7 +42,9 @@ class AuthorizationServer:
     """Where a Backend Services token is good: the FHIR server, and the PACS beside it."""
     resources: tuple[str, ...] = ()
     """Other servers that take our tokens, for whoever names one as ``resource`` (RFC 8707)."""
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5, trust_env=False))
+    http: httpx.Client = field(
+        default_factory=lambda: httpx.Client(timeout=5, trust_env=False, verify=tls.public())
+    )
     """Fetches the clients' keys, from the URLs registered and nowhere else."""
     launches: Handles[Launch] = field(default_factory=lambda: Handles(LAUNCH_S))
     pending: Handles[PendingRequest] = field(default_factory=lambda: Handles(LAUNCH_S))
