@@ -30,7 +30,7 @@ from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.worker.delivery import Deliverer
 from cds.worker.service import deliverer
-from tests.engines import engine_of
+from tests.engines import engine_of, share_what_is_known
 from tests.master import MASTER_KEY
 from tests.serving import listening
 
@@ -112,6 +112,17 @@ def films(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Where the sample patients' films are drawn, once for all test processes of a run."""
     own = tmp_path_factory.getbasetemp()
     return (own if worker_id == "master" else own.parent) / "films"
+
+
+@pytest.fixture
+def used_home(tmp_path: Path, films: Path) -> Path:
+    """A data directory as an earlier start leaves it: what takes long, and is tested elsewhere, is done."""
+    films.mkdir(exist_ok=True)
+    home = tmp_path / "data"
+    (home / "sandbox").mkdir(parents=True)
+    (home / "sandbox" / "films").symlink_to(films)
+    share_what_is_known(home)
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from cds.store.embedded import EmbeddedPostgres
 from tests.attack import parties
 from tests.attack.parties import Ehr, Trap
 from tests.attack.service import KID, OTHER_KID, OTHER_TENANT, PUBLIC, RSA_KID, SMALL_KID, TENANT, Service
+from tests.engines import share_what_is_known
 from tests.hospital import MODELS
 from tests.master import MASTER_KEY
 
@@ -91,6 +92,7 @@ def service(
             "clientId": "sightline",
         },
     ]
+    share_what_is_known(home)
     registrations = home / "registrations.json"
     registrations.write_text(json.dumps(entries))
     with socket.create_server(("127.0.0.1", 0)) as probe:

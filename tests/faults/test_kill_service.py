@@ -120,10 +120,10 @@ class Killer:
 
 
 @pytest.mark.timeout(900 + 30 * ORDERS)
-def test_every_order_that_was_answered_is_reported_once(tmp_path: Path) -> None:
+def test_every_order_that_was_answered_is_reported_once(used_home: Path) -> None:
     print(f"FAULTS_SEED={SEED}")
     chance = random.Random(SEED)
-    with hospital(tmp_path / "data") as everyone, ThreadPoolExecutor(1) as ehr:
+    with hospital(used_home) as everyone, ThreadPoolExecutor(1) as ehr:
         clinic, killer = Clinic(everyone), Killer(everyone)
         signing = ehr.submit(clinic.sign, ORDERS)
         # What is started by a thread ends with it: the killing is this one's.

@@ -48,15 +48,6 @@ def demo(*options: str, environ: Mapping[str, str]) -> subprocess.CompletedProce
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240, check=False)
 
 
-@pytest.fixture
-def home(tmp_path: Path, films: Path) -> Path:
-    """A data directory whose films are drawn once for all tests: that takes long and is tested elsewhere."""
-    films.mkdir(exist_ok=True)
-    (tmp_path / "sandbox").mkdir()
-    (tmp_path / "sandbox" / "films").symlink_to(films)
-    return tmp_path
-
-
 def left_running(home: Path) -> list[str]:
     """The processes that still have the data directory in their command line or environment."""
     found = []
@@ -78,8 +69,8 @@ def check(happened: list[dict[str, Any]]) -> None:
         assert min(one["coldMs"], one["warmMs"]) > 0
 
 
-def test_killed_in_the_middle_it_starts_again_with_its_data_and_the_job_is_done(home: Path) -> None:
-    environ = environment(home)
+def test_killed_in_the_middle_it_starts_again_with_its_data_and_the_job_is_done(used_home: Path) -> None:
+    environ = environment(used_home)
     command = [sys.executable, "-m", "cds.cli", "demo"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
@@ -88,27 +79,27 @@ def test_killed_in_the_middle_it_starts_again_with_its_data_and_the_job_is_done(
                 break
         running.send_signal(signal.SIGKILL)
     due = time.monotonic() + 30
-    while left_running(home) and time.monotonic() < due:
+    while left_running(used_home) and time.monotonic() < due:
         time.sleep(0.2)
-    assert left_running(home) == []
-    again = demo("--once", "--json", str(home / "happened.json"), environ=environ)
+    assert left_running(used_home) == []
+    again = demo("--once", "--json", str(used_home / "happened.json"), environ=environ)
     assert again.returncode == 0, again.stdout + again.stderr
-    check(json.loads((home / "happened.json").read_text()))
+    check(json.loads((used_home / "happened.json").read_text()))
     assert "every report is in the EHR's record" in again.stdout
     assert re.search(r"the archive holds [1-9]\d* structured reports and [1-9]\d* captures", again.stdout)
-    assert left_running(home) == []
+    assert left_running(used_home) == []
 
 
 @pytest.mark.orthanc
-def test_a_real_pacs_in_the_place_of_the_sandboxs(home: Path, orthanc: str) -> None:
-    environ = environment(home, CDS_SANDBOX_PACS_URL=orthanc)
-    done = demo("--once", "--json", str(home / "happened.json"), environ=environ)
+def test_a_real_pacs_in_the_place_of_the_sandboxs(used_home: Path, orthanc: str) -> None:
+    environ = environment(used_home, CDS_SANDBOX_PACS_URL=orthanc)
+    done = demo("--once", "--json", str(used_home / "happened.json"), environ=environ)
     assert done.returncode == 0, done.stdout + done.stderr
-    happened = {one["patient"]: one for one in json.loads((home / "happened.json").read_text())}
+    happened = {one["patient"]: one for one in json.loads((used_home / "happened.json").read_text())}
     check(list(happened.values()))
     assert happened["pneumothorax"]["scores"]["pneumothorax"]["image"] is not None
-    assert left_running(home) == []
-    assert "sesame" not in done.stdout + (home / "registrations.json").read_text()
+    assert left_running(used_home) == []
+    assert "sesame" not in done.stdout + (used_home / "registrations.json").read_text()
 
 
 @pytest.mark.parametrize("setting", ["CDS_PORT", "CDS_SANDBOX_PORT"])
@@ -130,9 +121,9 @@ def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
         (["--bundle", "/nowhere.json"], "nowhere.json"),
     ],
 )
-def test_what_cannot_be_used_is_a_sentence(home: Path, options: list[str], said: str) -> None:
-    refused = demo("--once", *options, environ=environment(home))
+def test_what_cannot_be_used_is_a_sentence(used_home: Path, options: list[str], said: str) -> None:
+    refused = demo("--once", *options, environ=environment(used_home))
     assert refused.returncode == 2
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert left_running(home) == []
+    assert left_running(used_home) == []
