@@ -42,7 +42,7 @@ from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
 from cds.worker.finishing import Finisher
-from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
+from cds.worker.pacs import PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
@@ -82,10 +82,11 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         ehrs = Discovery(http, timeout_s=timeout_s)
         tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
-        to_pacs = ToPacs(registrations, record.standing, access, ImageModels(settings))
         models = Models.in_use(settings)
+        engine = Engine(models, EngineProcess(socket_of(settings), models.digests))
+        to_pacs = ToPacs(registrations, record.standing, access, engine)
         prescreen = Prescreening(
-            Engine(models, EngineProcess(socket_of(settings), models.digests)),
+            engine,
             LateFusion.from_bundle(in_use(settings, "fusion")),
             record,
             once=Once(Valkey(settings.redis_url)),
