@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -26,6 +25,7 @@ from cds.inference.socket import socket_of
 from cds.keys import Keys
 from cds.pacs import PacsAccess, transports
 from cds.prescreen import Prescreening
+from cds.priority import give_way
 from cds.production import checked
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
@@ -55,7 +55,7 @@ NICER = 10
 def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     # Nobody waits for a delivery: whoever answers, and whoever computes for that, comes first.
-    os.nice(NICER)
+    give_way(NICER)
     logs.configure(settings.log_level)
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
