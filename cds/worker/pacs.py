@@ -139,8 +139,8 @@ class ToPacs:
         try:
             if bundle is None:
                 raise NoSaliency("not available: the model that scored the image is not in use any more")
-            picture = windows.pictured(units, bundle.input)
-            saliency = self.engine.explain_slice(picture, bundle, finding, Deadline.after(MAP_MS))
+            seen = windows.pictured(units, bundle.input)
+            saliency = self.engine.explain_slice(seen, bundle, finding, Deadline.after(MAP_MS))
         except NoSaliency as lacking:
             log.warning("a capture for the PACS without a heat map: %s", lacking)
             return np.zeros(units.shape, np.float32)
@@ -152,10 +152,10 @@ class ToPacs:
         if bundle.version not in prescreen.models:
             log.warning("no captures for the PACS: the model that scored the image is not in use any more")
             return
-        picture = framed(film.pixels, bundle.input)
+        seen = framed(film.pixels, bundle.input)
         for number, finding in enumerate(_shown(prescreen), start=1):
             try:
-                saliency = self.engine.explain_film(picture, finding.key, Deadline.after(MAP_MS))
+                saliency = self.engine.explain_film(seen, finding.key, Deadline.after(MAP_MS))
             except NoSaliency as lacking:
                 log.warning("no captures for the PACS: %s", lacking)
                 return
