@@ -71,7 +71,7 @@ class Explaining:
             return self._engine.read_film(file, deadline)
 
         film = retrieve(pacs, study.study_uid, study.series_uid, study.instance_uid, decode)
-        saliency = self._engine.explain_film(film, finding, deadline)
+        saliency = self._engine.explain_film(film.picture, finding, deadline)
         return overlay_png(saliency, film.place, film.shape, LONGER_SIDE)
 
     def _of_slice(self, study: StudySeen, finding: str, pacs: DICOMweb, bundle: Bundle) -> bytes:

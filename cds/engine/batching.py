@@ -18,14 +18,16 @@ MASK = "attention_mask"
 class Batched:
     """A network behind a queue of its own, itself one: never waits for company, and takes what is there.
 
-    ``rows``: as many go through at once, unless one call alone has more.
+    ``rows``: as many go through at once, unless one call alone has more; ``abreast``: so many batches, beside each
+    other.
     """
 
-    def __init__(self, network: Network, *, rows: int) -> None:
+    def __init__(self, network: Network, *, rows: int, abreast: int = 1) -> None:
         self._network = network
         self._rows = rows
-        self._queue = DeadlineQueue[Inputs, Logits](takers=1)
-        threading.Thread(target=self._run, name="batches", daemon=True).start()
+        self._queue = DeadlineQueue[Inputs, Logits](takers=abreast)
+        for _ in range(abreast):
+            threading.Thread(target=self._run, name="batches", daemon=True).start()
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         """Raise :class:`~cds.errors.Busy` where it is not begun by ``deadline``, and what the network raises."""

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 LEARNING = 0.2
 """How much the newest duration moves the mean."""
 ROOM, MOST_ROOM_S = 1.3, 0.1
+SLOWER = 1.25
+"""So much longer what waits may take than it took of late, and whoever was let in is still in time."""
 MOST_WAITING = 1_000
 """More than this is never answered in time, whatever the deadlines say."""
 
@@ -88,9 +90,12 @@ class DeadlineQueue(Generic[Task, Result]):
         return len(self._waiting)
 
     def _in_time(self, deadline: Deadline) -> bool:
-        """Rather let in what will be dropped than keep out what could be done: to drop it costs nothing."""
+        """Rather refuse at once what could just be done than let in what is dropped after a long wait.
+
+        No time is lost by it: there is enough else to do.
+        """
         earlier = sum(at <= deadline.at for at, _, _ in self._waiting)
-        done_after_s = earlier / self._takers * self._mean_s + self._takes_s()
+        done_after_s = SLOWER * earlier / self._takers * self._mean_s + self._takes_s()
         return len(self._waiting) < MOST_WAITING and done_after_s < deadline.remaining
 
     def _takes_s(self) -> float:

@@ -24,7 +24,7 @@ from cds.settings import Settings
 
 CPU_ROWS, GPU_ROWS = {"image": 1, "note": 16}, 256
 """What goes through a network at once. On a CPU several pictures drive each other out of the caches, and take
-longer together than one by one (docs/evaluation.md)."""
+longer together than each by itself (docs/evaluation.md)."""
 
 
 def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, threads: int) -> LocalEngine:
@@ -71,13 +71,24 @@ class Later:
 
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
-    rows = CPU_ROWS[bundle.version.kind] if on_cpu(settings.device) else GPU_ROWS
-    return Batched(_here(bundle, kept_file(bundle, directory), settings.device, threads), rows=rows)
+    if not on_cpu(settings.device):
+        return Batched(_by_torch(bundle, settings.device, threads), rows=GPU_ROWS)
+    rows, onnx = CPU_ROWS[bundle.version.kind], kept_file(bundle, directory)
+    if not usable(onnx):
+        return Batched(_by_torch(bundle, settings.device, threads), rows=rows)
+    network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
+    return Batched(network, rows=rows, abreast=_abreast(rows, threads))
 
 
-def _here(bundle: Bundle, onnx: Path, device: str, threads: int) -> Network:
-    if usable(onnx) and on_cpu(device):
-        return OnnxRuntimeNetwork(str(onnx), threads, rows=CPU_ROWS[bundle.version.kind])
+def _abreast(rows: int, threads: int) -> int:
+    """What does not go through a network together goes through it side by side.
+
+    One run on all cores stands still whenever one of them does something else; of two the other goes on.
+    """
+    return threads if rows == 1 else 1
+
+
+def _by_torch(bundle: Bundle, device: str, threads: int) -> Network:
     from cds.engine.networks import network_of  # noqa: PLC0415 (seconds)
 
     _set_torch_threads(threads)

@@ -88,9 +88,9 @@ class Engine:
         score: PartScore = self._ask("score image", deadline, film.picture)
         return score
 
-    def explain_film(self, film: Film, finding: str, deadline: Deadline) -> Picture:
-        """Which places of ``film.picture`` speak for a finding; raises :class:`~cds.errors.NoSaliency`."""
-        saliency: Picture = self._ask("explain image", deadline, film.picture, finding)
+    def explain_film(self, picture: Picture, finding: str, deadline: Deadline) -> Picture:
+        """Which places of a film's picture speak for a finding; raises :class:`~cds.errors.NoSaliency`."""
+        saliency: Picture = self._ask("explain image", deadline, picture, finding)
         return saliency
 
     def read_ct(self, data: bytes, bundle: Bundle, deadline: Deadline) -> CtInstance:

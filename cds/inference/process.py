@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from cds.engine.bundles import Bundle
 from cds.engine.device import on_cpu
@@ -20,11 +21,14 @@ from cds.inference.engine import Models, by_models
 from cds.inference.socket import its_turn, made, socket_of
 from cds.keys import Keys
 from cds.memory import give_back_now, give_back_what_is_large
+from cds.priority import give_way_alone
 from cds.processes import die_with_parent
 from cds.settings import Settings
 
 MORE_THAN_A_LAYER = 32 * 1024 * 1024
 """Bytes; what a network makes on its way is kept for the next call."""
+NICER = 5
+"""What is found out beside the work: no more than that, or on a busy machine it would never be."""
 
 
 def run(settings: Settings) -> None:
@@ -53,11 +57,11 @@ def _serve(settings: Settings, path: Path) -> None:
         run_here = () if settings.engine_addresses else (models.image, models.note)
         for bundle in (*run_here, *models.ct):
             if not kept_file(bundle, kept).exists():
-                _begin(bundle, kept, "logits").join()
+                _begun(_prepare, bundle, kept, "logits").join()
     found_later = []
     if not kept_file(models.image, kept, "saliency").exists():
-        # Nobody waits for it; until it is there, torch explains.
-        found_later.append(_begin(models.image, kept, "saliency"))
+        # Until it is there, torch explains.
+        found_later.append(_begun(_prepare_saliency, models.image, kept))
     read = Reading.of(models, Keys.load(settings).pseudonym)
     reading = on_cores(read)
 
@@ -87,11 +91,17 @@ def _hidden(*modules: str) -> Iterator[None]:
             del sys.modules[module]
 
 
-def _begin(bundle: Bundle, kept: Path, what: What) -> BaseProcess:
-    """Find out how ``bundle`` runs best, in a process that ends after it: what that imports nobody else needs."""
-    process = multiprocessing.get_context("fork").Process(target=_prepare, args=(bundle, kept, what), daemon=True)
+def _begun(find_out: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """A process that ends when it has found out how a bundle runs best: what that imports nobody else needs."""
+    process = multiprocessing.get_context("fork").Process(target=find_out, args=arguments, daemon=True)
     process.start()
     return process
+
+
+def _prepare_saliency(bundle: Bundle, kept: Path) -> None:
+    """Whatever is asked of the engine meanwhile comes first."""
+    give_way_alone(NICER)
+    _prepare(bundle, kept, "saliency")
 
 
 def _prepare(bundle: Bundle, kept: Path, what: What) -> None:

@@ -6,7 +6,6 @@ They are made when they are delivered, from the film as the PACS holds it: who t
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,9 @@ import numpy as np
 from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Party
 from cds.audit.trail import OnBehalf, Trail
-from cds.engine.active import ct_in_use, in_use
-from cds.engine.image import ImageReader
-from cds.engine.slices import SliceReader
+from cds.deadline import Deadline
 from cds.errors import Missing, NoSaliency
-from cds.findings import Finding, KeySlice, Level, ModelVersion, Prescreen, StudySeen
+from cds.findings import Finding, KeySlice, Level, Prescreen, StudySeen
 from cds.imaging.ct import windows
 from cds.imaging.ct.slice import Slice, read_slice
 from cds.imaging.derived import Source, image_model
@@ -32,11 +29,11 @@ from cds.imaging.retrieval import fetch
 from cds.imaging.secondary_capture import picture, secondary_capture
 from cds.imaging.smoothing import Pixels
 from cds.imaging.structured_report import structured_report
+from cds.inference.engine import Engine
 from cds.pacs import PacsAccess
 from cds.registration import Registrations
 from cds.reporting import words
 from cds.reporting.record import Record
-from cds.settings import Settings
 from cds.store import outbox
 from cds.store.database import Connection
 from cds.store.outbox import Delivery
@@ -44,35 +41,10 @@ from cds.worker.delivery import GivenUp
 
 MOST_CAPTURES = 3
 """One for each finding above its threshold, the worst first; no more."""
+MAP_MS = 10_000
+"""By when the engine shows what speaks for a finding: for all, less than :data:`~cds.store.outbox.LEASE`."""
 
 log = logging.getLogger(__name__)
-
-
-class ImageModels:
-    """The image models in use, loaded when they are first asked for: a worker that makes no captures has none."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._films: ImageReader | None = None
-        self._cts: dict[ModelVersion, SliceReader] = {}
-
-    def of_films(self) -> ImageReader:
-        """Raise :class:`~cds.errors.ModelError` where it does not load."""
-        with self._lock:
-            if self._films is None:
-                self._films = ImageReader.load(in_use(self._settings, "image"), self._settings.device)
-            return self._films
-
-    def of_ct(self, version: ModelVersion) -> SliceReader | None:
-        """That of this version, where it is in use; raises as :meth:`of_films`."""
-        with self._lock:
-            if version not in self._cts:
-                bundles = {bundle.version: bundle for bundle in ct_in_use(self._settings)}
-                if version not in bundles:
-                    return None
-                self._cts[version] = SliceReader.load(bundles[version], self._settings.device)
-            return self._cts[version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +80,14 @@ class ToPacs:
     prescreens: Callable[[str, str], Prescreen | None]
     """The prescreen of a tenant, by its id, where it stands."""
     access: PacsAccess
-    models: ImageModels
+    engine: Engine
 
     def __call__(self, tenant: str, payload: Mapping[str, Any]) -> bool:
         """However often it is called, the PACS holds the same instances; none of what does not stand any more.
 
-        Raises a leaf of :class:`~cds.errors.UpstreamError`, and :class:`~cds.errors.ImagingError` for a film that
-        cannot be read any more.
+        Raises a leaf of :class:`~cds.errors.UpstreamError`, :class:`~cds.errors.ImagingError` for a film that
+        cannot be read any more, and :class:`~cds.errors.EngineError` where nobody shows what speaks for a finding.
+        Then nothing was stored.
         """
         prescreen = self.prescreens(tenant, payload["prescreen"])
         if prescreen is None:
@@ -137,7 +110,7 @@ class ToPacs:
 
     def _saliency(self, pacs: DICOMweb, prescreen: Prescreen, study: StudySeen) -> tuple[Source, list[bytes]]:
         """The film with what speaks for each finding laid over it."""
-        at_least = OVERSAMPLING * self.models.of_films().bundle.input["height"]
+        at_least = OVERSAMPLING * self.engine.models.image.input["height"]
 
         def decode(file: bytes) -> Radiograph:
             return read_radiograph(file, at_least=at_least)
@@ -161,30 +134,32 @@ class ToPacs:
 
     def _in_slice(self, prescreen: Prescreen, finding: str, key_slice: Slice) -> Pixels:
         """Which places of its key slice speak for it; none where the model cannot show it, or is not in use."""
-        units = key_slice.hounsfield
-        model = self.models.of_ct(image_model(prescreen))
+        units, scored_by = key_slice.hounsfield, image_model(prescreen)
+        bundle = next((bundle for bundle in self.engine.models.ct if bundle.version == scored_by), None)
         try:
-            if model is None:
+            if bundle is None:
                 raise NoSaliency("not available: the model that scored the image is not in use any more")
-            saliency = model.explain(windows.pictured(units, model.bundle.input), finding)
+            seen = windows.pictured(units, bundle.input)
+            saliency = self.engine.explain_slice(seen, bundle, finding, Deadline.after(MAP_MS))
         except NoSaliency as lacking:
             log.warning("a capture for the PACS without a heat map: %s", lacking)
             return np.zeros(units.shape, np.float32)
-        return on_film(saliency, windows.placement(units, model.bundle.input), units.shape)
+        return on_film(saliency, windows.placement(units, bundle.input), units.shape)
 
     def _captures(self, prescreen: Prescreen, source: Source, film: Radiograph) -> Iterator[bytes]:
         """None where the model that scored the image cannot show what it went by, or is not in use any more."""
-        model = self.models.of_films()
-        if model.bundle.version not in prescreen.models:
+        bundle = self.engine.models.image
+        if bundle.version not in prescreen.models:
             log.warning("no captures for the PACS: the model that scored the image is not in use any more")
             return
+        seen = framed(film.pixels, bundle.input)
         for number, finding in enumerate(_shown(prescreen), start=1):
             try:
-                saliency = model.explain(framed(film.pixels, model.bundle.input), finding.key)
+                saliency = self.engine.explain_film(seen, finding.key, Deadline.after(MAP_MS))
             except NoSaliency as lacking:
                 log.warning("no captures for the PACS: %s", lacking)
                 return
-            shown = on_film(saliency, placement(film.pixels, model.bundle.input), film.pixels.shape)
+            shown = on_film(saliency, placement(film.pixels, bundle.input), film.pixels.shape)
             said = "What speaks for it (Grad-CAM)"
             yield _capture(prescreen, source, finding, number, film, shown, said)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -26,6 +25,7 @@ from cds.inference.socket import socket_of
 from cds.keys import Keys
 from cds.pacs import PacsAccess, transports
 from cds.prescreen import Prescreening
+from cds.priority import give_way
 from cds.production import checked
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
@@ -42,7 +42,7 @@ from cds.worker.audit_feed import AuditFeed
 from cds.worker.checkpoints import Checkpoints
 from cds.worker.delivery import Deliverer, Handle
 from cds.worker.finishing import Finisher
-from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
+from cds.worker.pacs import PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.report import Reporter
 
@@ -55,7 +55,7 @@ NICER = 10
 def run(settings: Settings) -> None:
     """Deliver what the outbox holds until told to stop."""
     # Nobody waits for a delivery: whoever answers, and whoever computes for that, comes first.
-    os.nice(NICER)
+    give_way(NICER)
     logs.configure(settings.log_level)
     with ExitStack() as opened:
         delivering = opened.enter_context(deliverer(settings))
@@ -82,10 +82,11 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
         ehrs = Discovery(http, timeout_s=timeout_s)
         tokens = BackendServices(http, keys, ehrs, on_token=record.token_requested)
         access = PacsAccess(http, tokens, settings.max_image_bytes, timeout_s)
-        to_pacs = ToPacs(registrations, record.standing, access, ImageModels(settings))
         models = Models.in_use(settings)
+        engine = Engine(models, EngineProcess(socket_of(settings), models.digests))
+        to_pacs = ToPacs(registrations, record.standing, access, engine)
         prescreen = Prescreening(
-            Engine(models, EngineProcess(socket_of(settings), models.digests)),
+            engine,
             LateFusion.from_bundle(in_use(settings, "fusion")),
             record,
             once=Once(Valkey(settings.redis_url)),

@@ -19,14 +19,16 @@ from tests.hospital import MODELS
 
 
 class Sums:
-    """Gives the sum of each row, once it may; remembers how many rows there were at once."""
+    """Gives the sum of each row, once it may; remembers how often it was begun, and how many rows there were."""
 
     def __init__(self) -> None:
         self.may = threading.Event()
         self.begun = threading.Event()
         self.batches: list[int] = []
+        self.runs = 0
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
+        self.runs += 1
         self.begun.set()
         assert self.may.wait(30)
         x = inputs["x"]
@@ -72,6 +74,16 @@ def test_what_waits_goes_together_and_each_gets_its_own(network: Sums) -> None:
 def test_no_more_rows_than_there_may_be_unless_one_alone_has_more(network: Sums) -> None:
     asked(network, Batched(network, rows=2), [rows(1), rows(1), rows(1, 2, 3), rows(1)])
     assert network.batches == [1, 2, 3, 1]
+
+
+def test_batches_run_side_by_side(network: Sums) -> None:
+    batched = Batched(network, rows=1, abreast=2)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(batched, rows(value)) for value in (1, 2)]
+        while network.runs < 2:
+            threading.Event().wait(0.001)
+        network.may.set()
+        assert [one.result(30)[:, 0].tolist() for one in both] == [[2], [4]]
 
 
 def test_what_cannot_be_computed_is_said_to_all_who_wait_for_it(network: Sums) -> None:

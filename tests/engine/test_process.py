@@ -65,12 +65,21 @@ def test_what_is_refused_is_refused_in_the_same_words(ask: EngineProcess) -> Non
         ask("refuse", soon())
 
 
-def test_a_refusal_keeps_out_for_a_moment_what_leaves_no_more_time() -> None:
-    now = time.monotonic()
-    just_now, before = Refusal(now + 60, now + 100), Refusal(now - 60, now + 100)
-    assert just_now.holds_for(Deadline(now + 30))
-    assert not just_now.holds_for(Deadline(now + 200))
-    assert not before.holds_for(Deadline(now + 99))
+def test_a_refusal_keeps_out_for_a_moment_what_has_about_as_much_time() -> None:
+    just_now, before = Refusal(time.monotonic() + 60, left_s=100), Refusal(time.monotonic() - 60, left_s=100)
+    assert just_now.holds_for(Deadline.after(90_000))
+    assert just_now.holds_for(Deadline.after(105_000))
+    assert not just_now.holds_for(Deadline.after(200_000))
+    assert not before.holds_for(Deadline.after(90_000))
+
+
+def test_a_refusal_keeps_out_nothing_that_is_more_urgent() -> None:
+    assert not Refusal(time.monotonic() + 60, left_s=100).holds_for(Deadline.after(1_000))
+
+
+def test_what_is_too_late_already_is_refused_without_asking(tmp_path: Path) -> None:
+    with pytest.raises(Busy):
+        EngineProcess(tmp_path / "nobody listens here", GREETING)("double", Deadline.after(0), 1)
 
 
 def test_after_a_refusal_who_has_more_time_is_answered(ask: EngineProcess) -> None:

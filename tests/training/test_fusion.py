@@ -93,6 +93,17 @@ def test_intervals_are_as_narrow_as_nine_in_ten_groups_allow() -> None:
     assert (high <= higher).all()
 
 
+def test_intervals_of_notes_are_as_wide_as_notes_written_anew_ask() -> None:
+    def written(shift: float) -> Scored:
+        scores = RANDOM.uniform(0.1, 0.6, (300, 4))
+        labels = (RANDOM.random(scores.shape) < scores + shift).astype(float)
+        return Scored(scores, labels, np.array([""] * 300))
+
+    fitted = written(0.0)
+    alike, otherwise = (venn_abers.narrowest_for([written(shift)] * 2, fitted) for shift in (0.0, 0.3))
+    assert alike < otherwise == venn_abers.ERRORS[-1]
+
+
 def test_conformal_sets_hold_the_true_answer_nine_times_in_ten() -> None:
     labels = (RANDOM.random((2 * COUNT, 2)) < 0.2).astype(float)
     scores = sigmoid(labels + RANDOM.normal(0, 1, labels.shape))

@@ -63,7 +63,7 @@ from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.valkey import Valkey
 from cds.worker.delivery import Deliverer, Handle
-from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
+from cds.worker.pacs import PacsDelivery, ToPacs
 from cds.worker.report import Reporter
 from tests.ct import make_enhanced, make_series
 from tests.ct_bundle import in_use_as_if_trained, with_shipped_models
@@ -201,9 +201,8 @@ class Service:
         valkey: Valkey,
         keys: Keys,
         tenant: str,
-        models: ImageModels,
     ) -> None:
-        self.models = models
+        self.engine = engine
         self.tenant, self.database, self.record = tenant, database, Record(database)
         self.studies: list[dict[str, Any]] = []
         mounts = {"https://ehr.example": httpx.MockTransport(self._ehr)}
@@ -253,7 +252,7 @@ class Service:
 
     def deliver(self) -> None:
         us = party("https://cds.example")
-        to_pacs = ToPacs(self.registrations, self.record.standing, self.access, self.models)
+        to_pacs = ToPacs(self.registrations, self.record.standing, self.access, self.engine)
         handlers: dict[str, Handle] = {
             outbox.REPORT: Reporter(self.record, us, ResultsForPacs(self.registrations)),
             outbox.DICOM_RESULTS: PacsDelivery(self.record, us, to_pacs),
@@ -285,10 +284,9 @@ def service(
     valkey: Valkey,
     tmp_path: Path,
     tenant: str,
-    settings: Settings,
 ) -> Iterator[Service]:
     keys = Keys.load(Settings(data_dir=tmp_path))
-    service = Service(engine, database, valkey, keys, tenant, ImageModels(settings))
+    service = Service(engine, database, valkey, keys, tenant)
     yield service
     service.http.close()
 

@@ -77,7 +77,7 @@ def test_a_film_is_read_scored_and_explained(running: Running, film: Film) -> No
     assert film.modality == "DX"
     score = running.engine.score_film(film, soon())
     assert score.probabilities["pneumothorax"] > 0.5
-    saliency = running.engine.explain_film(film, "pneumothorax", soon())
+    saliency = running.engine.explain_film(film.picture, "pneumothorax", soon())
     assert saliency.shape == film.picture.shape
     assert 0.9 < saliency.max() <= 1
 
@@ -147,14 +147,15 @@ def test_where_onnx_runtime_serves_no_process_of_the_engine_holds_torch(film: Fi
         document = Document("DocumentReference/1", "ED note", date(2026, 3, 14), "text/plain", NOTE)
         read = alone.engine.read_notes([document], KnownIdentifiers(), soon())
         assert alone.engine.score_notes(read, soon()).probabilities
-        assert alone.engine.explain_film(film, "pneumothorax", soon()).any()
+        assert alone.engine.explain_film(film.picture, "pneumothorax", soon()).any()
         for pid in (process.popen.pid, *alone.children().values()):
             assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text()
 
 
-def test_a_web_worker_holds_no_model_and_nothing_to_run_one_with() -> None:
+@pytest.mark.parametrize("module", ["cds.app", "cds.worker.service"])
+def test_who_asks_the_engine_holds_no_model_and_nothing_to_run_one_with(module: str) -> None:
     heavy = ("torch", "transformers", "onnxruntime", "presidio_analyzer", "spacy")
-    check = f"import sys, cds.app; print([name for name in {heavy!r} if name in sys.modules])"
+    check = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     printed = subprocess.run(
         [sys.executable, "-c", check], cwd=Path(PACKAGE_ROOT), capture_output=True, text=True, check=True
     )

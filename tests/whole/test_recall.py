@@ -30,6 +30,7 @@ from cds.store import outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
 from cds.worker.service import deliverer
+from tests.engines import engine_of
 from tests.films import FILM, SEEN
 from tests.master import MASTER_KEY
 from tests.prescreens import FUSION, NOTE_MODEL, prescreen
@@ -99,7 +100,8 @@ def site(tmp_path: Path, postgres: EmbeddedPostgres, database: Database, tenant:
         keys = Keys.load(settings)
         service.app = Flask("keys")
         service.app.add_url_rule("/.well-known/jwks.json", view_func=lambda: keys.signing.published(time.time()))
-        yield Site(tenant, settings, sandbox, database, in_use(settings, "image").version)
+        with engine_of(settings):
+            yield Site(tenant, settings, sandbox, database, in_use(settings, "image").version)
 
 
 def test_a_recall_reaches_what_was_delivered(site: Site) -> None:

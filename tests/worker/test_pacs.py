@@ -19,16 +19,19 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage, KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage
 
 from cds.audit.trail import OnBehalf, Trail, party
+from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.image import ImageReader
-from cds.errors import NotAllowed
+from cds.engine.process.client import EngineProcess
+from cds.errors import Away, NotAllowed
 from cds.findings import Level, Prescreen, StudySeen
 from cds.imaging.derived import WARNING, Source, derived_uid
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.secondary_capture import secondary_capture
 from cds.imaging.selection import choose
 from cds.imaging.structured_report import structured_report
+from cds.inference.engine import Engine, Models
+from cds.inference.socket import socket_of
 from cds.keys import Keys
 from cds.pacs import PacsAccess
 from cds.registration import Registration, Registrations
@@ -39,9 +42,10 @@ from cds.settings import Settings
 from cds.store import outbox, withdrawn_models
 from cds.store.database import Database
 from cds.worker.delivery import Deliverer
-from cds.worker.pacs import ImageModels, PacsDelivery, ToPacs
+from cds.worker.pacs import PacsDelivery, ToPacs
 from cds.worker.pacs_rejection import Rejecting
 from cds.worker.service import deliverer
+from tests.engines import engine_of
 from tests.imaging.conftest import SERIES, make_file
 from tests.master import MASTER_KEY
 from tests.opened import events
@@ -104,40 +108,53 @@ def pacs(orthanc: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, draw
 
 
 @pytest.fixture(scope="module")
-def model() -> ImageModels:
-    return ImageModels(Settings(device="cpu"))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """That of the machine, in processes of its own."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("engine"), device="cpu")
+    models = Models.in_use(settings)
+    with engine_of(settings):
+        yield Engine(models, EngineProcess(socket_of(settings), models.digests))
+
+
+def away(operation: str, deadline: Deadline, /, *arguments: Any) -> Any:
+    raise Away("the engine that runs the models is not there")
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models.in_use(Settings())
 
 
 @pytest.fixture
-def seen(pacs: Pacs, model: ImageModels) -> Prescreen:
+def seen(pacs: Pacs, models: Models) -> Prescreen:
     return prescreen(
         id=str(uuid.uuid4()),
         key=str(uuid.uuid4()),
         tenant=TENANT,
         fhir_server=BASE,
         study=pacs.study,
-        models=(model.of_films().bundle.version,),
+        models=(models.image.version,),
     )
 
 
-Deliver = Callable[[Registrations], Deliverer]
+Deliver = Callable[..., Deliverer]
 
 
 @pytest.fixture
-def storing(database: Database, keys: Keys, http: httpx.Client, model: ImageModels) -> Callable[..., ToPacs]:
+def storing(database: Database, keys: Keys, http: httpx.Client, engine: Engine) -> Callable[..., ToPacs]:
     access = PacsAccess(http, BackendServices(http, keys, Discovery(http)), max_bytes=2**26, timeout_s=20)
 
     def make(registrations: Registrations, **changes: Any) -> ToPacs:
-        return replace(ToPacs(registrations, Record(database).standing, access, model), **changes)
+        return replace(ToPacs(registrations, Record(database).standing, access, engine), **changes)
 
     return make
 
 
 @pytest.fixture
 def delivering(database: Database, keys: Keys, http: httpx.Client, storing: Callable[..., ToPacs]) -> Deliver:
-    def make(registrations: Registrations) -> Deliverer:
+    def make(registrations: Registrations, **changes: Any) -> Deliverer:
         us = party("https://cds.example")
-        results, record = storing(registrations), Record(database)
+        results, record = storing(registrations, **changes), Record(database)
         handlers = {
             outbox.DICOM_RESULTS: PacsDelivery(record, us, results),
             outbox.DICOM_REJECTION: PacsDelivery(
@@ -284,13 +301,9 @@ def test_only_what_the_pacs_asks_for(pacs: Pacs, seen: Prescreen, database: Data
 
 
 @pytest.mark.orthanc
-def test_a_report_alone_needs_no_model_and_no_pixels(
-    pacs: Pacs, seen: Prescreen, storing: Callable[..., ToPacs]
+def test_a_report_alone_needs_no_engine_and_no_pixels(
+    pacs: Pacs, seen: Prescreen, storing: Callable[..., ToPacs], models: Models
 ) -> None:
-    class Never(ImageModels):
-        def of_films(self) -> ImageReader:
-            raise AssertionError("a report needs no model")
-
     study, instance = (f"2.25.{uuid.uuid4().int}" for _ in range(2))
     blank = make_file(
         np.full((100, 100), 7, np.uint16), StudyInstanceUID=study, SOPInstanceUID=instance, PatientSex="F"
@@ -298,9 +311,23 @@ def test_a_report_alone_needs_no_model_and_no_pixels(
     pacs.web.store(study, [blank])
     there = replace(pacs.study, study_uid=study, series_uid=SERIES, instance_uid=instance)
     of_it = replace(seen, study=there)
-    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, models=Never(Settings()))
+    to_pacs = storing(pacs.registrations("SR"), prescreens=lambda tenant, id: of_it, engine=Engine(models, away))
     to_pacs(TENANT, {"prescreen": seen.id})
     assert len(pacs.web.instances(study)) == 2
+
+
+@pytest.mark.orthanc
+def test_while_the_engine_is_away_nothing_is_stored_and_nothing_is_lost(
+    pacs: Pacs, seen: Prescreen, database: Database, delivering: Deliver, models: Models
+) -> None:
+    registrations = pacs.registrations("SR", "SC")
+    ((id, _),) = put(database, registrations, seen)
+    delivering(registrations, engine=Engine(models, away)).deliver(TENANT, id)
+    assert error(database, id) == "Away: the engine that runs the models is not there"
+    assert pacs.held() == []
+    again(database, id)
+    delivering(registrations).deliver(TENANT, id)
+    assert len(pacs.held()) == 3
 
 
 @pytest.mark.orthanc
@@ -412,9 +439,9 @@ def test_without_an_image_there_is_nothing_to_give(database: Database) -> None:
         assert put(database, registrations, one) == []
 
 
-def test_another_tenants_pacs_is_out_of_reach(model: ImageModels) -> None:
+def test_another_tenants_pacs_is_out_of_reach(models: Models) -> None:
     registrations = Registrations([Registration.from_json(REGISTRATION)])
     access = PacsAccess(httpx.Client(), None, 1, 1)  # type: ignore[arg-type]
-    one = prescreen(fhir_server=BASE)
+    one, engine = prescreen(fhir_server=BASE), Engine(models, away)
     with pytest.raises(NotAllowed):
-        ToPacs(registrations, lambda tenant, id: one, access, model)("another", {"prescreen": one.id})
+        ToPacs(registrations, lambda tenant, id: one, access, engine)("another", {"prescreen": one.id})

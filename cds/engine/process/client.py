@@ -16,8 +16,11 @@ from cds.engine.process.messages import Call, Reply
 from cds.errors import Away, Busy, ModelError
 
 AGAIN_S = 0.02
-BUSY_S = 0.02
-"""So long the engine's refusal is taken at its word: to ask again takes both sides' time, which is short then."""
+HOLDS, MOST_HOLD_S = 0.1, 0.1
+"""For a tenth of the time that a refused call had left, and no longer than that, the engine's refusal is taken at
+its word: to ask again takes both sides' time, which is short then, and what waits there takes longer than that."""
+ALIKE = 0.5, 1.1
+"""So many times as much time left: it holds for calls that have about as much as the refused one had."""
 BACK_S = 0.02
 """An answer takes some time to come back, more where all are at work."""
 AWAY_S = 10.0
@@ -26,15 +29,19 @@ AWAY_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """That an operation, asked for ``at``, could not be done by ``due_at``."""
+    """That an operation, asked for ``at`` with ``left_s`` until its deadline, could not be done by then."""
 
     at: float
-    due_at: float
+    left_s: float
 
     def holds_for(self, deadline: Deadline) -> bool:
-        """Whether it was a moment ago, and this call leaves no more time than that one did."""
-        since = time.monotonic() - self.at
-        return since < BUSY_S and deadline.at <= self.due_at + since
+        """Whether it was a moment ago, and this call has about as much time left.
+
+        A call that has much less comes before what waits, and one that has more can wait for it.
+        """
+        least, most = ALIKE
+        lately = time.monotonic() - self.at < min(HOLDS * self.left_s, MOST_HOLD_S)
+        return lately and least * self.left_s < deadline.remaining < most * self.left_s
 
 
 class EngineProcess:
@@ -52,13 +59,14 @@ class EngineProcess:
         Raises :class:`~cds.errors.Busy` where it is not begun by ``deadline``, :class:`Away` where the engine is
         not there by then, and :class:`ModelError` where it runs other models than we were started with.
         """
-        if (refused := self._refused.get(operation)) and refused.holds_for(deadline):
+        refused = self._refused.get(operation)
+        if deadline.passed or (refused and refused.holds_for(deadline)):
             raise Busy("there is more to do than can be done in time")
-        asked_at = time.monotonic()
+        left_s = deadline.remaining
         try:
             return self._answer(operation, deadline, arguments)
         except Busy:
-            self._refused[operation] = Refusal(asked_at, deadline.at)
+            self._refused[operation] = Refusal(time.monotonic(), left_s)
             raise
 
     def _answer(self, operation: str, deadline: Deadline, arguments: tuple[Any, ...]) -> Any:

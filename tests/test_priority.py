@@ -1,0 +1,45 @@
+"""Who computes what nobody waits for leaves the cores to others, in other sessions too."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cds.settings import PACKAGE_ROOT
+
+AUTOGROUP = Path("/proc/self/autogroup")
+TOLD = f"print(os.getpriority(os.PRIO_PROCESS, 0) - before, open({str(AUTOGROUP)!r}).read())"
+
+pytestmark = pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel knows no autogroups")
+
+
+def after(call: str, *, leading: bool) -> tuple[int, int]:
+    """How much nicer a new process is after ``call``, and how nice its session, which it may be ``leading``."""
+    code = f"import os; from cds.priority import *; before = os.nice(0); {call}; {TOLD}"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PACKAGE_ROOT,
+        start_new_session=leading,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    nicer, session = re.fullmatch(r"(\d+) /autogroup-\d+ nice (-?\d+)\s*", told).groups()  # type: ignore[union-attr]
+    return int(nicer), int(session)
+
+
+def test_who_leads_a_session_makes_it_as_nice_as_itself() -> None:
+    assert after("give_way(3)", leading=True) == (3, 3)
+
+
+def test_who_was_started_in_anothers_session_leaves_it_as_it_is() -> None:
+    _, before = after("pass", leading=False)
+    assert after("give_way(3)", leading=False) == (3, before)
+
+
+def test_who_gives_way_alone_has_a_session_of_its_own() -> None:
+    assert after("os.fork() and (os.wait(), os._exit(0)); give_way_alone(4)", leading=True) == (4, 4)
