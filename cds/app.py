@@ -60,6 +60,7 @@ from cds.store.database import Database
 from cds.store.once import Once
 from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
+from cds.transport import Transport
 
 PLACES_PER_CORE = 1
 """A film or a patient's notes that nobody knows take a core for most of what they take."""
@@ -80,7 +81,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     record = Record(database)
 
     timeout_s = settings.upstream_timeout_ms / 1000
-    http = httpx.Client(timeout=timeout_s, trust_env=False, mounts=transports(registrations))
+    http = httpx.Client(
+        timeout=timeout_s, trust_env=False, transport=Transport(), mounts=transports(registrations)
+    )
     issuer_keys = IssuerKeys(http)
     ehrs = Discovery(http, timeout_s=timeout_s)
     backend = BackendServices(http, keys, ehrs, on_token=record.token_requested)

@@ -13,7 +13,6 @@ from typing import Any
 
 from cds.deadline import Deadline
 from cds.ehr import imaging_studies
-from cds.ehr.chart import Chart
 from cds.ehr.datatypes import Resource
 from cds.ehr.imaging_procedure import ct_of
 from cds.ehr.imaging_studies import Selection
@@ -42,15 +41,12 @@ class CtReader:
         self._core = threading.Lock()
         self.bundle = bundle
         self.region: str = bundle.input["body_part"]
-        self._wanted = ct_of(self.region)
+        self.wanted = ct_of(self.region)
+        """What of a chart it looks at."""
 
     def finds_one_in(self, studies: Iterable[Resource]) -> bool:
         """Whether such a CT is on record, wherever its pixels are."""
-        return bool(imaging_studies.select(studies, [], self._wanted, default_root="anywhere").candidates)
-
-    def select(self, chart: Chart) -> Selection:
-        """The CTs of the chart that can be scored, newest first."""
-        return imaging_studies.select(chart.studies(), chart.endpoints(), self._wanted)
+        return bool(imaging_studies.select(studies, [], self.wanted, default_root="anywhere").candidates)
 
     def read(self, pacs: DICOMweb, selection: Selection, watch: Stopwatch) -> ImageReading:
         """Score the newest of ``selection``, which has one.

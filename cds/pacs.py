@@ -14,6 +14,7 @@ from cds.errors import ConfigurationError, Missing, NotAllowed
 from cds.findings import Prescreen
 from cds.imaging.dicomweb import DICOMweb
 from cds.registration import Pacs, Registration, Registrations
+from cds.transport import Transport
 
 SCOPES = ("system/ImagingStudy.rs",)
 STORING = ("system/ImagingStudy.crus",)
@@ -26,7 +27,7 @@ def transports(registrations: Registrations) -> dict[str, httpx.BaseTransport]:
     Raises :class:`ConfigurationError` where a file cannot be used.
     """
     return {
-        origin: httpx.HTTPTransport(verify=tls.context(*files, f"the certificate or ca of the PACS {origin}"))
+        origin: Transport(tls.context(*files, f"the certificate or ca of the PACS {origin}"))
         for origin, files in registrations.pacs_tls.items()
         if any(files)
     }

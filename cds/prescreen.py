@@ -69,6 +69,8 @@ class Subject:
     patient_id: str
     pacs: Callable[[str], DICOMweb]
     """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
+    default_root: str | None = None
+    """The PACS in which a study is looked for of which no Endpoint says where it is."""
     ct_of: frozenset[str] = frozenset()
     """The parts of the body that a CT is ordered of: a CT on record is looked at, where a bundle reads such."""
 
@@ -140,7 +142,9 @@ class Prescreening:
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
-        selection = ct.select(chart) if ct else imaging_studies.select(chart.studies(), chart.endpoints())
+        wanted = ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH
+        root = subject.default_root
+        selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, default_root=root)
 
         def answer() -> ImageReading:
             if ct:

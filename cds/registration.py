@@ -272,6 +272,11 @@ class Registration:
                 return pacs
         raise NotAllowed("the PACS is not registered for this issuer")
 
+    @property
+    def default_root(self) -> str | None:
+        """The first PACS: there a study is looked for of which no Endpoint says where it is."""
+        return self.pacs[0].root if self.pacs else None
+
     def roles_of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
         """The roles of a user whose id_token, which is verified, has these claims."""
         return tuple(role for role, wanted in self.roles.items() if _any_holds(wanted, claims))

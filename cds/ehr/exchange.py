@@ -8,12 +8,11 @@ from typing import Any
 import httpx
 import orjson
 
+from cds import received
 from cds.ehr.datatypes import Resource, elements, string
 from cds.errors import BadAnswer, Missing, Refused, Unreachable, UpstreamError
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-
-_ENCODINGS = ("", "identity", "gzip")
 
 ISSUE_TYPES = frozenset(
     {
@@ -44,14 +43,13 @@ def exchange(
     if timeout_s <= 0:
         raise Unreachable("there was no time left to ask")
     ends = time.monotonic() + timeout_s
-    # Of the encodings only gzip: its expansion is bounded, and the limit is on what comes out of it.
-    request.headers["Accept-Encoding"] = "gzip"
+    request.headers.update(received.ASKED_FOR)
     request.extensions = {**request.extensions, "timeout": httpx.Timeout(timeout_s).as_dict()}
     try:
         # Without an auth of ours none is used: the client's own default must not add a header.
         response = http.send(request, auth=auth, stream=True, follow_redirects=False)
         try:
-            body = _read(response, ends, max_bytes)
+            body = received.body(response, limit=max_bytes, ends=ends)
         finally:
             response.close()
     except httpx.TimeoutException:
@@ -61,19 +59,6 @@ def exchange(
     except httpx.RequestError as error:
         raise Unreachable(f"the connection failed ({type(error).__name__})") from None
     return _whole(response, body)
-
-
-def _read(response: httpx.Response, ends: float, max_bytes: int) -> bytes:
-    if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-        raise BadAnswer("the body came in an encoding that was not asked for", status=response.status_code)
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > max_bytes:
-            raise BadAnswer(f"the body is larger than {max_bytes} bytes", status=response.status_code)
-        if time.monotonic() > ends:
-            raise Unreachable("the answer did not end in time")
-    return bytes(body)
 
 
 def _whole(response: httpx.Response, body: bytes) -> httpx.Response:

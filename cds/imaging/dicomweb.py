@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from cds import received
 from cds.errors import BadAnswer, Missing, Refused, Unreachable, UpstreamError
 from cds.imaging import stow
 from cds.imaging.multipart import joined, only_part
@@ -135,7 +136,7 @@ class DICOMweb:
                 method,
                 f"{self.root}/{path}",
                 params=query,
-                headers=headers,
+                headers={**headers, **received.ASKED_FOR},
                 content=content,
                 auth=self._auth or httpx.USE_CLIENT_DEFAULT,
                 follow_redirects=False,
@@ -154,18 +155,7 @@ class DICOMweb:
             raise Unreachable("the PACS cannot be reached") from None
 
     def _read(self, response: httpx.Response, limit: int) -> bytes:
-        """The body, given up as soon as it is longer than ``limit``, as it unfolds, or takes too long."""
-        if int(_digits(response.headers.get("Content-Length", "")) or 0) > limit:
-            raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
-        parts, length, latest = [], 0, time.monotonic() + self._timeout
-        for chunk in response.iter_bytes(1 << 16):
-            length += len(chunk)
-            if length > limit:
-                raise BadAnswer(f"the PACS's answer is larger than {limit} bytes")
-            if time.monotonic() > latest:
-                raise Unreachable("the PACS did not answer in time")
-            parts.append(chunk)
-        return b"".join(parts)
+        return received.body(response, limit=limit, ends=time.monotonic() + self._timeout)
 
 
 def _again(ask: Callable[[], T]) -> T:
@@ -197,10 +187,6 @@ def _check_status(status: int) -> None:
         raise _Interrupted(f"the PACS answered with status {status}")
     if status not in (200, 204):
         raise BadAnswer(f"the PACS answered with status {status}")
-
-
-def _digits(text: str) -> str:
-    return text if re.fullmatch(r"[0-9]{1,18}", text) else ""
 
 
 def _matches(body: bytes) -> list[Match]:

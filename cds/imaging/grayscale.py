@@ -24,6 +24,10 @@ Window = tuple[float, float]
 
 PERCENTILES = (0.5, 99.5)
 """What becomes black and white where the file names no window."""
+OVERLAID = 0.5
+"""More pixels than that have no overlay in them."""
+BEYOND = 1e9
+"""No unit of measurement makes such numbers of 16 bits."""
 LOOKED_UP = 128
 """So many rows at once: few enough that they stay in the cache."""
 SAMPLED = 1 << 16
@@ -47,12 +51,12 @@ class Tones:
 
     @classmethod
     def of(cls, pixels: NDArray[Any], dataset: Dataset) -> Self:
-        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-        codes = native.view(f"u{native.itemsize}")
+        codes = as_codes(pixels)
         stored = stored_values(dataset, pixels.dtype.itemsize * 8)
         padding = is_padding(dataset, stored)
         step = max(1, math.isqrt(pixels.size // SAMPLED))
         sample = codes[::step, ::step]
+        check_unused_bits(sample, dataset)
         inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
         return cls(codes, modality_values(dataset, stored), padding, sample[~padding[sample]], inverted)
 
@@ -94,15 +98,43 @@ def whole_range(pixels: NDArray[Any], dataset: Dataset) -> tuple[Grey, Window]:
     return grey, (1.0 - high, 1.0 - low) if tones.inverted else (low, high)
 
 
+def as_codes(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The bit patterns of pixels as they were decoded, whatever their sign and the order of their bytes."""
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return native.view(f"u{native.itemsize}")
+
+
 def stored_values(dataset: Dataset, width: int) -> Curve:
     """PS3.5 8.1.1: the value in Bits Stored below High Bit, whatever an old overlay left in the other bits."""
-    stored, high = int(dataset.BitsStored), int(dataset.get("HighBit", dataset.BitsStored - 1))
-    if not 1 <= stored <= high + 1 <= width:
-        raise ImagingError("the bits stored and the high bit of the image do not fit its pixels")
+    stored, high = bits_of(dataset, width)
     codes = np.arange(1 << width) >> (high + 1 - stored) & ((1 << stored) - 1)
     if dataset.get("PixelRepresentation") == 1:
         codes = np.where(codes >= 1 << (stored - 1), codes - (1 << stored), codes)
     return codes.astype(np.float64)
+
+
+def bits_of(dataset: Dataset, width: int) -> tuple[int, int]:
+    """Bits Stored and High Bit; raise :class:`ImagingError` where they do not fit pixels of ``width`` bits."""
+    stored = int(dataset.BitsStored)
+    high = int(dataset.get("HighBit", stored - 1))
+    if not 1 <= stored <= high + 1 <= width:
+        raise ImagingError("the bits stored and the high bit of the image do not fit its pixels")
+    return stored, high
+
+
+def check_unused_bits(codes: NDArray[Any], dataset: Dataset) -> None:
+    """Raise :class:`ImagingError` where most pixels need more bits than Bits Stored: what is left would be noise.
+
+    An old overlay may lie in the bits above the High Bit, and a sign may go on there; neither is in most pixels.
+    """
+    stored, high = bits_of(dataset, codes.itemsize * 8)
+    above = codes >> np.uint8(high) >> np.uint8(1)
+    signs = ((1 << (codes.itemsize * 8 - high - 1)) - 1) * (codes >> np.uint8(high) & 1)
+    used = above != 0
+    if dataset.get("PixelRepresentation") == 1:
+        used &= above != signs
+    if used.mean() > OVERLAID:
+        raise ImagingError(f"the pixels of the image have more than the {stored} bits that its header says")
 
 
 def is_padding(dataset: Dataset, stored: Curve) -> NDArray[np.bool_]:
@@ -111,8 +143,14 @@ def is_padding(dataset: Dataset, stored: Curve) -> NDArray[np.bool_]:
     if first is None:
         return np.zeros(len(stored), dtype=np.bool_)
     limit = dataset.get("PixelPaddingRangeLimit")
-    ends = sorted((float(first), float(first if limit is None else limit)))
+    ends = sorted(_signed_as_stored(int(end), dataset) for end in (first, first if limit is None else limit))
     return (stored >= ends[0]) & (stored <= ends[1])
+
+
+def _signed_as_stored(number: int, dataset: Dataset) -> int:
+    """The pixels' own sign (PS3.5 6.2, US or SS), which some scanners forget: -2000 comes as 63536."""
+    code = number & 0xFFFF
+    return code - (1 << 16) if dataset.get("PixelRepresentation") == 1 and code >= 1 << 15 else code
 
 
 def modality_values(dataset: Dataset, stored: Curve) -> Curve:
@@ -122,7 +160,10 @@ def modality_values(dataset: Dataset, stored: Curve) -> Curve:
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
     if slope is None or intercept is None:
         return stored
-    return stored * float(slope) + float(intercept)
+    steep, moved = float(slope), float(intercept)
+    if not (0 < abs(steep) <= BEYOND and abs(moved) <= BEYOND):
+        raise ImagingError("the rescale slope or intercept of the image cannot be meant")
+    return stored * steep + moved
 
 
 def values_of_interest(dataset: Dataset, curve: Curve, present: NDArray[Any]) -> Curve:
@@ -199,6 +240,8 @@ def _entries(item: Dataset, count: int, bits: int) -> Curve:
     table = np.asarray(data, dtype=np.float64).ravel()[:count]
     if table.size == 0:
         raise ImagingError("a lookup table of the image is empty")
+    if table.size < count:
+        raise ImagingError("a lookup table of the image has fewer entries than it says")
     return table
 
 

@@ -174,7 +174,7 @@ def check_size(dataset: Dataset) -> None:
         rows, columns = int(dataset.Rows), int(dataset.Columns)
         frames = number_of_frames(dataset)
         photometric, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
-        bits = int(dataset.BitsAllocated)
+        bits, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
     if min(rows, columns) < MIN_SIDE:
         raise ImagingError(f"the image is too small: {columns} x {rows}")
     if rows * columns > MAX_PIXELS or not 1 <= frames <= MAX_FRAMES:
@@ -183,6 +183,8 @@ def check_size(dataset: Dataset) -> None:
         raise ImagingError("the photometric interpretation is not that of a radiograph")
     if bits not in ((8, 16) if samples == 1 else (8,)):
         raise ImagingError(f"{bits} bits per pixel are not those of a radiograph")
+    if not 1 <= stored <= bits:
+        raise ImagingError(f"{stored} bits stored do not fit {bits} bits per pixel")
 
 
 def _grey(pixels: NDArray[Any], dataset: Dataset) -> Grey:

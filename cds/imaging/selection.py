@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MODALITY, BODY_PART, VIEW, INTENT = "00080060", "00180015", "00185101", "0008006
 SERIES_UID, SOP_UID, SOP_CLASS = "0020000E", "00080018", "00080016"
 CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "00080023", "00080033", "00080021"
 SERIES_DESCRIPTION = "0008103E"
+CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 SERIES_NUMBER, INSTANCE_NUMBER = "00200011", "00200013"
 
 
@@ -97,18 +99,7 @@ def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
     frontal chest radiograph, saying what there was.
     """
     theirs = (match for match in instances if text_in(match, SERIES_DESCRIPTION) != WARNING)
-    return _chosen([Candidate.from_dicom_json(match) for match in theirs])
-
-
-def choose_from_imaging_study(study: Mapping[str, Any]) -> Choice:
-    """Choose from a FHIR R4 ImagingStudy that lists its instances, without asking the PACS.
-
-    Raises :class:`ImagingError` where it lists none that can be scored: the PACS may still have one.
-    """
-    return _chosen(list(_candidates(study)))
-
-
-def _chosen(candidates: list[Candidate]) -> Choice:
+    candidates = [Candidate.from_dicom_json(match) for match in theirs]
     usable = sorted((c for c in candidates if not c.refusal), key=lambda c: c.rank)
     refused = [c.refusal for c in candidates if c.refusal]
     if not usable:
@@ -141,44 +132,6 @@ def _listed(reasons: Iterable[str]) -> str:
     return ", ".join(counted(reasons))
 
 
-def _candidates(study: Mapping[str, Any]) -> Iterator[Candidate]:
-    """Every instance of an ImagingStudy (FHIR R4, ``series.instance``) that is of the right shape."""
-    for series in _objects(study.get("series")):
-        if _string(series.get("description")) == WARNING:
-            continue
-        for instance in _objects(series.get("instance")):
-            sop_class = _string(_member(instance.get("sopClass"), "code")).removeprefix("urn:oid:")
-            modality, intent = SOP_CLASSES.get(sop_class, ("", ""))
-            yield Candidate(
-                series_uid=_string(series.get("uid")),
-                instance_uid=_string(instance.get("uid")),
-                modality=_string(_member(series.get("modality"), "code")).upper() or modality,
-                body_part=_string(_member(series.get("bodySite"), "display")).upper(),
-                view=_view(_string(instance.get("title"))),
-                intent=intent,
-                taken=_string(series.get("started") or study.get("started")),
-                position=(_number(series.get("number")), _number(instance.get("number"))),
-            )
-
-
-def _view(title: str) -> str:
-    """ImagingStudy has no view: what a title such as ``Chest PA`` says of it."""
-    words = title.upper().replace("-", " ").split()
-    return next((word for word in words if word in FRONTAL + LATERAL), "")
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
-
-
-def _string(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
 def text_in(match: Mapping[str, Any], tag: str) -> str:
     """The first value of an attribute as text; nothing where the match has none, or one of the wrong shape."""
     attribute = match.get(tag)
@@ -188,17 +141,17 @@ def text_in(match: Mapping[str, Any], tag: str) -> str:
 
 
 def code_in(match: Mapping[str, Any], tag: str) -> str:
-    """The same in capitals."""
-    return text_in(match, tag).upper()
+    """A code string (PS3.5 6.2, CS) in capitals, or nothing where the attribute holds anything else.
+
+    What a study is said to be ends in a card, and a PACS may have put a name there.
+    """
+    value = text_in(match, tag).upper()
+    return value if CODE_STRING.fullmatch(value) else ""
 
 
 def number_in(match: Mapping[str, Any], tag: str) -> int:
-    """The same as a whole number; 0 where it is none."""
-    return _number(text_in(match, tag))
-
-
-def _number(value: Any) -> int:
+    """The first value as a whole number; 0 where it is none."""
     try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
+        return int(text_in(match, tag))
+    except ValueError:
         return 0

@@ -91,8 +91,7 @@ def read(path: Path, wishes: Wishes, say: Say) -> Source:
     if path.is_dir() and (path / "config.json").is_file():
         return huggingface.read(path, wishes.labels, allow_pickle=wishes.allow_pickle)
     if path.is_file() and path.suffix == ".onnx":
-        activation = wishes.activation or "sigmoid"
-        return onnx_file.read(path, wishes.labels, side=wishes.size, activation=activation)
+        return onnx_file.read(path, wishes.labels, side=wishes.size)
     if path.is_file():
         tensors = state_dict(path, allow_pickle=wishes.allow_pickle, say=say)
         return densenet.read(tensors, wishes.labels)

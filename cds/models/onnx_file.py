@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from cds.engine.networks import ONNX_FILE
 from cds.errors import ModelError
 from cds.models.densenet import IMAGENET_MEAN, IMAGENET_STD
 from cds.models.source import Source
 
+PROBABILITIES = ("Sigmoid", "Softmax")
+"""Whose outputs need nothing more."""
+RESHAPING = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""What may come after them."""
 
-def read(file: Path, labels: Sequence[str] | None, *, side: int | None, activation: str) -> Source:
+
+def read(file: Path, labels: Sequence[str] | None, *, side: int | None) -> Source:
     """``side`` is needed where the file leaves height and width open.
 
     Raises :class:`ModelError` where it does not load, is of another shape, or its outputs have no names.
@@ -46,9 +53,19 @@ def read(file: Path, labels: Sequence[str] | None, *, side: int | None, activati
             "fit": "fill",
             "contrast": "keep",
         },
-        activation=activation,
+        activation="none" if _ends_in_probabilities(file) else "sigmoid",
         write=lambda directory: _copy(file, directory),
     )
+
+
+def _ends_in_probabilities(file: Path) -> bool:
+    """Whether its graph has the sigmoid or softmax already: another would make 0.5 to 0.73 of 0 to 1."""
+    graph = onnx.load(file, load_external_data=False).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    last = makers.get(graph.output[0].name)
+    while last is not None and last.op_type in RESHAPING:
+        last = makers.get(last.input[0])
+    return last is not None and last.op_type in PROBABILITIES
 
 
 def _copy(file: Path, directory: Path) -> None:

@@ -113,6 +113,4 @@ def _is_registered(registration: Registration, study: StudyCandidate) -> bool:
 
 
 def _root(prescreen: Prescreen, registration: Registration) -> str | None:
-    if prescreen.study:
-        return prescreen.study.root
-    return next((pacs.root for pacs in registration.pacs), None)
+    return prescreen.study.root if prescreen.study else registration.default_root

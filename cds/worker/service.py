@@ -36,6 +36,7 @@ from cds.store.once import Once
 from cds.store.outbox import Delivery
 from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
+from cds.transport import Transport
 from cds.worker import app, audit_repository
 from cds.worker.app import CONCURRENCY
 from cds.worker.audit_feed import AuditFeed
@@ -73,7 +74,9 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
     timeout_s = settings.upstream_timeout_ms / 1000
     with (
         closing(Database(settings.database_url, keyring)) as database,
-        httpx.Client(timeout=timeout_s, trust_env=False, mounts=transports(registrations)) as http,
+        httpx.Client(
+            timeout=timeout_s, trust_env=False, transport=Transport(), mounts=transports(registrations)
+        ) as http,
         ThreadPoolExecutor(REQUESTS, "request") as requests,
         ThreadPoolExecutor(CONCURRENCY, "image") as images,
         ThreadPoolExecutor(CONCURRENCY, "notes") as notes,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerAttribution, LayerGradCam
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import ConvNextConfig, ResNetConfig, ViTConfig
@@ -18,11 +19,11 @@ from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 
 from cds.engine.active import in_use
 from cds.engine.architectures import DenseNet121Config, DenseNet121ForImageClassification
-from cds.engine.image import ImageReader
-from cds.engine.networks import Chosen
+from cds.engine.image import ImageReader, input_of
+from cds.engine.networks import Chosen, image_network
 from cds.engine.onnx_export import exported_saliency
 from cds.engine.onnx_runtime import OnnxSaliency
-from cds.engine.saliency import GradCam
+from cds.engine.saliency import GradCam, last_map
 from cds.errors import ModelError, NoSaliency
 from cds.imaging.framing import frame
 from cds.sandbox.radiograph import Side, render
@@ -95,6 +96,25 @@ def test_convolutional_networks_that_hospitals_bring_have_one(network: nn.Module
     assert 0 <= saliency.min() <= saliency.max() <= 1
 
 
+def by_captum(network: nn.Module, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
+    """Grad-CAM as Captum has it, which knows no last map and no scale."""
+    pixels = torch.from_numpy(pixel_values)
+    layer = last_map(network, pixels)
+    assert layer is not None
+    grad_cam = LayerGradCam(lambda values: network(pixel_values=values).logits, layer)
+    network.requires_grad_(True)
+    spoken = grad_cam.attribute(pixels, target=output, relu_attributions=True).detach()
+    whole = LayerAttribution.interpolate(spoken / spoken.max().clamp(min=1e-30), pixels.shape[2:], "bilinear")
+    return whole[0, 0].numpy()
+
+
+@pytest.mark.parametrize("network", CONVOLUTIONAL, ids=lambda network: type(network).__name__)
+def test_the_map_is_the_one_of_captum(network: nn.Module) -> None:
+    network.eval()
+    theirs = by_captum(network, picture(), 0)
+    np.testing.assert_allclose(GradCam(network, picture())(picture(), 0), theirs, atol=1e-5)
+
+
 def test_a_network_that_reads_tokens_says_that_it_has_none() -> None:
     config = ViTConfig(
         hidden_size=16,
@@ -151,6 +171,16 @@ def test_most_of_the_map_lies_near_what_was_drawn(reader: ImageReader, key: str)
     # One place of the map is 32 pixels wide.
     near = nn.functional.max_pool2d(lesion, 65, 1, 32)[0, 0].numpy() > 0
     assert saliency[near].sum() > 0.6 * saliency.sum()
+
+
+def test_with_torch_and_without_the_map_is_the_one_of_captum(reader: ImageReader) -> None:
+    network, pixels = image_network(reader.bundle), input_of(reader.bundle, film(4714, "effusion", "left"))
+    grad_cam = GradCam(network, pixels)
+    without_torch = OnnxSaliency(exported_saliency(grad_cam, pixels, len(reader.bundle.findings)), threads=1)
+    for output in range(len(reader.bundle.findings)):
+        theirs = by_captum(network, pixels, output)
+        np.testing.assert_allclose(grad_cam(pixels, output), theirs, atol=1e-4)
+        np.testing.assert_allclose(without_torch(pixels, output), theirs, atol=1e-4)
 
 
 def test_scores_stay_the_same_while_another_thread_asks_why(reader: ImageReader) -> None:

@@ -171,6 +171,19 @@ def test_padding_is_black_and_counts_for_nothing(dicom: MakeFile, photometric: s
     np.testing.assert_allclose(pixels[:, 200:].mean(), plain.mean(), atol=0.01)
 
 
+@pytest.mark.parametrize(("sign", "vr"), [("u2", "SS"), ("i2", "US")])
+def test_padding_is_found_whatever_sign_it_was_written_with(dicom: MakeFile, sign: str, vr: str) -> None:
+    outside = 63_536 if sign == "u2" else -2_000
+    picture = (film() // 4).astype(sign)
+    picture[:, :200] = outside
+    data = dicom(picture, PixelPaddingValue=outside)
+    written, other = (b"US", b"SS") if vr == "SS" else (b"SS", b"US")
+    odd = data.replace(b"\x28\x00\x20\x01" + written, b"\x28\x00\x20\x01" + other)
+    assert odd != data
+    assert np.array_equal(read_radiograph(odd).pixels, read_radiograph(data).pixels)
+    assert not read_radiograph(odd).pixels[:, :200].any()
+
+
 # JPEG 2000 at the size that is needed
 
 
@@ -218,7 +231,13 @@ def test_nothing_that_identifies_a_person_leaves_the_file(dicom: MakeFile) -> No
         ({"HighBit": 3}, "bits stored"),
         ({"Rows": 513}, "cannot be decoded"),
         ({"Rows": 400}, "more pixels than its header says"),
-        ({"RescaleSlope": "nan", "RescaleIntercept": 0}, "no numbers"),
+        *(
+            ({"RescaleSlope": slope, "RescaleIntercept": 0}, "rescale slope")
+            for slope in ("nan", "inf", "0", "1e300")
+        ),
+        ({"RescaleSlope": 1, "RescaleIntercept": "nan"}, "rescale slope"),
+        ({"BitsStored": 0}, "0 bits stored"),
+        ({"BitsStored": 18}, "18 bits stored"),
         ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 65535}, "padding"),
     ],
 )
@@ -232,6 +251,25 @@ def test_a_header_that_does_not_fit_is_named(dicom: MakeFile, attributes: dict[s
 def test_a_lookup_table_without_entries_makes_no_film(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:
     with pytest.raises(ImagingError, match="lookup table of the image is empty"):
         read_radiograph(dicom(ramp, stored=12, VOILUTSequence=[_lut([4096, 0, 12], [])]))
+
+
+def test_a_lookup_table_that_is_shorter_than_it_says_makes_no_film(
+    dicom: MakeFile, ramp: NDArray[np.uint16]
+) -> None:
+    with pytest.raises(ImagingError, match="fewer entries than it says"):
+        read_radiograph(dicom(ramp, stored=12, VOILUTSequence=[_lut([4096, 0, 12], list(range(2048)))]))
+
+
+def test_pixels_of_more_bits_than_the_header_says_are_not_cut_to_it(dicom: MakeFile) -> None:
+    """What is left of 16 bits without the uppermost four is noise that looks like nothing, and would be scored."""
+    with pytest.raises(ImagingError, match="more than the 12 bits"):
+        read_radiograph(dicom(film() << 4, stored=12, **WINDOW))
+
+
+def test_a_sign_may_go_on_above_the_high_bit(dicom: MakeFile) -> None:
+    signed = film().astype(np.int16) - 3000
+    middle = dicom(np.clip(signed, -2048, 2047), stored=12, WindowCenter=-1000, WindowWidth=2000)
+    assert read_radiograph(middle).pixels.std() > 0.1
 
 
 def test_a_blank_film_is_not_a_normal_film(dicom: MakeFile) -> None:

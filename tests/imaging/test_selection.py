@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds.errors import ImagingError
-from cds.imaging.selection import choose, choose_from_imaging_study
+from cds.imaging.selection import choose
 
 TAGS = {
     "modality": "00080060",
@@ -110,29 +110,12 @@ def test_matches_of_any_shape_do_no_harm(hostile: dict[str, Any]) -> None:
     assert choose([hostile, image("1.3")]).instance_uid == "1.3"
 
 
-def test_an_imaging_study_that_lists_its_instances_is_enough() -> None:
-    study = {
-        "resourceType": "ImagingStudy",
-        "started": "2025-03-01",
-        "series": [
-            {
-                "uid": "1.2",
-                "modality": {"code": "DX"},
-                "bodySite": {"display": "Chest"},
-                "instance": [{"uid": "1.2.1", "title": "Chest LL"}, {"uid": "1.2.2", "title": "Chest PA"}],
-            },
-            {"uid": "1.9", "modality": {"code": "SR"}, "instance": [{"uid": "1.9.1"}]},
-        ],
-    }
-    choice = choose_from_imaging_study(study)
-    assert (choice.series_uid, choice.instance_uid, choice.view) == ("1.2", "1.2.2", "PA")
-    assert set(choice.passed_over) == {"lateral view", "SR, not a radiograph"}
-
-
-@pytest.mark.parametrize(
-    "study",
-    [{}, {"series": None}, {"series": [1, {"instance": "x"}, {"modality": "DX", "instance": [{"uid": 1}]}]}],
-)
-def test_an_imaging_study_without_instances_says_so(study: dict[str, Any]) -> None:
-    with pytest.raises(ImagingError):
-        choose_from_imaging_study(study)
+@pytest.mark.parametrize("said", ["DOE^JANE 1961", "<img src=x>", "X" * 17, "CHEST\nPA"])
+@pytest.mark.parametrize("kind", ["modality", "view", "body"])
+def test_what_is_no_code_is_not_repeated(kind: str, said: str) -> None:
+    odd = image("1.1", **{kind: said, "date": "20240101"})
+    choice = choose([odd, image("1.3", date="20250101")])
+    assert said.upper() not in str(choice)
+    with pytest.raises(ImagingError) as refused:
+        choose([odd | image("1.1", view="LL", **({kind: said} if kind != "view" else {}))])
+    assert said.upper() not in str(refused.value)

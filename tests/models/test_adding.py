@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,16 +225,17 @@ def test_weights_of_hugging_face_that_are_a_pickle_are_not_opened(
 # ONNX
 
 
-def onnx_file(path: Path, side: int | str = 32) -> Path:
-    """Three outputs, each a weight times the mean of the picture."""
+def onnx_file(path: Path, side: int | str = 32, end: Sequence[str] = ()) -> Path:
+    """Three outputs, each a weight times the mean of the picture; ``end``: what is done with them."""
     weights = numpy_helper.from_array(np.array([[1.0, -2.0, 3.0]], np.float32), "w")
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "w"], ["y"]),
+        *(helper.make_node(kind, ["y" * (n + 1)], ["y" * (n + 2)]) for n, kind in enumerate(end)),
     ]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, side, side])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    y = helper.make_tensor_value_info("y" * (len(end) + 1), TensorProto.FLOAT, ["n", 3])
     graph = helper.make_graph(nodes, "g", [x], [y], [weights])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
@@ -247,6 +248,17 @@ def test_an_onnx_file_scores_as_its_graph_says(settings: Settings, wishes: Wishe
     mean = 2 * float(picture.mean())
     expected = {"effusion": 1 / (1 + math.exp(-3 * mean)), "pneumonia": 1 / (1 + math.exp(2 * mean))}
     assert engine_of(settings, bundle).score_image(picture).probabilities == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("end", [["Sigmoid"], ["Sigmoid", "Identity", "Flatten"]])
+def test_an_onnx_file_that_has_its_sigmoid_is_given_no_other(
+    settings: Settings, wishes: Wishes, tmp_path: Path, end: list[str]
+) -> None:
+    named = replace(wishes, labels=("Fracture", "Pneumonia", "Effusion"), input={"mean": [0.0], "std": [0.5]})
+    bundle = add(settings, onnx_file(tmp_path / "m.onnx", end=end), named, say)
+    picture = PICTURE[:32, :32]
+    expected = 1 / (1 + math.exp(-6 * float(picture.mean())))
+    assert engine_of(settings, bundle).score_image(picture).probabilities["effusion"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_images_are_evaluated(cds: Any, films: Path, tmp_path: Path) -> None:
     done = cds("evaluate", "--images", films, "--labels", labels(tmp_path), "--json", out, "--html", page)
     assert done.exit_code == 0, done.output
     written = json.loads(out.read_text())
-    assert (written["rows"], written["scored"], written["ignored_columns"]) == (6, 6, ["site"])
+    assert (written["rows"], written["scored"], written["ignored"]) == (6, 6, ["site"])
     pneumonia = written["findings"]["pneumonia"]
     assert (pneumonia["rows"], pneumonia["positives"]) == (6, 3)
     assert pneumonia["auroc_low"] <= pneumonia["auroc"] <= pneumonia["auroc_high"]

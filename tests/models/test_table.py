@@ -39,6 +39,32 @@ def test_a_table_may_be_as_excel_writes_it(tmp_path: Path, delimiter: str) -> No
     assert table.ignored == ("Pleural effusion, any",)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_may_be_encoded_as_excel_does_it(tmp_path: Path, encoding: str) -> None:
+    table = read_table(written(tmp_path, "Bild;Mass;Größe\r\nä.png;1;3\r\n".encode(encoding)))
+    assert (table.items, list(table.labels["mass"]), table.ignored) == (("ä.png",), [1], ("Größe",))
+
+
+def test_one_column_may_list_what_there_is_as_in_chestx_ray14(tmp_path: Path) -> None:
+    table = read_table(
+        written(
+            tmp_path,
+            "Image Index,Finding Labels,Patient ID,\n"
+            "a.png,Effusion|Mass,1,\nb.png,No Finding,1,\nc.png,Mass|COVID-19,2,\nd.png,,3,\n",
+        )
+    )
+    assert table.items == ("a.png", "b.png", "c.png", "d.png")
+    np.testing.assert_array_equal(table.labels["effusion"], [1, 0, 0, np.nan])
+    np.testing.assert_array_equal(table.labels["mass"], [1, 0, 1, np.nan])
+    assert table.ignored == ("Patient ID", "COVID-19")
+
+
+def test_where_findings_have_columns_a_list_of_them_is_not_read(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "f,Finding Labels,Mass\na,Effusion,1\n"))
+    assert list(table.labels) == ["mass"]
+    assert table.ignored == ("Finding Labels",)
+
+
 def test_a_fracture_is_of_whatever_the_model_looks_at(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "series,Fracture,Fracture of skull\na,1,0\n"))
     assert {key: list(labels) for key, labels in table.labels.items()} == {"fracture": [1], "skull_fracture": [0]}
@@ -62,7 +88,9 @@ def test_notes_stand_in_the_column_text(tmp_path: Path) -> None:
         ("f,Mass\n,1\n", "line 2: the first column names no file"),
         ("f,Mass,lung mass\na,1,1\n", "several columns mean mass"),
         ('f,Mass\n"a,1\n', "no CSV file"),
-        (b"f,Mass\n\xff\xfe,1\n", "no CSV file"),
+        (b"f,Mass\n\xff\xfe,1\n", "save it as one in UTF-8"),
+        (b"PK\x03\x04workbook", "save its sheet as CSV"),
+        ("f,label\na,1\nb,0\n", "its column label lists no finding of ours"),
     ],
 )
 def test_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:

@@ -85,6 +85,17 @@ def test_the_frontal_view_is_chosen_and_the_lateral_named(hospital: Hospital) ->
     assert study.passed_over
 
 
+def test_a_study_that_names_no_endpoint_is_looked_for_in_the_registered_pacs(hospital: Hospital) -> None:
+    patient = hospital.newcomer("pneumothorax")
+    (study,) = (entry for entry in patient.bundle["entry"] if entry["resource"]["resourceType"] == "ImagingStudy")
+    del study["resource"]["endpoint"]
+    hospital.sandbox.records.transaction({**patient.bundle, "entry": [study]})
+    hospital.sign(patient)
+    seen = latest(hospital, patient.id)
+    assert seen.missing == ()
+    assert seen.study.study_uid == study["resource"]["identifier"][0]["value"].removeprefix("urn:oid:")
+
+
 def latest(hospital: Hospital, patient: str) -> Any:
     prescreen = Record(hospital.database).latest(TENANT, hospital.sandbox.fhir_base, f"Patient/{patient}")
     assert prescreen is not None

@@ -19,7 +19,13 @@ from pydicom import Dataset, FileDataset
 from cds.errors import ImagingError
 from cds.imaging.decoding import decoded
 from cds.imaging.frames import PER_FRAME, frame_of, number_of_frames
-from cds.imaging.grayscale import is_padding, modality_values, stored_values
+from cds.imaging.grayscale import (
+    as_codes,
+    check_unused_bits,
+    is_padding,
+    modality_values,
+    stored_values,
+)
 from cds.imaging.pixels import DECODING, DESCRIBING, check_size, code_of, parsed, readable, uid_of
 
 Hounsfield = NDArray[np.int16]
@@ -195,11 +201,12 @@ def _hounsfield(pixels: NDArray[Any], dataset: Dataset) -> Hounsfield:
         raise ImagingError("the slice's values are not in Hounsfield units")
     stored = stored_values(dataset, pixels.dtype.itemsize * 8)
     values = modality_values(dataset, stored)
-    if not np.isfinite(values).all() or float(scale[0]) <= 0:
-        raise ImagingError("the slice's rescale slope or intercept is none")
+    if float(scale[0]) < 0:
+        raise ImagingError("the slice's rescale slope turns its values round")
     values = np.clip(np.where(is_padding(dataset, stored), AIR, values), AIR, METAL)
-    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return np.take(values.round().astype(np.int16), native.view(f"u{native.itemsize}"))
+    codes = as_codes(pixels)
+    check_unused_bits(codes, dataset)
+    return np.take(values.round().astype(np.int16), codes)
 
 
 def _directions(dataset: Dataset) -> tuple[Vector, Vector]:

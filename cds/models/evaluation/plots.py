@@ -43,10 +43,11 @@ def _reliability(axes: Axes, scores: Vector, labels: Vector) -> None:
 
 def _grid(evaluation: Evaluation, draw: Draw, x: str, y: str) -> bytes:
     count = len(evaluation.points)
-    down = math.ceil(count / ACROSS)
-    figure = Figure(figsize=(ACROSS * INCHES, down * INCHES + 0.4), dpi=110, layout="constrained")
+    across = min(count, ACROSS)
+    down = math.ceil(count / across)
+    figure = Figure(figsize=(across * INCHES, down * INCHES + 0.4), dpi=110, layout="constrained")
     for number, (key, (scores, labels)) in enumerate(evaluation.points.items(), start=1):
-        axes = figure.add_subplot(down, ACROSS, number)
+        axes = figure.add_subplot(down, across, number)
         axes.plot([0, 1], [0, 1], color="#bbb", linewidth=0.8, linestyle="--")
         draw(axes, scores, labels)
         axes.set(title=KNOWN_FINDINGS[key].display, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -51,7 +51,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "rows": evaluation.rows,
         "scored": evaluation.scored,
         "left_out": {reason: len(items) for reason, items in evaluation.left_out.items()},
-        "ignored_columns": list(evaluation.ignored),
+        "unknown_labels": evaluation.unknown,
+        "ignored": list(evaluation.ignored),
         "interval": INTERVAL,
         "mean_auroc": evaluation.mean_auroc,
         "findings": {key: asdict(one) for key, one in evaluation.measures.items()},
@@ -109,11 +110,13 @@ def _introduction(evaluation: Evaluation) -> Iterator[str]:
 
 def _summary(evaluation: Evaluation) -> Iterator[str]:
     yield f"Mean AUROC over the findings that have one: {_figure(evaluation.mean_auroc)}."
-    yield f"Interval: {INTERVAL}. F1 at the bundle's thresholds. Unknown labels are left out of their finding."
+    yield f"Interval: {INTERVAL}. F1 at the bundle's thresholds."
+    if evaluation.unknown:
+        yield f"Blank or uncertain (-1): {evaluation.unknown} labels, each left out of its finding."
     if one_class := [KNOWN_FINDINGS[key].display for key, one in evaluation.measures.items() if one.auroc is None]:
         yield f"No AUROC where the labels are all alike, or all unknown: {', '.join(one_class)}."
     if evaluation.ignored:
-        yield f"Columns not used: {', '.join(evaluation.ignored)}."
+        yield f"Of the table not used: {', '.join(evaluation.ignored)}."
 
 
 def _cells(key: str, one: Measures) -> list[str]:

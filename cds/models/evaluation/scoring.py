@@ -23,6 +23,7 @@ from cds.findings import PartScore
 from cds.imaging.framing import OVERSAMPLING, framed
 from cds.imaging.pictures import read_picture
 from cds.imaging.pixels import read_radiograph
+from cds.models.evaluation.folder import Folder
 from cds.models.evaluation.measures import Measures, Vector, measured
 from cds.models.evaluation.series import score_ct
 from cds.models.evaluation.table import Table, read_table
@@ -32,8 +33,6 @@ from cds.settings import Settings
 
 Say = Callable[[str], None]
 
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".dcm", ".PNG", ".JPG", ".JPEG", ".DCM")
-"""A name in the table may lack its file's ending."""
 PROGRESS = {"images": 250, "series": 5, "notes": 250}
 """A word after so many rows."""
 
@@ -50,10 +49,15 @@ class Evaluation:
     left_out: Mapping[str, tuple[str, ...]]
     """What could not be scored, by reason."""
     ignored: tuple[str, ...]
-    """Columns that are no finding of ours, and findings that the model does not look for."""
+    """What the table has that is no finding of ours, and findings that the model does not look for."""
     measures: Mapping[str, Measures]
     points: Mapping[str, tuple[Vector, Vector]]
     """Scores and labels by finding, unknown labels left out: what the plots are made of."""
+
+    @property
+    def unknown(self) -> int:
+        """Labels of what was scored that are blank or uncertain."""
+        return sum(self.scored - one.rows for one in self.measures.values())
 
     @property
     def mean_auroc(self) -> float | None:
@@ -65,10 +69,10 @@ class Evaluation:
 def evaluate_images(settings: Settings, bundle: Bundle, directory: Path, labels: Path, say: Say) -> Evaluation:
     """Raise :class:`ModelError` where the table cannot be used, or nothing that it names can be scored."""
     table = read_table(labels)
-    engine = engine_of(settings, bundle.expect("image"))
+    engine, folder = engine_of(settings, bundle.expect("image")), Folder(directory)
 
     def score(name: str) -> PartScore:
-        data = _named(directory, name, Path.is_file).read_bytes()
+        data = folder.find(name, Path.is_file).read_bytes()
         return engine.score_image(framed(_pixels(data, bundle.input), bundle.input))
 
     return _evaluated(bundle, "images", table, score, say)
@@ -77,10 +81,10 @@ def evaluate_images(settings: Settings, bundle: Bundle, directory: Path, labels:
 def evaluate_series(settings: Settings, bundle: Bundle, directory: Path, labels: Path, say: Say) -> Evaluation:
     """The same for a CT bundle: the table names folders, each with the files of one CT, or single files."""
     table = read_table(labels)
-    reader = SliceReader.load(bundle, settings.device)
+    reader, folder = SliceReader.load(bundle, settings.device), Folder(directory)
 
     def score(name: str) -> PartScore:
-        return score_ct(bundle, reader, _named(directory, name, Path.exists))
+        return score_ct(bundle, reader, folder.find(name, Path.exists))
 
     return _evaluated(bundle, "series", table, score, say)
 
@@ -102,16 +106,6 @@ def _pixels(data: bytes, asked: Mapping[str, Any]) -> Any:
     if data[128:132] == b"DICM":
         return read_radiograph(data, at_least=OVERSAMPLING * asked["height"]).pixels
     return read_picture(data)
-
-
-def _named(directory: Path, name: str, there: Callable[[Path], bool]) -> Path:
-    """What has that name, with or without an ending, within ``directory``."""
-    inside = directory.resolve()
-    for suffix in SUFFIXES:
-        path = (inside / (name + suffix)).resolve()
-        if path.is_relative_to(inside) and there(path):
-            return path
-    raise ImagingError("there is no such file")
 
 
 def _evaluated(

@@ -1,24 +1,45 @@
-"""A CSV of labels: the first column names a file, or one column holds a text; the others are findings."""
+"""A CSV of labels: the first column names a file, or one column holds a text; the others are findings.
+
+In the place of columns of findings there may be one that lists those of each row, as ChestX-ray14 has it:
+``Effusion|Mass``, or ``No Finding``.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds.errors import ModelError
-from cds.models.labels import column
+from cds.models.labels import column, finding
 
 YES = frozenset({"1", "1.0", "true", "yes", "y", "positive"})
 NO = frozenset({"0", "0.0", "false", "no", "n", "negative"})
 UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "unknown", "uncertain", "-1", "-1.0"})
 """-1 is how CheXpert and MIMIC-CXR write that a report left it open."""
+LISTS = ("finding labels", "finding label", "findings", "finding", "labels", "label", "diagnosis", "class")
+"""What a column that lists findings may be called."""
+SEPARATOR = "|"
+NOTHING = frozenset({"no finding", "no findings", "normal", "healthy"})
+"""What stands in such a column where there is no finding."""
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""By which a file says how it is encoded: Excel writes one before each."""
+
+Labels = dict[str, NDArray[np.float64]]
+Line = tuple[int, list[str]]
+"""A row of the file, and the number of its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +48,9 @@ class Table:
 
     items: tuple[str, ...]
     """File names or texts, one per row."""
-    labels: dict[str, NDArray[np.float64]]
+    labels: Labels
     ignored: tuple[str, ...]
-    """Columns that are no finding of ours."""
+    """Columns, or words of the one that lists findings, that are no finding of ours."""
 
 
 def read_table(file: Path, *, text: str | None = None) -> Table:
@@ -41,32 +62,57 @@ def read_table(file: Path, *, text: str | None = None) -> Table:
     if text is not None and text not in header:
         raise ModelError(f"{file.name} has no column {text!r}; it has {', '.join(header)}")
     place = header.index(text) if text is not None else 0
-    columns = {number: column(name) for number, name in enumerate(header) if number != place}
-    findings = {number: key for number, key in columns.items() if key}
-    if not findings:
-        raise ModelError(f"{file.name}: none of its columns is a finding of ours ({', '.join(header)})")
-    if twice := [key for key, count in Counter(findings.values()).items() if count > 1]:
-        raise ModelError(f"{file.name}: several columns mean {twice[0]}")
+    others = {number: name for number, name in enumerate(header) if number != place}
     items = tuple(row[place].strip() for _, row in rows)
     if text is None:
         _check_names(file, [line for line, _ in rows], items)
+    if any(map(column, others.values())):
+        return Table(items, *_in_columns(file, others, rows))
+    lists = [number for number, name in others.items() if name.lower() in LISTS]
+    if not lists:
+        raise ModelError(f"{file.name}: none of its columns is a finding of ours ({', '.join(header)})")
+    return Table(items, *_listed(file, others, lists[0], rows))
+
+
+def _in_columns(file: Path, columns: Mapping[int, str], rows: list[Line]) -> tuple[Labels, tuple[str, ...]]:
+    """The labels where each finding has a column, and the columns that are none."""
+    findings = {number: key for number, name in columns.items() if (key := column(name))}
+    if twice := [key for key, count in Counter(findings.values()).items() if count > 1]:
+        raise ModelError(f"{file.name}: several columns mean {twice[0]}")
     labels = {
-        key: np.array([_label(file, line, header[number], row[number]) for line, row in rows])
+        key: np.array([_label(file, line, columns[number], row[number]) for line, row in rows])
         for number, key in findings.items()
     }
-    ignored = tuple(header[number] for number, key in columns.items() if not key)
-    return Table(items, labels, ignored)
+    return labels, tuple(name for number, name in columns.items() if name and number not in findings)
 
 
-def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _listed(
+    file: Path, columns: Mapping[int, str], place: int, rows: list[Line]
+) -> tuple[Labels, tuple[str, ...]]:
+    """The labels where the column ``place`` lists what a row shows: it does not show what is not listed."""
+    lists = [[word.strip() for word in row[place].split(SEPARATOR) if word.strip()] for _, row in rows]
+    words = dict.fromkeys(word for words in lists for word in words)
+    keys = {word: key for word in words if (key := finding(word))}
+    if not keys:
+        raise ModelError(f"{file.name}: its column {columns[place]} lists no finding of ours")
+    found = [{keys[word] for word in words if word in keys} for words in lists]
+    labels = {
+        key: np.array([float(key in has) if words else np.nan for has, words in zip(found, lists, strict=True)])
+        for key in dict.fromkeys(keys.values())
+    }
+    strange = tuple(word for word in words if word not in keys and word.lower() not in NOTHING)
+    return labels, (*(name for number, name in columns.items() if name and number != place), *strange)
+
+
+def _rows(file: Path) -> tuple[list[str], list[Line]]:
     """The header, and each row that is not empty with its line number."""
     csv.field_size_limit(min(sys.maxsize, 16 * 1024 * 1024))
+    text = _text(file)
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            rows = [(reader.line_num, row) for row in reader if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as wrong:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        rows = [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as wrong:
         raise ModelError(f"{file.name} is no CSV file that can be read: {wrong}") from None
     if not rows:
         raise ModelError(f"{file.name} has no rows")
@@ -76,10 +122,22 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, rows
 
 
-def _delimiter(lines: TextIO) -> str:
+def _text(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as wrong:
+        raise ModelError(f"{file.name} cannot be read: {wrong.strerror}") from None
+    if data.startswith(b"PK"):
+        raise ModelError(f"{file.name} is a workbook or an archive, not a CSV file; save its sheet as CSV")
+    try:
+        return data.decode(next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8"))
+    except UnicodeDecodeError:
+        raise ModelError(f"{file.name} is no CSV file in UTF-8 or UTF-16; save it as one in UTF-8") from None
+
+
+def _delimiter(text: str) -> str:
     """What the first line is cut by most often: Excel writes semicolons where the comma is the decimal point."""
-    first = lines.readline()
-    lines.seek(0)
+    first = text.partition("\n")[0]
     return max(",;\t", key=first.count)
 
 
