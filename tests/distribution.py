@@ -26,10 +26,7 @@ FIRST = (
     "tests/faults/test_kill_service.py",
     "tests/whole/test_engine.py",
 )
-"""What takes long, so that nobody is left waiting for it at the end.
-
-test_kill.py has no engine: meanwhile the hospital's finds out how the models run best, which the others then know.
-"""
+"""What takes long, so that nobody is left waiting for it at the end."""
 
 
 def unit(nodeid: str) -> str:

@@ -42,6 +42,7 @@ from cds.store.embedded.guard import SETTLED_S
 from cds.store.embedded.postgres import APPLICATION
 from cds.store.migrate import upgrade
 from cds.store.sealing import Keyring
+from tests.engines import engine_of
 from tests.faults.writer import TENANT, numbered
 from tests.films import FILM, SEEN
 from tests.master import MASTER, MASTER_KEY
@@ -166,7 +167,8 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         running = Hospital(settings, postgres, database, sandbox)
         service.app = publishing(Keys.load(settings))
         sandbox.records.update({"resourceType": "Patient", "id": "p1"})
-        yield running
+        with engine_of(settings):
+            yield running
         for process in running.processes.values():
             process.kill()
             process.wait()
