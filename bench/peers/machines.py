@@ -19,7 +19,7 @@ ADDRESS = "10.77.0.{}"
 
 
 def bridge(own: str) -> None:
-    """Begin a network. To be called :data:`APART`, or it would be this machine's. ``own``: as in :func:`joined`."""
+    """Begin a network. Only for who is :data:`APART`. ``own``: as in :func:`joined`."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", own], check=True)  # noqa: S603, S607 (our own command)
     _ip("link", "set", "lo", "up")
     _ip("link", "add", "bridge", "type", "bridge")
@@ -51,7 +51,7 @@ def _ip(*arguments: str) -> None:
 
 
 async def passed_on(listening: socket, host: str, port: int) -> None:
-    """Pass on to ``host`` and ``port`` here what comes in at a socket of the machine around us. Does not return."""
+    """Pass on to ``host`` and ``port`` here what comes in at a socket of the machine around us, for ever."""
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

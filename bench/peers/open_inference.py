@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]  # (brings no types)
 
 from bench.peers.machines import APART
 from cds.processes import Processes
 from cds.settings import PACKAGE_ROOT
 
 DEPLOY, PEERS = PACKAGE_ROOT / "deploy", PACKAGE_ROOT / "bench" / "peers"
-STARTING_S = 180.0
+STARTING_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def python_of(variable: str) -> str | None:
 
 @contextmanager
 def ray_serve(python: str, home: Path, port: int, models_dir: Path, nodes: int = 2) -> Iterator[Started]:
-    """A head and ``nodes`` that score, each a machine of its own with one replica (:mod:`bench.peers.machines`)."""
+    """A head, and ``nodes`` that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
     environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0"}
     environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with socket.create_server(("127.0.0.1", port)) as door, (home / "ray.log").open("w") as log:

@@ -41,10 +41,11 @@ class Elsewhere:
         assert self.hospital.sign(patient).problem == ""
         return f"Patient/{patient.id}"
 
-    def prescreen(self, reference: str) -> Prescreen:
-        """What is recorded by now."""
-        latest = Record(self.hospital.database).latest(TENANT, self.hospital.sandbox.fhir_base, reference)
-        assert latest is not None
+    def prescreen(self, patient: str) -> Prescreen:
+        """The latest, when the worker has made whole what was late for its answer."""
+        record = Record(self.hospital.database)
+        while (latest := record.latest(TENANT, self.hospital.sandbox.fhir_base, patient)) is None:
+            self.hospital.work()
         return latest
 
 
@@ -75,9 +76,7 @@ def test_a_pneumothorax_is_found_by_models_elsewhere_which_learn_of_nobody(
     peer: str, elsewhere: Callable[[Started], Elsewhere], request: pytest.FixtureRequest
 ) -> None:
     there = elsewhere(request.getfixturevalue(peer))
-    signed = there.signed("pneumothorax")
-    there.hospital.work()
-    prescreen = there.prescreen(signed)
+    prescreen = there.prescreen(there.signed("pneumothorax"))
     assert prescreen.missing == ()
     assert {f.key for f in prescreen.findings if f.probability >= 0.85} == {"pneumothorax"}
     infers = there.relay.infers()
@@ -95,7 +94,5 @@ def test_no_order_loses_a_part_when_a_node_dies(ray: Started, elsewhere: Callabl
         signed = [clinicians.submit(there.signed, "pneumothorax") for _ in range(ORDERS)]
         signed[1].result()
         os.kill(ray.nodes[0], signal.SIGKILL)
-        references = [each.result() for each in signed]
-    there.hospital.work()
-    assert [there.prescreen(reference).missing for reference in references] == [()] * ORDERS
+    assert [there.prescreen(each.result()).missing for each in signed] == [()] * ORDERS
     assert there.relay.infers()
