@@ -18,6 +18,9 @@ PACKAGES = Path(pytriton.__file__).parents[1]
 SERVER = PACKAGES / "pytriton" / "tritonserver"
 STUB = SERVER / "python_backend_stubs" / f"{sys.version_info.major}.{sys.version_info.minor}"
 
+SLOW = "--backend-config=python,stub-timeout-seconds=600"
+"""To begin with a model; without it 30 s, in which a busy machine does not even import torch."""
+
 
 def main(repository: Path, port: int) -> None:
     """On loopback, and over HTTP alone."""
@@ -28,7 +31,7 @@ def main(repository: Path, port: int) -> None:
     where = ["--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false"]
     os.execve(  # noqa: S606 (our own command)
         program,
-        [program, f"--model-repository={repository}", f"--backend-directory={backends}", *where],
+        [program, f"--model-repository={repository}", f"--backend-directory={backends}", SLOW, *where],
         dict(os.environ) | _environment(),
     )
 
