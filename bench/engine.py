@@ -8,8 +8,8 @@ What is measured
 The peers, in the same run, one after another
     *Naive*: the same readers in the process of the clients, torch called once for each request, from any thread.
     *Pipeline*: Hugging Face's ``text-classification`` of the note bundle, likewise.
-    *Ray Serve* (two replicas) and *MLServer*, each by itself, where ``RAY_PYTHON`` and ``MLSERVER_PYTHON`` name a
-    Python that has it (docs/remote-engine.md): asked as our engine asks them, over HTTP.
+    *Ray Serve* (two replicas), *MLServer*, *Triton* and *KServe*, each by itself, where ``RAY_PYTHON`` and so on
+    name a Python that has it (docs/remote-engine.md): asked as our engine asks them, over HTTP.
 
 Overload
     Three times as many requests a second as the most that was answered, evenly, each with a hook's budget from
@@ -44,7 +44,7 @@ import numpy as np
 
 from bench.hospital import free_ports, hospital
 from bench.load import Verdict, run
-from bench.peers.open_inference import mlserver, python_of, ray_serve
+from bench.peers.open_inference import SERVERS, python_of
 from bench.report import Row, at_least, at_most, device, figure, goals, percentile, ratio, table, write_json
 from cds.deadline import NEVER, Deadline
 from cds.ehr.documents import Document
@@ -63,8 +63,6 @@ from cds.serving import environment, logs, python
 from cds.settings import Settings
 
 OURS, NAIVE, PIPELINE = "Sightline", "naive", "pipeline"
-SERVERS = {"Ray Serve": ("RAY_PYTHON", ray_serve), "MLServer": ("MLSERVER_PYTHON", mlserver)}
-"""Who else serves models: which variable names its Python, and what starts it."""
 IMAGE, SENTENCE = "image", "sentence"
 CLIENTS = (1, 8, 32, 128)
 TEXT = "Small right pleural effusion with adjacent atelectasis, slightly increased since the prior study."
@@ -142,7 +140,7 @@ def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, st
 
 @contextmanager
 def server(name: str, home: Path, settings: Settings) -> Iterator[dict[tuple[str, str], Ask]]:
-    """One of :data:`SERVERS` with the same weights; nothing to ask where its Python is not here."""
+    """Another maker's with the same weights; nothing to ask where its Python is not here."""
     variable, start = SERVERS[name]
     python = python_of(variable)
     if not python:

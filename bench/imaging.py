@@ -9,8 +9,9 @@ What is measured
 The peers
     *pydicom + torch*: ``dcmread``, ``pixel_array``, ``apply_modality_lut``, ``apply_voi_lut``, scaling to 0..1,
     torch's area interpolation; the path of most tutorials. *MONAI*: ``LoadImage`` with its PydicomReader,
-    ``EnsureChannelFirst``, ``ScaleIntensity``, ``Resize``; skipped where MONAI is not installed. Neither checks
-    sizes, crops borders or looks for writing. Both give the model a picture of the same size.
+    ``EnsureChannelFirst``, ``ScaleIntensity``, ``Resize``; skipped where MONAI is not to be imported (tried with
+    ``pip install --no-deps --target DIR monai==1.6.1`` and ``PYTHONPATH=DIR``). Neither checks sizes, crops
+    borders or looks for writing. Both give the model a picture of the same size.
 
 Equal output
     The same film in each form, and the film at full and at reduced resolution: the largest difference of any

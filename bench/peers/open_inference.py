@@ -1,25 +1,30 @@
-"""Ray Serve and MLServer with our models, each run by a Python of its own, on loopback and for as long as needed.
+"""Servers of other makers with our models, each run by a Python of its own, on loopback and for as long as needed.
 
-The Pythons are named by ``RAY_PYTHON`` and ``MLSERVER_PYTHON``; docs/remote-engine.md says what they need.
+The Pythons are named by ``RAY_PYTHON``, ``MLSERVER_PYTHON``, ``TRITON_PYTHON`` and ``KSERVE_PYTHON``;
+docs/remote-engine.md says what they need.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
+import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # (brings no types)
 
+from bench.peers.machines import APART
 from cds.processes import Processes
 from cds.settings import PACKAGE_ROOT
 
-DEPLOY = PACKAGE_ROOT / "deploy"
-STARTING_S = 180.0
+DEPLOY, PEERS = PACKAGE_ROOT / "deploy", PACKAGE_ROOT / "bench" / "peers"
+STARTING_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,10 @@ class Started:
     nodes: tuple[int, ...] = ()
 
 
+Start = Callable[[str, Path, int, Path], AbstractContextManager[Started]]
+"""By a Python, with its files in a directory, at a port, with the bundles of a directory."""
+
+
 def python_of(variable: str) -> str | None:
     """The Python that the environment names, where it is there."""
     path = os.environ.get(variable, "")
@@ -38,25 +47,28 @@ def python_of(variable: str) -> str | None:
 
 @contextmanager
 def ray_serve(python: str, home: Path, port: int, models_dir: Path, nodes: int = 2) -> Iterator[Started]:
-    """A head and ``nodes`` that score, each a Ray node of its own with one replica."""
-    # Ray's word for "on loopback", whatever the system.
-    environ = _environment(DEPLOY / "ray") | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
-    script = PACKAGE_ROOT / "bench" / "peers" / "ray_nodes.py"
-    with (
-        (home / "ray.log").open("w") as log,
-        subprocess.Popen(  # noqa: S603 (our own script)
-            [python, str(script), str(port), str(models_dir), str(nodes)],
+    """A head, and ``nodes`` that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
+    environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0"}
+    environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with socket.create_server(("127.0.0.1", port)) as door, (home / "ray.log").open("w") as log:
+        asked = [str(home), str(models_dir), str(nodes), str(door.fileno())]
+        with subprocess.Popen(  # noqa: S603 (our own script)
+            [*APART, python, str(PEERS / "ray_nodes.py"), *asked],
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        assert said, f"Ray Serve did not start; see {log.name}"
-        yield Started(f"http://127.0.0.1:{port}", tuple(json.loads(said)["nodes"]))
+            pass_fds=[door.fileno()],
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline(), f"Ray Serve did not start; see {log.name}"
+            yield Started(f"http://127.0.0.1:{port}", _machines(process.pid))
+
+
+def _machines(pid: int) -> tuple[int, ...]:
+    """Of a cluster the nodes that score; they are told apart by what they were told to be."""
+    begun = psutil.Process(pid).children(recursive=True)
+    return tuple(each.pid for each in begun if each.name() == "unshare")
 
 
 @contextmanager
@@ -68,12 +80,51 @@ def mlserver(python: str, home: Path, port: int, models_dir: Path) -> Iterator[S
     settings = served / "settings.json"
     ports = {"http_port": port, "grpc_port": port + 1}
     settings.write_text(json.dumps(json.loads(settings.read_text()) | ports))
+    command = [str(Path(python).with_name("mlserver")), "start", str(served)]
+    with _started("mlserver", command, environ, home, port) as started:
+        yield started
+
+
+@contextmanager
+def triton(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Started]:
+    """One Triton with every bundle of ``models_dir``."""
+    environ = _environment(DEPLOY / "triton")
+    write, served = DEPLOY / "triton" / "write_repository.py", home / "triton"
+    subprocess.run([python, write, models_dir, served], env=environ, check=True)  # noqa: S603 (our own script)
+    command = [python, str(PEERS / "triton_server.py"), str(served), str(port)]
+    with _started("triton", command, environ, home, port) as started:
+        yield started
+
+
+@contextmanager
+def kserve(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Started]:
+    """One server of KServe with the bundles of ``models_dir`` that ship: it has one version of each model."""
+    script = str(DEPLOY / "kserve" / "application.py")
+    bundles = [str(models_dir / name) for name in ("chest-radiograph", "clinical-note")]
+    command = [python, script, *bundles, f"--http_port={port}"]
+    with _started("kserve", command, _environment(DEPLOY / "kserve"), home, port) as started:
+        yield started
+
+
+@contextmanager
+def _started(
+    name: str, command: Sequence[str], environ: Mapping[str, str], home: Path, port: int
+) -> Iterator[Started]:
+    """A server that is one process, ready."""
     with Processes(home) as processes:
-        command = str(Path(python).with_name("mlserver"))
-        process = processes.start("mlserver", [command, "start", str(served)], environ)
+        process = processes.start(name, command, environ)
         url = f"http://127.0.0.1:{port}"
         processes.wait(process, lambda: _is_ready(url), within_s=STARTING_S)
         yield Started(url, (process.popen.pid,))
+
+
+SERVERS: Mapping[str, tuple[str, Start]] = {
+    "Ray Serve": ("RAY_PYTHON", ray_serve),
+    "MLServer": ("MLSERVER_PYTHON", mlserver),
+    "Triton": ("TRITON_PYTHON", triton),
+    "KServe": ("KSERVE_PYTHON", kserve),
+}
+"""Which variable names the Python that has it, and what starts it."""
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,39 +1,68 @@
-"""Run by the Python that has Ray: a cluster of several nodes on this machine, and our application on it.
+"""Run by the Python that has Ray: a cluster whose nodes are machines of their own, and our application on it.
 
-``python ray_nodes.py PORT MODELS_DIR NODES``. The first line of its output says that it is ready, as JSON: the
-process ids of the nodes that score. It ends when its standard input does.
+``python ray_nodes.py HOME MODELS_DIR NODES SOCKET``, itself :data:`machines.APART`: what comes in at the inherited
+``SOCKET`` of the machine around it goes to the application. The first line of its output says that it is ready. It
+ends, and all nodes with it, when its standard input does.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
+from socket import create_connection, socket
 
 import application  # type: ignore[import-not-found]  # (deploy/ray)
+import machines  # type: ignore[import-not-found]  # (beside this)
 import ray  # type: ignore[import-not-found]
 from ray import serve
-from ray.cluster_utils import Cluster  # type: ignore[import-not-found]
+
+from cds.processes import Process, Processes
+
+GCS_PORT, PORT = 6379, 8490
+GCS = f"{machines.ADDRESS.format(1)}:{GCS_PORT}"
+STARTING_S = 600.0
+FILES = "/tmp/ray"  # noqa: S108 (Ray's own choice; what we put over it nobody else sees)
+"""Where each node has its sockets, by names that it believes it alone gives."""
 
 
-def main(port: int, models_dir: Path, nodes: int) -> None:
+def main(home: Path, models_dir: Path, nodes: int, listening: socket) -> None:
     """The head has the door and scores nothing; each node has one replica."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        scoring = [cluster.add_node(num_cpus=1) for _ in range(nodes)]
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="warning")
-        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    Path(FILES).mkdir(parents=True, exist_ok=True)
+    machines.bridge(FILES)
+    with Processes(home) as processes:
+        head = ["--head", f"--port={GCS_PORT}", "--num-cpus=0", "--include-dashboard=false"]
+        processes.wait(processes.start("head", _ray(1, *head), os.environ), _answers, within_s=STARTING_S)
+        for number in range(2, nodes + 2):
+            node = _ray(number, f"--address={GCS}", "--num-cpus=1")
+            started: Process = processes.start(f"node{number}", machines.joined(number, FILES, node), os.environ)
+            machines.join(number, started.popen.pid)
+        ray.init(address=GCS, log_to_driver=False, logging_level="warning")
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": PORT})
         options = application.Options(
             models_dir=models_dir, device="cpu", min_replicas=nodes, max_replicas=nodes, gateways=2
         )
         serve.run(application.build(options), route_prefix="/")
-        pids = [process.process.pid for node in scoring for process in node.all_processes["raylet"]]
-        print(json.dumps({"nodes": pids}), flush=True)
+        door = machines.passed_on(listening, "127.0.0.1", PORT)
+        threading.Thread(target=asyncio.run, args=(door,), daemon=True).start()
+        print("ready", flush=True)
         sys.stdin.read()
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+        os._exit(0)  # We are the first process here: all others end with us.
+
+
+def _answers() -> bool:
+    with suppress(OSError), create_connection((machines.ADDRESS.format(1), GCS_PORT)):
+        return True
+    return False
+
+
+def _ray(number: int, *arguments: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("ray"))
+    return [program, "start", "--block", f"--node-ip-address={machines.ADDRESS.format(number)}", *arguments]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), socket(fileno=int(sys.argv[4])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 
 from cds.engine.bundles import Bundle
 from cds.engine.network import Inputs, Logits
@@ -52,6 +52,8 @@ class OpenInference:
     reply: Reply = honest
     url: str = ""
     runs: Bundle = IMAGE
+    versioned: bool = True
+    """Whether versions have addresses; KServe's own server answers 501 there."""
     server: dict[str, Any] = field(default_factory=lambda: messages.SERVER)
     asked: list[Asked] = field(default_factory=list)
     authorizations: set[str | None] = field(default_factory=set)
@@ -75,15 +77,25 @@ class OpenInference:
         def server() -> dict[str, Any]:
             return self.server
 
+        @app.get("/v2/models/<name>")
         @app.get("/v2/models/<name>/versions/<version>")
-        def model(name: str, version: str) -> dict[str, Any]:
+        def model(name: str, version: str = "") -> dict[str, Any]:
+            self.check(version)
             self.authorizations.add(request.headers.get("Authorization"))
             return messages.metadata(self.runs, [version_number(self.runs.version)])
 
+        @app.post("/v2/models/<name>/infer")
         @app.post("/v2/models/<name>/versions/<version>/infer")
-        def infer(name: str, version: str) -> Response:
+        def infer(name: str, version: str = "") -> Response:
+            self.check(version)
             asked = messages.read(request.get_data(), request.headers.get(messages.HEADER_LENGTH))
             self.asked.append(asked)
             return self.reply(asked)
 
         return app
+
+    def check(self, version: str) -> None:
+        """Only what it has is to be asked of it: a version where it has such, and none where not."""
+        if version and not self.versioned:
+            abort(501)
+        assert bool(version) == self.versioned

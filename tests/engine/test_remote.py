@@ -146,6 +146,8 @@ class TestWrongAnswers:
             (status(500), Away),
             (status(401), Away),
             (status(404), ModelError),
+            (status(422), ModelError),
+            (status(501), ModelError),
             (not_a_number, ModelError),
             (one_row_less, ModelError),
             (one_finding_less, ModelError),
@@ -188,6 +190,30 @@ class TestWrongAnswers:
             with pytest.raises(ModelError, match="has not chest-radiograph in version"):
                 asking(pictures())
             assert server.asked == []
+
+
+class TestVersionsWithoutAddresses:
+    """KServe's own server has one version of each model, and names it in metadata and answers."""
+
+    def test_the_model_is_asked_which_has_that_version(self, network: Callable[..., RemoteNetwork]) -> None:
+        with running(OpenInference(versioned=False)) as server:
+            np.testing.assert_array_equal(network(server.url)(pictures()), expected(pictures()))
+
+    def test_a_model_of_another_version_is_not_even_sent_the_tensors(
+        self, network: Callable[..., RemoteNetwork]
+    ) -> None:
+        with running(OpenInference(runs=OTHER, versioned=False)) as server:
+            with pytest.raises(ModelError, match="has not chest-radiograph in version"):
+                network(server.url)(pictures())
+            assert server.asked == []
+
+    def test_one_that_changes_meanwhile_is_refused(self, network: Callable[..., RemoteNetwork]) -> None:
+        with running(OpenInference(versioned=False)) as server:
+            asking = network(server.url)
+            asking(pictures())
+            server.reply = another_version
+            with pytest.raises(ModelError, match="of the model answered"):
+                asking(pictures())
 
 
 class TestTime:

@@ -13,14 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.hospital import free_ports
-from bench.peers.open_inference import Started, mlserver, python_of, ray_serve
+from bench.peers.open_inference import SERVERS, Started, python_of
 from tests.hospital import MODELS
-
-
-def _python(variable: str, what: str) -> str:
-    if python := python_of(variable):
-        return python
-    pytest.skip(f"{what} is not here: {variable} names no Python that has it")
 
 
 @pytest.fixture(scope="session")
@@ -37,18 +31,32 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def _running(name: str, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    variable, start = SERVERS[name]
+    python = python_of(variable)
+    if not python:
+        pytest.skip(f"{name} is not here: {variable} names no Python that has it")
+    (port, _) = free_ports(2)
+    with start(python, tmp_path_factory.mktemp("server"), port, models) as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def ray(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Two nodes with a replica each, behind one address."""
-    python = _python("RAY_PYTHON", "Ray Serve")
-    (port,) = free_ports(1)
-    with ray_serve(python, tmp_path_factory.mktemp("ray"), port, models) as started:
-        yield started
+    yield from _running("Ray Serve", models, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
-def ml(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    python = _python("MLSERVER_PYTHON", "MLServer")
-    (port, _) = free_ports(2)
-    with mlserver(python, tmp_path_factory.mktemp("mlserver"), port, models) as started:
-        yield started
+def mlserver(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    yield from _running("MLServer", models, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def triton(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    yield from _running("Triton", models, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def kserve(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    yield from _running("KServe", models, tmp_path_factory)

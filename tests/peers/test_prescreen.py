@@ -1,4 +1,4 @@
-"""The whole prescreen with its models on Ray Serve and on MLServer; a node dies meanwhile."""
+"""The whole prescreen with its models on a server of another maker; a node of Ray's dies meanwhile."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from tests.peers.relay import Relay
 from tests.serving import listening
 
 ORDERS = 12
+LONG_MS = 300_000
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ class Elsewhere:
     hospital: Hospital
     relay: Relay
 
-    def signed(self, like: str) -> Prescreen:
+    def signed(self, like: str) -> str:
+        """The new patient whose order it was."""
         patient = self.hospital.newcomer(like)
-        exchange = self.hospital.sign(patient)
-        assert exchange.problem == ""
-        reference = f"Patient/{patient.id}"
-        latest = Record(self.hospital.database).latest(TENANT, self.hospital.sandbox.fhir_base, reference)
-        assert latest is not None
+        assert self.hospital.sign(patient).problem == ""
+        return f"Patient/{patient.id}"
+
+    def prescreen(self, patient: str) -> Prescreen:
+        """The latest, when the worker has made whole what was late for its answer."""
+        record = Record(self.hospital.database)
+        while (latest := record.latest(TENANT, self.hospital.sandbox.fhir_base, patient)) is None:
+            self.hospital.work()
         return latest
 
 
@@ -55,10 +60,10 @@ def elsewhere(
     @contextmanager
     def at(started: Started) -> Iterator[Elsewhere]:
         relay = Relay(started.url)
-        with httpx.Client(trust_env=False, timeout=60) as http, listening() as address:
+        with httpx.Client(trust_env=False, timeout=None) as http, listening() as address:
             address.app = relay.app(http)
             state = {"database_url": postgres.app_url, "redis_url": valkey_url}
-            changes = {**state, "engine_urls": address.base_url, "upstream_timeout_ms": 30_000}
+            changes = {**state, "engine_urls": address.base_url, "upstream_timeout_ms": LONG_MS}
             with opened(tmp_path_factory.mktemp("hospital"), films, database, changes) as hospital:
                 yield Elsewhere(hospital, relay)
 
@@ -66,12 +71,12 @@ def elsewhere(
         yield lambda started: running.enter_context(at(started))
 
 
-@pytest.mark.parametrize("peer", ["ml", "ray"])
+@pytest.mark.parametrize("peer", ["ray", "mlserver", "triton", "kserve"])
 def test_a_pneumothorax_is_found_by_models_elsewhere_which_learn_of_nobody(
     peer: str, elsewhere: Callable[[Started], Elsewhere], request: pytest.FixtureRequest
 ) -> None:
     there = elsewhere(request.getfixturevalue(peer))
-    prescreen = there.signed("pneumothorax")
+    prescreen = there.prescreen(there.signed("pneumothorax"))
     assert prescreen.missing == ()
     assert {f.key for f in prescreen.findings if f.probability >= 0.85} == {"pneumothorax"}
     infers = there.relay.infers()
@@ -83,10 +88,11 @@ def test_a_pneumothorax_is_found_by_models_elsewhere_which_learn_of_nobody(
 
 
 def test_no_order_loses_a_part_when_a_node_dies(ray: Started, elsewhere: Callable[[Started], Elsewhere]) -> None:
+    """However long Ray takes to see it: what was late for its answer is finished by the worker."""
     there = elsewhere(ray)
     with ThreadPoolExecutor(4) as clinicians:
         signed = [clinicians.submit(there.signed, "pneumothorax") for _ in range(ORDERS)]
         signed[1].result()
         os.kill(ray.nodes[0], signal.SIGKILL)
-        assert [each.result().missing for each in signed] == [()] * ORDERS
+    assert [there.prescreen(each.result()).missing for each in signed] == [()] * ORDERS
     assert there.relay.infers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,20 @@ from cds.errors import Away, Busy, EngineError, ModelError
 
 MAX_BODY_BYTES = 1024 * 1024
 """An answer has some numbers for each row that was sent."""
+_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""Older Tritons answer 400 for a version that they have not; KServe and MLServer 422 for what they cannot read."""
+
+
+class _Unversioned(ModelError):
+    """KServe's own server: it has one version of a model, and no address for it (501)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a server is to be asked: where, and whether tensors may be binary."""
+
+    path: str
+    binary: bool
 
 
 class Server:
@@ -32,7 +47,7 @@ class Server:
         self._bundle = bundle
         self._version = version_number(bundle.version)
         self._breaker = Breaker()
-        self._binary: bool | None = None
+        self._manner: _Manner | None = None
 
     def admits(self) -> bool:
         """Whether it is worth asking now; who is told so, asks."""
@@ -58,26 +73,33 @@ class Server:
         return answer
 
     def check(self, deadline: Deadline) -> None:
-        """Ask what it runs, and how tensors may be sent; raises as :meth:`infer`."""
-        described = self._json(self._path, deadline)
-        if described.get("name") != self._name or self._version not in _words(described, "versions"):
-            raise ModelError(f"{self._url} has not {self._name} in version {self._version}")
-        self._binary = messages.BINARY in _words(self._json("/v2", deadline), "extensions")
+        """Ask what it runs, and how it is to be asked; raises as :meth:`infer`."""
+        self._manner = self._asked_for_manner(deadline)
 
     @property
     def _name(self) -> str:
         return self._bundle.version.name
 
-    @property
-    def _path(self) -> str:
-        return f"/v2/models/{quote(self._name, safe='')}/versions/{self._version}"
+    def _asked_for_manner(self, deadline: Deadline) -> _Manner:
+        path, described = self._described(deadline)
+        if described.get("name") != self._name or self._version not in _words(described, "versions"):
+            raise ModelError(f"{self._url} has not {self._name} in version {self._version}")
+        return _Manner(path, messages.BINARY in _words(self._json("/v2", deadline), "extensions"))
+
+    def _described(self, deadline: Deadline) -> tuple[str, Mapping[str, Any]]:
+        """Our version's address, or that of the model where versions have none, and the metadata there."""
+        model = f"/v2/models/{quote(self._name, safe='')}"
+        version = f"{model}/versions/{self._version}"
+        try:
+            return version, self._json(version, deadline)
+        except _Unversioned:
+            return model, self._json(model, deadline)
 
     def _inferred(self, inputs: Inputs, deadline: Deadline) -> Logits:
-        if self._binary is None:
-            self.check(deadline)
-        message = messages.request(inputs, binary=bool(self._binary))
+        manner = self._manner = self._manner or self._asked_for_manner(deadline)
+        message = messages.request(inputs, binary=manner.binary)
         rows = len(next(iter(inputs.values())))
-        answer = self._answer("POST", f"{self._path}/infer", message, deadline)
+        answer = self._answer("POST", f"{manner.path}/infer", message, deadline)
         return messages.logits(answer, version=self._version, shape=(rows, len(self._bundle.findings)))
 
     def _json(self, path: str, deadline: Deadline) -> Mapping[str, Any]:
@@ -109,8 +131,9 @@ class Server:
     def _check_status(self, status: int) -> None:
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             raise Busy(f"{self._url} has too much to do")
-        # Triton answers 400 for a version that it has not.
-        if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+        if status == HTTPStatus.NOT_IMPLEMENTED:
+            raise _Unversioned(f"{self._url} has no addresses of versions")
+        if status in _REFUSED:
             raise ModelError(f"{self._url} has not {self._name} in version {self._version}, or refuses its input")
         if status != HTTPStatus.OK:
             raise Away(f"{self._url} answered {status}")

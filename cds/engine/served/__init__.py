@@ -1,1 +1,1 @@
-"""What our servers of the Open Inference Protocol v2 (``deploy/ray``, ``deploy/mlserver``) have in common."""
+"""What our servers of the Open Inference Protocol v2 (``deploy``) have in common."""
