@@ -216,6 +216,8 @@ class NoteReading:
     score: PartScore
     unread: int = 0
     """How many notes there were that could not be read."""
+    withheld: int = 0
+    """How many could not be de-identified in time, so that no model read them."""
     lacking: tuple[str, ...] = ()
     """The kinds of note that could not be asked for, and why."""
     evidence: tuple[Evidence, ...] = ()

@@ -221,7 +221,8 @@ class Prescreening:
                     contents = chart.contents()
                     known = _known(subject, chart)
                 reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
-            return self._record.keep_note_reading(subject.tenant, key, reading)
+            # A note that took too long may not the next time.
+            return reading if reading.withheld else self._record.keep_note_reading(subject.tenant, key, reading)
 
         return self._once(f"note:{subject.tenant}:{key}", kept, answer)
 
@@ -240,9 +241,9 @@ class Prescreening:
         with watch("score notes"):
             score = self._engine.score_notes(read, deadline)
             shown = self._engine.evidence(read, score, deadline)
-        unread = len(contents) - len(read.notes)
+        unread = len(contents) - len(read.notes) - read.withheld
         deidentifier = self._engine.models.identifiers.version
-        return NoteReading(read.notes, score, unread, evidence=shown, deidentifier=deidentifier)
+        return NoteReading(read.notes, score, unread, read.withheld, evidence=shown, deidentifier=deidentifier)
 
     # Both together.
 
@@ -320,6 +321,9 @@ def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> lis
     missing = [part for part in (image, notes) if isinstance(part, Missing)]
     if isinstance(notes, NoteReading) and notes.unread:
         missing.append(Missing("note", f"{notes.unread} of the notes could not be read."))
+    if isinstance(notes, NoteReading) and notes.withheld:
+        told = f"{notes.withheld} of the notes could not be de-identified in time and went unread."
+        missing.append(Missing("note", told))
     if isinstance(notes, NoteReading):
         missing += [Missing("note", f"{lacking}.") for lacking in notes.lacking]
     if isinstance(image, ImageReading):

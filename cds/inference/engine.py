@@ -64,6 +64,8 @@ class NotesRead:
     """What the model is to read."""
     notes: tuple[NoteSeen, ...]
     sources: tuple[Source, ...]
+    withheld: int = 0
+    """How many more could have been read, but not de-identified in time."""
 
 
 class Ask(Protocol):

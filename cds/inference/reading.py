@@ -71,17 +71,29 @@ class Reading:
         return pictured(hounsfield, self._ct_inputs[role])
 
     def notes(self, documents: Sequence[Document], known: KnownIdentifiers) -> NotesRead:
-        """Those that can be read; raises :class:`NoteError` where none can."""
-        readable = list(_readable(documents))
+        """Those that can be read and de-identified in time; raises :class:`NoteError` where none can."""
+        readable = [(_seen(document), text) for document, text in _readable(documents)]
         if not readable:
             raise NoteError("none of the notes could be read")
-        seen = tuple(_seen(document) for document, _ in readable)
-        written = [text for _, text in readable]
-        sources = tuple(
-            Source(note.digest, text, read, self._deidentifier.deidentify(read, known))
-            for note, text, read in zip(seen, written, worth_reading(written), strict=True)
-        )
-        return NotesRead(prepare([source.deidentified.text for source in sources]), seen, sources)
+        read = self._deidentified(readable, known)
+        if not read:
+            raise NoteError("none of the notes could be de-identified in time")
+        seen, sources = zip(*read, strict=True)
+        text = prepare([source.deidentified.text for source in sources])
+        return NotesRead(text, seen, sources, withheld=len(readable) - len(read))
+
+    def _deidentified(
+        self, readable: Sequence[tuple[NoteSeen, str]], known: KnownIdentifiers
+    ) -> list[tuple[NoteSeen, Source]]:
+        """Those that do not take too long; what such a note has in common with older ones is read there."""
+        done = []
+        written = worth_reading([text for _, text in readable])
+        for place, ((note, text), read) in enumerate(zip(readable, written, strict=True)):
+            try:
+                done.append((note, Source(note.digest, text, read, self._deidentifier.deidentify(read, known))))
+            except NoteError:
+                return self._deidentified([*readable[:place], *readable[place + 1 :]], known)
+        return done
 
     def account(self, context: PatientContext, note: str, nobody: KnownIdentifiers) -> NotesRead:
         """What a caller without FHIR tells of a patient; raises :class:`NoteError`."""

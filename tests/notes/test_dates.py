@@ -31,6 +31,9 @@ WRITTEN = [
     ("Tuesday, March 14, 2023", "Friday, March 24, 2023"),
     ("Fri 8/18", "Mon 8/28"),
     ("THURS 20 APRIL", "SUN 30 APRIL"),
+    ("3.14.24", "3.24.24"),
+    ("jan 3", "jan 13"),
+    ("Janaury 14, 2024", "January 24, 2024"),
 ]
 
 
@@ -68,6 +71,7 @@ def test_every_form_is_found_in_a_sentence(written: str) -> None:
         "Heart rate may 5 minutes later fall",
         "furosemide may 40 mg",
         "GCS 15/15, MMSE 28/30",
+        "BIPAP 12/5, mass of 3.1.12 cm, may 3 times, mar 5",
         "visual acuity 20/20",
         "at 10:30, in 2019, every 6-8 hours",
         "HbA1c 7.1, WBC 12.4, EF 55-60%",
@@ -85,6 +89,7 @@ def test_measurements_are_no_dates(text: str) -> None:
         ("dd 3/10  dt 3/11", "3/10"),
         ("home until the 20th, then rehab", "20th"),
         ("leaves on Thursday the 12th", "Thursday the 12th"),
+        ("f/u 3/10", "3/10"),
     ],
 )
 def test_short_dates_by_their_context(text: str, date: str) -> None:

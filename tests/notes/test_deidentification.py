@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 
 import pytest
@@ -48,10 +49,25 @@ def found(text: str) -> list[tuple[Category, str]]:
         ("brought in by M. Rourke of the ambulance", "M. Rourke"),
         ("with her parents, Nils and Zahra", "Zahra"),
         ('a tall man ("Toby") in pain', "Toby"),
+        ("signed A. Montalvo", "A. Montalvo"),
+        ("SIGNED T. KOSIR. LABS TO FOLLOW.", "T. KOSIR"),
+        ("signed b. herring", "b. herring"),
+        ("Family (Gail + Norm) updated.", "Norm"),
+        ("Nowak surgery: will staple.", "Nowak"),
+        ("recheck first, mom aware -tj", "tj"),
+        ("taken by TJ", "TJ"),
+        ("Caulder/AZ 3/14", "AZ"),
+        ("Patient's name: Halvorsen, Ingrid Mae P", "Halvorsen, Ingrid Mae P"),
     ],
 )
 def test_names_by_their_context(text: str, phi: str) -> None:
     assert (Category.NAME, phi) in found(text)
+
+
+def test_a_name_has_the_same_surrogate_with_the_ending_of_a_possessive() -> None:
+    text = DEIDENTIFIER.deidentify("Dr. Okafor called; Dr. Okafor's note is here.", NOBODY).text
+    (name,) = set(re.findall(r"\[NAME-\w+\]", text))
+    assert text == f"Dr. {name} called; Dr. {name}'s note is here."
 
 
 def test_a_name_once_known_is_found_wherever_it_stands() -> None:
@@ -106,6 +122,17 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("ninety-one year old", Category.AGE, "ninety-one"),
         ("in her nineties", Category.AGE, "nineties"),
         ("She turned 94 in the summer", Category.AGE, "94"),
+        ("At 94 he still gardens", Category.AGE, "94"),
+        ("Virgil Crow, 94, from the valley", Category.AGE, "94"),
+        ("call 555-0187 x04", Category.PHONE, "555-0187 x04"),
+        ("bleep 2274", Category.PHONE, "2274"),
+        ("parents via portal (asparks_22)", Category.RECORD, "asparks_22"),
+        ("post to 274 Grafton Blvd., Griffin 41238", Category.ADDRESS, "274 Grafton Blvd., Griffin 41238"),
+        ("flown in from Framingham after dark", Category.ADDRESS, "Framingham"),
+        ("lives with Poul in Loves Park", Category.ADDRESS, "Loves Park"),
+        ("refills to the shop on Orchard Turnpike", Category.ADDRESS, "Orchard Turnpike"),
+        ("sent by Harmon Pain & Spine", Category.FACILITY, "Harmon Pain & Spine"),
+        ("drives for Ochoa Logistics", Category.FACILITY, "Ochoa Logistics"),
     ],
 )
 def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> None:
@@ -121,6 +148,9 @@ def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> Non
         "T 98.6 F, HR 102, BP 148/92, RR 22, SpO2 91% on 2 L, weight 81.5 kg",
         "WBC 17.4, Hgb 9.8, platelets 250000, Na 138, creatinine 1.2, BNP 2400",
         "T 99 F and rising",
+        "SpO2 was at 94 he is comfortable. Pulse, 92, regular. BIPAP 12/5.",
+        "COVID_19 negative. Hyoid at C2-3 -neg",
+        "Primary Insurance: Medicare. No Dairy. Arrived by Air Ambulance.",
         "Chest, PA and lateral. CT of the Chest. MRI Brain.",
         "Seen by Cardiology. Discussed with Pulmonology. Follow up in Pain Clinic.",
         "Transferred from Emergency Department to ICU.",

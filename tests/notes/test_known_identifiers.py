@@ -61,7 +61,7 @@ def test_names_reordered_shortened_and_misspelt(name: str) -> None:
     text = f"today {name} was coughing"
     [(category, said)] = found(text)
     assert category is Category.NAME
-    assert said == name
+    assert said == name.removesuffix("'s")
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from training.deid.network import Network, Shape, rows
 from training.deid.writer import bank
 
 
-@pytest.mark.parametrize("other", ["heldout", "blind", "blind2"])
+@pytest.mark.parametrize("other", ["heldout", "blind", "blind2", "blind3"])
 def test_no_template_of_a_test_is_learnt_from(other: str) -> None:
     taught, tested = ({t for lines in bank(name).values() for t in lines} for name in ("train", other))
     headings = {heading.strip(" :").casefold() for heading in bank("train")["heads"]}
     assert {t for t in taught & tested if t.strip(" :").casefold() not in headings} == set()
 
 
-@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2"])
+@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2", "blind3"])
 def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
     notes = handwritten.notes(name)
     assert notes

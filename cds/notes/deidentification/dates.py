@@ -14,6 +14,13 @@ _NAME = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)(?![a-z])\.?"
 )
+_SLIPPED = (
+    r"(?P<name>jan[uary]{3,5}|feb[ruay]{4,6}|mar[ch]{2}|apr[il]{2}|aug[ust]{3}|sep[tembr]{5,7}|oct[ober]{4}|"
+    r"nov[embr]{5}|dec[embr]{5})(?![a-z])"
+)
+"""A month's name with letters swapped, doubled or left out."""
+_PLAIN = r"(?-i:(?=[A-Z])|(?!may|mar|dec|oct|sept))"
+"""Begins with a capital, or is a month that is no other word or abbreviation."""
 _DAY = r"(?P<day>[12]\d|3[01]|0?[1-9])(?P<ordinal>st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _SHORT_YEAR = r"(?P<year>(?:19|20)\d\d|\d\d)"
@@ -29,6 +36,12 @@ FORMS: tuple[regex.Pattern[str], ...] = tuple(
         # 03/14/2024, 3-14-24, 14/03/2024
         rf"{_EDGE}(?P<month>\d{{1,2}})(?P<sep>[-/])(?P<day>\d{{1,2}})(?P=sep){_SHORT_YEAR}(?![\d/])",
         rf"{_EDGE}(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})\.{_YEAR}(?!\d)",
+        # Janaury 14, 2024; 14 Janaury 2024
+        rf"\b{_SLIPPED}[\s-]*{_DAY},?\s+{_YEAR}(?!\d)",
+        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_SLIPPED}[\s,-]*{_YEAR}(?!\d)",
+        # 3.14.24
+        rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])\.(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<year>\d\d)"
+        r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
         # March 14, 2024; Mar 14th '24
         rf"\b{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
         # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
@@ -38,8 +51,8 @@ FORMS: tuple[regex.Pattern[str], ...] = tuple(
         # 03/2024
         rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
         # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
-        rf"\b(?-i:(?=[A-Z])){_NAME}[\s-]*{_DAY}(?!\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
-        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+(?-i:(?=[A-Z])){_NAME}(?!\w)",
+        rf"\b{_PLAIN}{_NAME}[\s-]*{_DAY}(?!\d|:\d\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
+        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+{_PLAIN}{_NAME}(?!\w)",
     )
 )
 """Every written form with its parts as named groups, the most telling first."""

@@ -64,6 +64,10 @@ class Deidentifier:
         return _rewritten(text, [_replaced(text, group, surrogates, year) for group in _overlapping(results)])
 
 
+_POSSESSIVE = ("'s", "\u2019s")
+"""Not of a name: "Kristin's father" has the surrogate that Kristin has."""
+
+
 class _NoContext(ContextAwareEnhancer):
     """The recognizers know their context themselves; Presidio's own enhancer copies every result, a fifth of all
     the time."""
@@ -94,6 +98,8 @@ def _replaced(text: str, group: Sequence[RecognizerResult], surrogates: Surrogat
     start, end = min(r.start for r in group), max(r.end for r in group)
     best = max(group, key=lambda r: (r.score, r.end - r.start, r.entity_type != Category.RECORD))
     category = Category(best.entity_type)
+    if category is Category.NAME and text.endswith(_POSSESSIVE, start, end):
+        end -= 2
     person = (best.recognition_metadata or {}).get(PERSON)
     if person:
         return Replaced(category, start, end, surrogates.tag(category, person.meaning))

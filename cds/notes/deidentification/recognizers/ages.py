@@ -10,6 +10,8 @@ _WORDS = (
     r"(?P<phi>(?:ninety|one hundred)(?:[\s-]*(?:and[\s-]+)?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
 )
 _OLD = r"(?:[\s-]*(?:years?|yrs?|y)\.?[\s/.-]*(?:o\b|old\b|of age\b)|\s?y\.?o\b)"
+_MEASURED = r"(?:sats?|spo2|o2|hr|pulse|rate|map|bp|sugar|glucose|stable|running|is|was|remains)"
+"""Before "at 92" these say that it is no age."""
 
 
 class AgeRecognizer(MarkedPatternRecognizer):
@@ -26,6 +28,11 @@ class AgeRecognizer(MarkedPatternRecognizer):
             r"\bin (?:his|her|their) (?P<phi>(?:mid|late|early)?[\s-]*(?:nineties|90'?s|hundreds))",
             rf"(?:^|\b(?:an?|this|is)\s+){_AGE}\s?(?:f|m|female|male|woman|man|lady|gentleman)\b"
             r"(?=\s*(?:with|w/|who|presents?|presenting|here|c/o|admitted|s/p|brought|from|,))",
+            rf"(?<!\b{_MEASURED} )\bat {_AGE},?\s+(?:s?he|they|mom|dad|mother|father|mr|mrs|ms)\b",
+            # Mrs. Crow, 94, and Virgil Crow, 94, from
+            rf"\b(?:mr|mrs|ms|miss|mx)\.?\s+[\p{{L}}' .-]{{2,40}},\s{_AGE},",
+            rf"(?-i:\p{{Lu}}\p{{Ll}}+),\s{_AGE},"
+            r"(?=\s(?:of|from|retired|widow(?:ed|er)?|lives|who|a (?:retired|former))\b)",
             r"\b(?P<phi>centenarian|nonagenarian)\b",
         )
     }

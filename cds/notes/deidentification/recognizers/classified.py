@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import regex
@@ -23,6 +24,8 @@ _CATEGORIES = {
 """Dates are left to the patterns, which know more of them."""
 _SURE = 0.9
 """A name so sure is looked for in the rest of the note."""
+_LIKELY = 0.6
+"""A place or an organisation so likely is, with all its words."""
 _CERTAIN = 0.995
 """So sure, even a clinical word is a name."""
 _WORD = regex.compile(r"\p{L}[\p{L}'\u2019]*")
@@ -39,10 +42,22 @@ _POST_CODE_AFTER = regex.compile(
 )
 _SENTENCE_GOES_ON = regex.compile(r"[\p{Ll}\d,][ \n]$")
 """Here a capital makes even a plain word part of a name: "care from Good Samaritan"."""
+_LIST_LINK = regex.compile(r"[,;/]\s?")
+_LIST_WORD = regex.compile(r"[,;/]\s?(?P<word>\p{L}[\p{L}'\u2019-]+)[,;/]\s?")
+_LAST_OF_LIST = regex.compile(r"[,;/]\s?(?P<word>\p{L}[\p{L}'\u2019-]+)(?=[)])")
+"""A list of names goes on from one to the next, over a word that may be one, and ends."""
+_LONGEST_LISTED = 30
 _DIGITS = 4
-_LABELS = regex.compile(r"(?:[;|\s]*\p{L}+\s*[=:]\s*)+")
+_PREPOSITION = regex.compile(r"(?i:at|from|to|by|in|with|for)\s+")
+_BEFORE = {
+    "NUMBER": regex.compile(r"(?:[;|\s]*\p{L}+\s*[=:]\s*)+"),
+    "FACILITY": _PREPOSITION,
+    "ADDRESS": _PREPOSITION,
+}
+"""What is read with an identifier and is none of it: the label of a number, the preposition of a place."""
 _SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
 _PHRASES = ("ADDRESS", "FACILITY")
+_APART = {"NAME": regex.compile(r"\s*\n\s*\n\s*|[ \t]{2,}|[ ](?:and|&|at|from|with|by)[ ]")}
 _BLANK_LINE = regex.compile(r"\s*\n\s*\n\s*")
 _NOT_OF_THE_NAME = regex.compile(
     r"(?i:[\s,.]+(?:m\.?d|r\.?n|np|lpn|cna|pa-c|arnp|lcsw|pharmd|dob|mrn|age|sex|acct|rm|room|bed|card|tech)\b\.?)+$"
@@ -64,12 +79,15 @@ class ClassifierRecognizer(EntityRecognizer):
         pieces = (piece for one in self._classifier.find(text) for piece in _pieces(text, one))
         found = [self._trimmed(text, one) for one in pieces if self._plausible(text, one)]
         results = [_result(text, one) for one in found]
-        return results + list(self._further(text, [one for one in found if one.probability > _SURE]))
+        return [*results, *self._further(text, found)]
 
-    def _further(self, text: str, sure: Sequence[Labelled]) -> Iterator[RecognizerResult]:
+    def _further(self, text: str, found: Sequence[Labelled]) -> Iterator[RecognizerResult]:
         """The same names elsewhere, word by word; the same towns and organisations, whole."""
+        sure = [one for one in found if one.probability > (_LIKELY if one.label in _PHRASES else _SURE)]
         people = [(one.start, one.end) for one in sure if one.label == "NAME"]
-        yield from (RecognizerResult(Category.NAME, *span, 0.5) for span in further_mentions(text, people))
+        listed_too = list(_listed_among(text, people))
+        further = [*listed_too, *further_mentions(text, [*people, *listed_too])]
+        yield from (RecognizerResult(Category.NAME, *span, 0.5) for span in further)
         places = {(one.label, text[one.start : one.end]) for one in sure if one.label in _PHRASES}
         for label, phrase in places:
             if len(phrase) > 3 and not self._is_a_word(phrase):
@@ -130,14 +148,25 @@ class ClassifierRecognizer(EntityRecognizer):
 
 
 def _pieces(text: str, one: Labelled) -> Iterator[Labelled]:
-    """``one`` without what only stands beside it: parts behind a blank line apart, and no credential."""
-    label = _LABELS.match(text, one.start, one.end) if one.label == "NUMBER" else None
-    at = label.end() if label else one.start
-    for gap in (*_BLANK_LINE.finditer(text, one.start, one.end), None):
+    """``one`` without what only stands beside it: each person and each part behind a blank line apart."""
+    before = _BEFORE[one.label].match(text, one.start, one.end) if one.label in _BEFORE else None
+    at = before.end() if before else one.start
+    for gap in (*_APART.get(one.label, _BLANK_LINE).finditer(text, one.start, one.end), None):
         end = gap.start() if gap else one.end
         beside = _NOT_OF_THE_NAME.search(text, at, end) if one.label == "NAME" else None
         yield replace(one, start=at, end=beside.start() if beside else end)
         at = gap.end() if gap else end
+
+
+def _listed_among(text: str, people: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """A word that a list has between two people, or behind two: "(Knopp, Still, Boydstun)"."""
+    known = {start for start, _ in people}
+    for (_, end), (start, last) in pairwise(people):
+        between = _LIST_WORD.fullmatch(text, end, start) if start - end < _LONGEST_LISTED else None
+        behind = _LAST_OF_LIST.match(text, last) if _LIST_LINK.fullmatch(text, end, start) else None
+        for word in (between, behind):
+            if word and word.start("word") not in known and word["word"].casefold() not in listed("not_names"):
+                yield word.span("word")
 
 
 def _wherever(text: str, phrase: str) -> Iterator[tuple[int, int]]:

@@ -23,8 +23,8 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"(?<![\w.-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}"
             rf"(?:,?\s*(?:x|ext\.?|extension)\s*\d{{1,6}})?(?![\d-]){_UNIT}",
             r"(?<![\w.,-])\d{10},?\s*(?:x|ext\.?|extension)\s*\d{1,6}\b",
-            r"(?<![\w.,/-])(?=(?:[ .]?\d){9})0\d{1,3}(?:[ .]\d{2,4}){2,4}(?![\w-])",
-            rf"(?<![\w./-])\d{{3}}-\d{{4}}(?![\d-]){_UNIT}",
+            r"(?<![\w.,/-])(?!\d\d\.\d\d\.\d{4}\b)(?=(?:[ .]?\d){9})0\d{1,3}(?:[ .]\d{2,4}){2,4}(?![\w-])",
+            rf"(?<![\w./-])\d{{3}}-\d{{4}}(?![\d-])(?:,?\s*(?:x|ext\.?)\s*\d{{1,6}}\b)?{_UNIT}",
             r"(?<![\w.])\+\d{1,3}(?:[\s.-]?\(?\d{1,4}\)?){2,5}\b",
             r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed)?|pager|beeper|pgr|contact|home|work|ph)\b\W{0,4}"
             rf"(?:no\.?|number|at|on|is|:|#)*\s*(?P<phi>{_NUMBER}|\(?\d{{3}}\)?[\s.-]?\d{{3}}[\s.-]?\d{{4}})",
@@ -32,7 +32,7 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"(?:(?:at|on|to|is)\s+)?(?P<phi>\+?\(?\d[\d\s().-]{5,16}\d)(?![\w-])",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
-            r"\b(?:pager|beeper|pgr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
+            r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
         ),
         Category.EMAIL: compiled(r"[\w.+%'-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
         Category.URL: compiled(

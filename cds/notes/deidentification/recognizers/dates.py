@@ -19,13 +19,13 @@ _DATE_WORD = regex.compile(
     r"visit|exam|film|us|angio|bx|cath|dose|eeg|x-?ray|cxr|ct|mri|surgery|day|radiographs?|study|note|echo|mammogram|cx|cultures?|labs?|ama|adm|"
     r"d/?c(?:'?d)?|mtg|meeting|performed|done|printed|collected|drawn|taken|repeat(?:ed)?|scheduled|appt|appointment|"
     r"effective|expires?|filled|compared to|those|dd|dt|admit|arriv(?:al|ed)|arr|sent|signed|"
-    r"placed|removed|put in|"
+    r"placed|removed|put in|f/?u|rtc|recheck|"
     r"\d/(?:1[1-9]|2\d|3[01]|[1789]|\d{1,2}/(?:\d\d){1,2})(?:,|,? and|[ ]?&|,? then|,? or|[ ]?-))[\s:(]*$",
     regex.IGNORECASE,
 )
 _RATIO_BEFORE = regex.compile(
     r"\b(?:pain|strength|murmur|grade|motor|power|score|scale|gcs|mmse|moca|reflex(?:es)?|pulses?|dtrs?|bp|"
-    r"pressure|apgars?|visual acuity|va|level|rated?)\b[^.\n]{0,25}$",
+    r"pressure|apgars?|visual acuity|va|level|rated?|bipap|cpap|ipap|peep|vent)\b[^.\n]{0,25}$",
     regex.IGNORECASE,
 )
 _RATIO_AFTER = regex.compile(

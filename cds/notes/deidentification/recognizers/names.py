@@ -14,8 +14,8 @@ from cds.notes.deidentification.words import listed
 
 _NAME = r"(?:\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*|\p{Lu}\.?(?![\p{L}\d]))"
 _PARTICLE = r"(?:(?:de|la|del|della|van|von|der|den|bin|ibn|al|el|da|dos|di|le|st\.?)[ ]+){0,2}"
-FULL = rf"{_NAME}(?:[ ]+{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?)?"
-_REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]+{_NAME})?"
+FULL = rf"{_NAME}(?:[ ]{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?)?"
+_REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]{_NAME}){{0,2}}"
 _CREDENTIAL = (
     r"(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
     r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR)\b"
@@ -34,12 +34,14 @@ _LABEL = (
 )
 _BY = (
     r"(?i:(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
-    r"(?:co-?signed|dictated|transcribed|reviewed|read|interpreted|performed|reported|ordered|referred|seen|"
-    r"examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|obtained|provided|notified|"
-    r"prepared|written|entered|typed|completed|recorded|supervised|prescribed|administered|witnessed) by|"
+    r"(?:co-?signed|taken|initial(?:l?ed)|dictated|transcribed|reviewed|read|interpreted|performed|reported|"
+    r"ordered|referred|seen|examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|"
+    r"obtained|provided|notified|prepared|written|entered|typed|completed|recorded|supervised|prescribed|"
+    r"administered|witnessed) by|"
     r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
     r"(?:f/u|appt|exam|visit|seen|staffed|consult) (?:w/|with)|attn|attention|"
     r"(?:reported|communicated|handed off|sign(?:ed)?[ -]?out|endorsed|called|paged|relayed|referred) to|"
+    r"co-?sign|(?:message|msg|vm|word) (?:left )?(?:for|from)|"
     r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per))"
 )
 _CUE = (
@@ -68,16 +70,32 @@ _IN_CONTEXT = tuple(
         r"\b(?i:client|patient|pt|subject)[ :]+(?P<phi>\p{Lu}\.[ ]?\p{Lu}\.)",
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
+        r"\bsigned[ :]+(?P<phi>(?:\p{Ll}\.[ ]?){1,2}\p{Ll}{3,})",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
         # In a list of patients.
         r"(?m)^[ ]*(?:\d{1,2}[.)]|(?i:bed|rm|room)[ ]\w{1,4}[ ]?[-:])[ ]*"
         rf"(?P<phi>{_NAME})(?=[ ,]+\d{{1,3}}\s?(?:[MFmf]\b|y/?o))",
         # A word of another script in a note in English.
         r"(?P<phi>[^\P{L}\p{Latin}]{3,}(?:[ .-]+[^\P{L}\p{Latin}]+)*)",
+        # Who wrote a line: "aware -tj", "Nowak/AZ 3/14", "taken by TJ".
+        r"(?m)(?<=[\w.)])[ ]-(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})(?=[ \t]*$)",
+        rf"(?m)^{FULL}/(?P<phi>\p{{Lu}}{{2,3}}|\p{{Ll}}{{2,3}})"
+        r"(?=[ \t]+(?:the[ ])?(?:\d|\p{Lu}\p{Ll}+,?[ ]'?\d))",
+        r"\b(?i:taken|rec'?d|recorded|entered|noted|charted|initial(?:l?ed)|done)[ ](?i:by)[ ]?:?[ ]?"
+        r"(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})(?=[ \t]*(?:$|\n|\d|[.,;]))",
+        # Who speaks for a service: "Nowak surgery: will staple".
+        rf"(?m)(?:^|[.;][ ])(?P<phi>{_NAME})[ ]"
+        r"(?i:anesthesia|surgery|cards|renal|ortho|neuro|gi|pulm|onc|heme|uro|ent)[ ]?:[ ]",
+        rf"[(](?P<phi>{FULL})[ ][+][ ](?P<phi>{FULL})[)]",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
     )
 )
+_SIGNED = regex.compile(
+    r"\b(?i:signed|attn|attention|cosigned|dictated by|read by|ordered by)[ ]?:?[ ]"
+    r"(?P<phi>(?:\p{Lu}\.?[ ]){1,2}\p{Lu}[\p{L}'\u2019-]+)"
+)
+"""Initials and a surname, which are no heading even in capitals."""
 _AGENT = regex.compile(
     r"(?:^|[.;:,(\u2013\u2014-]\s*|\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)"
     r"(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ]"
@@ -88,7 +106,7 @@ _AGENT = regex.compile(
     r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
 )
 """Who does what people do. Not "Radiology agreed": such words are listed."""
-_TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2])
+_TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2], _SIGNED)
 """A label or a credential tells a name even where every word has capitals."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
 _DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
@@ -123,11 +141,12 @@ class NameRecognizer(EntityRecognizer):
             yield start, start + len(match["phi"][: behind.start()].rstrip()) if behind else end
 
     def _in_context(self, text: str) -> Iterator[tuple[int, int]]:
-        for pattern in _IN_CONTEXT:
+        for pattern in (*_IN_CONTEXT, _SIGNED):
             for match in pattern.finditer(text, timeout=TIMEOUT):
                 if pattern not in _TELLING and all_capitals(text, *match.span()):
                     continue
-                yield from _trimmed(match["phi"], match.start("phi"))
+                for start, end in match.spans("phi"):
+                    yield from _trimmed(text[start:end], start)
 
     def _agents(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _AGENT.finditer(text, timeout=TIMEOUT):
@@ -174,12 +193,18 @@ def _bare(word: str) -> str:
 def _trimmed(name: str, offset: int) -> Iterator[tuple[int, int]]:
     """The span of ``name`` without plain words at either end; none where nothing else is left."""
     words = list(regex.finditer(r"[\p{L}'\u2019.-]+", name))
-    while words and words[-1][0].strip(".").casefold() in listed("not_names"):
+    while words and _names_nobody(words[-1][0]):
         words.pop()
-    while words and words[0][0].strip(".").casefold() in listed("not_names"):
+    while words and _names_nobody(words[0][0]):
         words.pop(0)
     if any(len(w[0].strip(".")) > 1 for w in words):
         yield offset + words[0].start(), offset + words[-1].end()
+
+
+def _names_nobody(word: str) -> bool:
+    """Not so the initial A, though the article is a plain word."""
+    bare = word.strip(".")
+    return bare.casefold() in listed("not_names") and bare != "A"
 
 
 def further_mentions(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -82,6 +82,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b[\w-]*\d[\w-]*\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
             r"(?<!\w)#\s?(?P<phi>\d{5,})\b",
+            # A name to log in by.
+            r"(?<![\w@./])(?!covid|table|image|figure|page)[a-z]{3,}(?:\.[a-z]+)?_\d{1,6}(?!\w)",
         ),
     }
     score = 0.75

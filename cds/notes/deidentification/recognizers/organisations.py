@@ -20,6 +20,14 @@ _KIND = (
     r"Elementary|University|College|Church|Dialysis(?: Center)?|VA(?: Medical Center)?|VAMC|HOSPITAL|"
     r"Pavilion|Extended Care|Home Care|Home Health|Drugs?(?:store)?|Laborator(?:y|ies)|Preschool|Day ?[Cc]are|Academy|"  # noqa: E501
     r"Institute|Pediatrics|Orthop(?:a?e)dics|Physicians|Surgical Associates|Lutheran|Baptist|Methodist|Presbyterian|"  # noqa: E501
+    r"Women['\u2019]s Health|Behavioral Health|Senior Living|Memory Care|Retirement (?:Home|Community|Village)|"
+    r"(?:Nursing|Care) (?:&|and) Rehab(?:ilitation)?|Rehab(?:ilitation)? (?:&|and) (?:Nursing|Care)|"
+    r"(?:Heart|Pain|Hand|Eye|Ear|Bone|Allergy|Spine) (?:&|and) (?:Vascular|Spine|Shoulder|Ear|Joint|Asthma)|"
+    r"Veterans Home|Birth Center|Correctional (?:Center|Facility|Institution)|Jail|Prison|Shelter|Library|"
+    r"Ambulance|(?:Fire|Police|Sheriff['\u2019]?s?|Health) Department|School District|Middle School|"
+    r"Medical Supply|Industries|Logistics|Construction|Trucking|Motors|Farms|LLC|PLLC|Inc|Corp|Ltd|Bro(?:ther)?s|"
+    r"(?:&|and) (?:Sons|Daughters|Co|Associates|Partners)|Mutual|Credit Union|Plumbing|Roofing|Lumber|"
+    r"Timber|Bakery|Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
     r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
 )
 _CARE = (

@@ -32,6 +32,9 @@ _STATE_NAMES = (
     "Washington|West Virginia|Wisconsin|Wyoming"
 )
 _BEFORE_ZIP = regex.compile(rf",?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+(?=\d{{5}}(?:-\d{{4}})?$)")
+_KINDS = frozenset(
+    "clinic hospital center health church school college ambulance jail prison shelter library ranch".split()  # noqa: SIM905
+)
 CITY = rf"{CAP}(?:[ ]{CAP}){{0,2}}"
 
 
@@ -50,7 +53,8 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
                 rf"(?:(?:{CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
-                rf"(?:,?\s+{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b)?(?:,?\s+\d{{5}}(?:-\d{{4}})?)?"
+                rf"(?:,?\s+{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
+                r"(?:,?\s+\d{5}(?:-\d{4})?)?"
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
             regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
@@ -60,7 +64,19 @@ class PlaceRecognizer(MarkedPatternRecognizer):
             regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
             regex.compile(
                 r"\b(?i:lives?|living|resid(?:es?|ing|ent)|moved|relocated|travel(?:l?ed|s)?|flew|native|visiting|"
-                rf"grew up|born|raised|home)[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{CITY})"
+                r"grew up|born|raised|home|winters?|summers?|vacation(?:s|ed)?|married|buried|stationed|came|"
+                r"drove|elder|refugee|(?:flown|driven|brought|airlifted|bused|flies|drives|back|home)"
+                r"(?: (?:in|here|over|back|up|down))?)"
+                rf"[ ](?i:in|at|of|to|from|near|outside)[ ](?P<phi>{CITY})"
+            ),
+            regex.compile(
+                r"\b(?i:liv(?:es?|ing)|stay(?:s|ing)|house|home|apartment|farm|job)"
+                r" (?i:with|near|alone|by|next to|outside)\b"
+                rf"[^.;\n]{{0,40}}? in (?P<phi>{CITY})"
+            ),
+            regex.compile(
+                rf"\b(?i:on|at|off|near|along|and|to|by)[ ](?P<phi>(?:{CAP}[ ]){{1,3}}"
+                r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Turnpike|Pike|Highway|Hwy|Parkway|Pkwy|Crescent|Terrace|Trail|Square))\b"
             ),
             regex.compile(r"(?i:\baddress)\s*:\s*(?P<phi>\d[^\n;]{5,80})"),
             regex.compile(rf"(?i:\baddress)\s+(?P<phi>\d[\d/ ]{{0,8}}[ ]{CITY})"),
@@ -97,6 +113,6 @@ def plain_words(text: str) -> int:
 
 def named(text: str) -> bool:
     """Whether anything in ``text`` is more than a plain word: "Pain Clinic" and "Nursing Home" name no place."""
-    plain = listed("not_names") | {"clinic", "hospital", "center", "health", "church", "school", "college"}
+    plain = (listed("not_names") - listed("towns")) | _KINDS
     words = [w.casefold() for w in regex.findall(r"[\p{L}\d'\u2019-]+", text)]
     return any(w not in plain and len(w) > 1 for w in words[:-1]) or (len(words) == 1 and words[0] not in plain)

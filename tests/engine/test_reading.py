@@ -1,0 +1,62 @@
+"""Notes on their way to the model: one that cannot be de-identified in time costs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cds.ehr.documents import Document
+from cds.engine.bundles import Bundle
+from cds.engine.quality import QualityGate
+from cds.errors import NoteError
+from cds.inference.engine import Models
+from cds.inference.reading import Reading
+from cds.notes.deidentification.classifier import Labelled, TokenClassifier
+from cds.notes.deidentification.deidentifier import Deidentifier
+from cds.notes.deidentification.known import KnownIdentifiers
+from cds.settings import Settings
+
+NOBODY = KnownIdentifiers()
+
+
+class SlowOn(TokenClassifier):
+    """Takes too long over one word, as a pattern may over a hostile note."""
+
+    def __init__(self, word: str, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self._slow = word
+
+    def find(self, text: str) -> Iterator[Labelled]:
+        if self._slow in text:
+            raise TimeoutError
+        return super().find(text)
+
+
+@pytest.fixture(scope="module")
+def reading() -> Reading:
+    models = Models.in_use(Settings())
+    deidentifier = Deidentifier(bytes(32), SlowOn("endlessly", models.identifiers))
+    return Reading(deidentifier, QualityGate.from_bundle(models.quality), models.image.input, {})
+
+
+def note(number: int, text: str) -> Document:
+    return Document(f"DocumentReference/{number}", "Note", None, "text/plain", text.encode())
+
+
+def test_a_note_that_takes_too_long_is_counted_and_the_others_are_read(reading: Reading) -> None:
+    read = reading.notes([note(1, "He talks endlessly."), note(2, "New productive cough.")], NOBODY)
+    assert [seen.reference for seen in read.notes] == ["DocumentReference/2"]
+    assert "productive cough" in read.text
+    assert read.withheld == 1
+
+
+def test_what_was_copied_forward_into_it_is_read_in_the_older_note(reading: Reading) -> None:
+    copied = "Productive cough for three weeks with fever at night."
+    read = reading.notes([note(1, f"He talks endlessly.\n\n{copied}"), note(2, copied)], NOBODY)
+    assert "three weeks with fever" in read.text
+
+
+def test_where_none_is_quick_enough_the_reason_is_said(reading: Reading) -> None:
+    with pytest.raises(NoteError, match="de-identified in time"):
+        reading.notes([note(1, "He talks endlessly.")], NOBODY)
