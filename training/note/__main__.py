@@ -22,7 +22,7 @@ from training.note import card, evaluate, model, real
 from training.note.fit import fit
 from training.note.generate import KEYS, Note, Statement, Writer, together
 
-VERSION = "2.0.0"
+VERSION = "3.0.0"
 INPUT = {"unit": "sentence", "max_tokens": model.MAX_TOKENS, "most_sentences": 48, "pooling": "max"}
 PAIRED = 0.2
 """Share of the lessons that are two statements run together, as sentences that could not be told apart."""
@@ -35,7 +35,7 @@ DATA = Path(os.environ.get("SIGHTLINE_DATA", "../shared/data")) / "notes"
 class Size:
     """How many of each sort are written."""
 
-    statements: int = 14_000
+    statements: int = 12_000
     notes: int = 4_000
     """For the baseline that reads whole notes."""
     real: int = 2_000
@@ -109,6 +109,7 @@ def write(data: Path, size: Size, *, seed: int) -> Corpus:
         validation=[w.note() for w in (fellow, stranger) for _ in range(size.validation // 2)],
         tests={
             "reports": reports,
+            "blind": evaluate.written("blind"),
             "handwritten": evaluate.written("handwritten"),
             "real": testing,
             "long": real.buried(reports[::3], testing, LONG, seed=seed),

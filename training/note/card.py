@@ -22,7 +22,7 @@ INTENDED_USE = (
     "never evaluated on real patients."
 )
 
-UNGATED = ("reports", "handwritten", "long")
+UNGATED = ("reports", "blind", "handwritten", "long")
 """Test sets on which reading every sentence is measured too."""
 
 _CARD = Template("""# clinical-note $version
@@ -64,17 +64,25 @@ AUROC with a 95 % bootstrap interval over notes; F1 and specificity at a calibra
 expected calibration error in ten bins; `all` pools the findings. The baseline is TF-IDF with logistic regression,
 learnt from the same statements, calibrated on the same notes: once reading sentence by sentence like the model
 (the tables below), once learning from $notes generated notes as well and reading whole notes. The bundle that the
-model began from had learnt from 18,000 more statements and notes of an earlier, narrower bank.
+model began from had learnt from narrower banks before: 32,000 statements and notes more.
 
 $summary
 
 ### Reports and notes written by hand
 
 `training/note/reports.csv`: radiology reports and clinical notes in the style of real ones, many of them chosen to
-be hard (negation, doubt, history, resolved, other organs). Never used to choose or calibrate anything. The person
-who wrote them also wrote the phrase banks.
+be hard (negation, doubt, history, resolved, other organs). Never used to calibrate anything; what earlier versions
+missed here was looked at, so by now it is a development set. The person who wrote them also wrote the phrase banks.
 
 $reports
+
+### Blind reports and notes
+
+`training/note/blind.csv`: written by hand in the idiom of radiologists, emergency physicians and nurses before version
+3.0.0 was begun, by the one who then widened the banks. No model's misses in it were looked at, and no phrase that was
+added shares four words in a row with it.
+
+$blind
 
 ### Short notes written by hand
 
