@@ -15,8 +15,8 @@ _NAMES = re.compile(
     r"atelect|cardiomeg|consolidat|emphysem|fibro|hernia|infiltrat|opaci|pneum|pna\b|ptx\b|effusion|edema|oedema|"
     r"pleur|nodul|\bmass|tumou?r|carcinoma|neoplas|malignan|cancer|\bchf\b|heart failure|congest|interstit|"
     r"collaps|costophrenic|silhouette|infect|copd|hyperinfl|overinfl|lesion|spiculat|bull[ao]|blunt|densit|shadow|"
-    r"empyem|airspace|air[ -]space|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth|ground[ -]glass|\bggos?\b|"
-    r"\blvf\b|\bctr\b|cephali[sz]|\bnsip\b|\bp[cj]p\b|\blrti\b|bronchogenic|cannonball|\bspn\b|(?:four|4)-chamber",
+    r"empyem|airspace|air[ -]space|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth|ground[ -]glass|"
+    r"\bggos?\b|\blvf\b|\bctr\b|cephali[sz]|\bnsip\b|\bp[cj]p\b|\blrti\b|bronchogenic|cannonball|\bspn\b|(?:four|4)-chamber",
     re.IGNORECASE,
 )
 _CHEST = re.compile(
@@ -46,7 +46,9 @@ _THORAX = re.compile(
     re.IGNORECASE,
 )
 """A finding's word beside a place of the body that is not in the chest, and none that is: "knee effusion"."""
-_FIELD = re.compile(r"\b(?:heart|cardiac|cardiomediastinal|mediastinum|lungs?|pleura\w*|diaphragms?|vascularity)\b")
+_FIELD = re.compile(
+    r"\b(?:heart|cardiac|cardiomediastinal|mediastinum|lungs?|pleura\w*|diaphragms?|vascularity)\b"
+)
 """Of a report in fields: under "heart" a word such as "enlarged" says enough."""
 
 

@@ -72,15 +72,16 @@ $summary
 
 `training/note/reports.csv`: radiology reports and clinical notes in the style of real ones, many of them chosen to
 be hard (negation, doubt, history, resolved, other organs). Never used to calibrate anything; what earlier versions
-missed here was looked at, so by now it is a development set. The person who wrote them also wrote the phrase banks.
+missed here was looked at, so by now it is a development set. The person who wrote them also wrote the phrase
+banks.
 
 $reports
 
 ### Blind reports and notes
 
-`training/note/blind.csv`: written by hand in the idiom of radiologists, emergency physicians and nurses before version
-3.0.0 was begun, by the one who then widened the banks. No model's misses in it were looked at, and no phrase that was
-added shares four words in a row with it.
+`training/note/blind.csv`: written by hand in the idiom of radiologists, emergency physicians and nurses before
+version 3.0.0 was begun, by the one who then widened the banks. No model's misses in it were looked at, and no
+phrase that was added shares four words in a row with it.
 
 $blind
 

@@ -146,7 +146,7 @@ TELEGRAPHIC = (
     (re.compile(r"\bbilateral(ly)?\b"), "b/l"),
 )
 CONTRASTS = {"plain": ("pa", 58), "listed": ("paq", 18), "doubtful": ("uv", 10), "leaning": ("pu", 14)}
-"""Of how many findings the frames of ``contrast`` speak ({p}, {q} there, {a} not, {u}, {v} in doubt), and how often."""
+"""What a frame of ``contrast`` speaks of ({p}, {q} are there, {a} is not, {u}, {v} in doubt), and how often."""
 MARKS = {"+": 1.0, "~": UNDECIDED, "?": math.nan}
 """How a ``mixed`` or ``structured`` sentence of a bank says what it holds of a finding."""
 
