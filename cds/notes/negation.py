@@ -14,7 +14,7 @@ from cds.findings import Assertion
 _BEFORE: Sequence[tuple[Assertion, str]] = (
     (
         Assertion.NEGATED,
-        r"\bno\b(?! (?:(?:significant|relevant|interval|new|appreciable) )*(?:change|increase|longer (?:small|a))\b)"
+        r"\bno\b(?! (?:(?:significant|relevant|interval|new) )*(?:change|increase|longer (?:small|a))\b)"
         r"|\bnil\b|\bnot\b(?! only\b)|\bwithout\b|\bw/o\b|\bdenie[sd]\b|\bdenying\b|\bdoubt(?:ful)?\b|"
         r"\bneg(?:ative)?(?: for)?\b|\bfree (?:of|from)\b|\babsence of\b|\bruled out\b|\bneither\b|\bnor\b|"
         r"\bnever (?:had|has)\b|\bunlikely to be\b|\bclear of\b|\blow suspicion (?:for|of)\b|\brather than\b|"

@@ -21,7 +21,8 @@ def phrases(bank: str) -> set[str]:
     held = Bank(bank)
     kinds = ("reports", "pictures", "clears", "elsewhere", "symptoms", "signs", "course", "open")
     found = {text for key in KEYS for kind in kinds for text in held.finding(key).get(kind, ())}
-    return found | set(held["mixed"]["said"]) | {f for frames in held["frames"].values() for f in frames}
+    said = {text for part in ("mixed", "structured") for text in held[part]["said"]}
+    return found | said | {f for frames in held["frames"].values() for f in frames}
 
 
 def test_the_banks_share_no_phrase() -> None:
@@ -34,14 +35,14 @@ def test_a_bank_speaks_of_every_finding(bank: str) -> None:
 
 
 @pytest.mark.parametrize("bank", ["train", "heldout"])
-def test_what_a_mixed_sentence_holds_is_said_of_findings(bank: str) -> None:
-    for sentence in Bank(bank)["mixed"]["said"]:
+def test_what_a_marked_sentence_holds_is_said_of_findings(bank: str) -> None:
+    for sentence in (said for part in ("mixed", "structured") for said in Bank(bank)[part]["said"]):
         text, _, marks = sentence.partition("||")
         assert text.strip()
         assert all(mark[0] in MARKS and mark[1:] in FINDINGS for mark in marks.split()), sentence
 
 
-@pytest.mark.parametrize("name", ["handwritten", "reports"])
+@pytest.mark.parametrize("name", ["handwritten", "reports", "blind"])
 def test_no_note_of_the_test_stands_in_a_bank(name: str) -> None:
     pytest.importorskip("sklearn", reason="a training dependency")
     from training.note import evaluate
@@ -66,6 +67,11 @@ def test_what_is_only_mentioned_is_absent() -> None:
         said = writer.statement()
         if said.text.startswith(("Negative for", "FHx", "R/o", "Denies")):
             assert 1.0 not in said.labels.values()
+
+
+@pytest.mark.parametrize("bank", ["train", "heldout"])
+def test_a_field_of_a_report_has_its_name_for_a_heading(bank: str) -> None:
+    assert all(": " in field for field in Bank(bank)["structured"]["said"])
 
 
 def test_the_same_seed_writes_the_same_notes() -> None:
