@@ -15,6 +15,8 @@ from transformers import BertForSequenceClassification, BertModel, BertTokenizer
 from cds.findings import FINDINGS
 from training.note.generate import Statement
 
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+"""What :func:`save` writes."""
 MAX_TOKENS = 96
 LAYERS = (0, 1, 3, 5)
 """Of MiniLM's six. The last must be among them: only there does [CLS] say anything of the sentence."""
