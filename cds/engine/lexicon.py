@@ -7,6 +7,7 @@ term ``*`` with what holds for every text, then one line for each term.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +22,13 @@ from cds.errors import ModelError
 
 NAME = "lexicon.tsv"
 ALWAYS = "*"
+"""The term that every text has."""
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Lexicon:
-    """Weights by term; empty, it says nothing of anything."""
+    """A weight of each term for each finding."""
 
     def __init__(
         self, weights: Mapping[str, tuple[float, NDArray[np.float32]]], always: NDArray[np.float32]
@@ -54,8 +56,8 @@ class Lexicon:
     def logits(self, text: str) -> NDArray[np.float32]:
         """What is to be added to the network's logits, one for each finding."""
         counts = Counter(term for term in terms(text) if term in self._weights)
-        known = [(1 + np.log(n), *self._weights[term]) for term, n in counts.items()]
-        length = np.sqrt(sum((often * idf) ** 2 for often, idf, _ in known)) or 1.0
+        known = [(1 + math.log(n), *self._weights[term]) for term, n in counts.items()]
+        length = math.sqrt(sum((often * idf) ** 2 for often, idf, _ in known)) or 1.0
         return sum((often * idf / length * weights for often, idf, weights in known), self._always)
 
 
