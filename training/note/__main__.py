@@ -65,9 +65,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.note", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of ACI-Bench and MTS-Dialog")
-    parser.add_argument("--start", type=Path, metavar="BUNDLE", help="an earlier bundle to go on from, not MiniLM")
-    parser.add_argument(
-        "--network", type=Path, metavar="BUNDLE", help="an earlier bundle whose network stays as it is"
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument("--start", type=Path, metavar="BUNDLE", help="an earlier bundle to go on from, not MiniLM")
+    before.add_argument(
+        "--network", type=Path, metavar="BUNDLE", help="an earlier one whose network stays as it is"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="a minute's run that shows the way, not a good model")

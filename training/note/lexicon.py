@@ -7,26 +7,22 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from cds.engine.lexicon import ALWAYS, NAME, terms
-from training.note.evaluate import Matrix, labels
+from cds.engine.note import american
+from training.note.evaluate import Matrix, labels, regressions
 from training.note.generate import KEYS, Statement
 
 WEIGHT = 0.75
-"""Of its logits beside the network's; chosen among 0.25 to 2 by how well the validation notes were ranked."""
+"""Of its logits beside the network's; chosen among 0.25 to 1.5 by how well the validation notes were ranked."""
 
 
 def write(directory: Path, generated: Sequence[Statement], lessons: Sequence[Statement]) -> None:
     """Learn from both what the words of ``generated`` say; no other word gets into the file."""
-    words = TfidfVectorizer(analyzer=lambda text: list(terms(text)), min_df=3, sublinear_tf=True)
+    words = TfidfVectorizer(analyzer=lambda text: list(terms(american(text))), min_df=3, sublinear_tf=True)
     words.fit([s.text for s in generated])
     taught = [*generated, *lessons]
-    x, truth = words.transform([s.text for s in taught]), labels(taught)
-    models = []
-    for i in range(len(KEYS)):
-        known = ~np.isnan(truth[:, i])
-        models.append(LogisticRegression(C=10, solver="liblinear").fit(x[known], truth[known, i]))
+    models = regressions(words.transform([s.text for s in taught]), labels(taught))
     weights = WEIGHT * np.concatenate([model.coef_ for model in models]).T
     always = WEIGHT * np.concatenate([model.intercept_ for model in models])
     rows = zip(words.get_feature_names_out(), words.idf_, weights, strict=True)

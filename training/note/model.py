@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
+from cds.engine.note import american
 from cds.findings import FINDINGS
 from training.note.generate import Statement
 
@@ -131,7 +132,7 @@ def encoded(tokenizer: BertTokenizer, batch: Sequence[Statement]) -> Any:
     """As the engine gives a sentence to the model: its heading first."""
     return tokenizer(
         [s.heading.lower() for s in batch],
-        [s.text for s in batch],
+        [american(s.text) for s in batch],
         truncation="only_second",
         max_length=MAX_TOKENS,
         padding=True,
