@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from cds.errors import RequestError
@@ -14,8 +22,19 @@ from cds.notes.context import PatientContext, Sex
 from cds.notes.observations import KNOWN, Observation, is_loinc
 
 MAX_NOTE_CHARS = 50_000
+MOST = 1e9
+"""Of a measured value, whatever its unit."""
 
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+def _worded(words: str) -> str:
+    if not any(map(str.isalnum, words)):
+        raise PydanticCustomError("words", "it must have a letter or a digit")
+    return words
+
+
+_Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_worded)
+]
 
 UNITS = frozenset(unit for known in KNOWN.values() for unit in known.limits) | frozenset(
     {
@@ -58,7 +77,7 @@ class Measured(BaseModel):
     code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,7}-[0-9]$")] = Field(
         description="LOINC, with its check digit"
     )
-    value: Annotated[float, Field(ge=-1e6, le=1e9, allow_inf_nan=False)]
+    value: Annotated[float, Field(ge=-1e6, le=MOST, allow_inf_nan=False)]
     unit: Annotated[str, StringConstraints(max_length=20)] = Field(description="UCUM")
 
     @model_validator(mode="after")
@@ -69,6 +88,8 @@ class Measured(BaseModel):
         units = sorted(known.limits if known else UNITS)
         if self.unit not in units:
             raise PydanticCustomError("unit", "the unit must be one of {units}", {"units": ", ".join(units)})
+        if known and not 0 <= self.value <= (100 if self.unit == "%" else MOST):
+            raise PydanticCustomError("value", "no such value can be measured")
         return self
 
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
-from cds.engine.network import Inputs, Network, TorchNetwork
+from cds.engine.lexicon import NAME, Lexicon
+from cds.engine.network import Inputs, Logits, Network, TorchNetwork
 from cds.engine.relevance import most_relevant
 from cds.engine.sentences import Sentence, sentences
 from cds.engine.tokens import Tokens
@@ -31,13 +34,19 @@ class Read:
 class NoteReader:
     """Cuts a note as the bundle's ``input`` asks; :func:`pooled` makes one of what is said of the pieces."""
 
-    def __init__(self, network: Network, tokens: Tokens, spec: Mapping[str, Any]) -> None:
-        """Raise :class:`ModelError` for a ``spec`` that it cannot be read with."""
+    def __init__(
+        self, network: Network, tokens: Tokens, spec: Mapping[str, Any], lexicon: Lexicon | None = None
+    ) -> None:
+        """Raise :class:`ModelError` for a ``spec`` that it cannot be read with.
+
+        ``lexicon`` says of each sentence what its words do.
+        """
         if wrong := _wrong(spec, tokens.positions):
             raise ModelError(f"the note model's input cannot be used: {wrong}")
         self._network = network
         self._tokens = tokens
         self._spec = spec
+        self._lexicon = lexicon
         if self.by_sentence:
             tokens.limit(spec["max_tokens"], cut="only_second")
         else:
@@ -46,7 +55,10 @@ class NoteReader:
     @classmethod
     def of(cls, bundle: Bundle, network: Network) -> Self:
         """The words and limits of ``bundle``; ``network`` may run anywhere."""
-        return cls(network, Tokens.of(bundle.expect("note").directory), bundle.input)
+        directory = bundle.expect("note").directory
+        sealed = NAME in bundle.manifest["files"]
+        lexicon = Lexicon.load(directory / NAME, bundle.findings) if sealed else None
+        return cls(network, Tokens.of(directory), bundle.input, lexicon)
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "auto") -> Self:
@@ -73,9 +85,15 @@ class NoteReader:
         order = sorted(range(len(found)), key=lambda i: len(found[i].heading) + len(found[i].text))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
-            rows = self._network(self._encoded([found[i] for i in batch]), deadline).tolist()
+            rows = self._scored([found[i] for i in batch], deadline).tolist()
             logits |= dict(zip(batch, rows, strict=True))
         return [Read(s.start, s.end, tuple(logits[i])) for i, s in enumerate(found)]
+
+    def _scored(self, batch: Sequence[Sentence], deadline: Deadline) -> Logits:
+        said = self._network(self._encoded(batch), deadline)
+        if self._lexicon is None:
+            return said
+        return said + np.stack([self._lexicon.logits(american(s.text)) for s in batch])
 
     def _encoded(self, batch: Sequence[Sentence]) -> Inputs:
         """With its heading as the first segment, where the model has learnt to read it so."""

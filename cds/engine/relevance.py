@@ -15,7 +15,8 @@ _NAMES = re.compile(
     r"atelect|cardiomeg|consolidat|emphysem|fibro|hernia|infiltrat|opaci|pneum|pna\b|ptx\b|effusion|edema|oedema|"
     r"pleur|nodul|\bmass|tumou?r|carcinoma|neoplas|malignan|cancer|\bchf\b|heart failure|congest|interstit|"
     r"collaps|costophrenic|silhouette|infect|copd|hyperinfl|overinfl|lesion|spiculat|bull[ao]|blunt|densit|shadow|"
-    r"empyem|airspace|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth",
+    r"empyem|airspace|air[ -]space|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth|ground[ -]glass|"
+    r"\bggos?\b|\blvf\b|\bctr\b|cephali[sz]|\bnsip\b|\bp[cj]p\b|\blrti\b|bronchogenic|cannonball|\bspn\b|(?:four|4)-chamber",
     re.IGNORECASE,
 )
 _CHEST = re.compile(
@@ -40,10 +41,15 @@ _ELSEWHERE = re.compile(
 )
 _THORAX = re.compile(
     r"lung|pulm|chest|thora|heart|cardi|pleur|hil[au]|mediastin|diaphragm|lobe|lobar|\b[rl][lmu]l\b|lingul|basilar|"
-    r"apic|cxr|airspace|pneum|breath|bronch|costophrenic|hiat|air\b|\bribs?\b",
+    r"apic|cxr|airspace|pneum|breath|bronch|costophrenic|hiat|air\b|\bribs?\b|\brales?\b|crackle|cough|sputum|hemopt|"
+    r"dyspn|orthopn|\bjv[dp]\b|bnp\b|\bs3\b",
     re.IGNORECASE,
 )
 """A finding's word beside a place of the body that is not in the chest, and none that is: "knee effusion"."""
+_FIELD = re.compile(
+    r"\b(?:heart|cardiac|cardiomediastinal|mediastinum|lungs?|pleura\w*|diaphragms?|vascularity)\b"
+)
+"""Of a report in fields: under "heart" a word such as "enlarged" says enough."""
 
 
 def most_relevant(found: Sequence[Sentence], most: int) -> list[Sentence]:
@@ -64,4 +70,4 @@ def _rank(sentence: Sentence) -> int:
         return _NOTHING
     if _NAMES.search(sentence.text) or _NAMES.search(sentence.heading):
         return 0
-    return 1 if _CHEST.search(sentence.text) else _NOTHING
+    return 1 if _CHEST.search(sentence.text) or _FIELD.search(sentence.heading) else _NOTHING

@@ -14,8 +14,8 @@ from cds.findings import Assertion
 _BEFORE: Sequence[tuple[Assertion, str]] = (
     (
         Assertion.NEGATED,
-        r"\bno\b(?! (?:change|increase|longer (?:small|a))\b)|\bnot\b|\bwithout\b|\bw/o\b|\bdenie[sd]\b|"
-        r"\bdenying\b|"
+        r"\bno\b(?! (?:(?:significant|relevant|interval|new) )*(?:change|increase|longer (?:small|a))\b)"
+        r"|\bnil\b|\bnot\b(?! only\b)|\bwithout\b|\bw/o\b|\bdenie[sd]\b|\bdenying\b|\bdoubt(?:ful)?\b|"
         r"\bneg(?:ative)?(?: for)?\b|\bfree (?:of|from)\b|\babsence of\b|\bruled out\b|\bneither\b|\bnor\b|"
         r"\bnever (?:had|has)\b|\bunlikely to be\b|\bclear of\b|\blow suspicion (?:for|of)\b|\brather than\b|"
         r"\b(?:resolution|clearing) of\b|\bresolved\b",
@@ -34,13 +34,13 @@ _BEFORE: Sequence[tuple[Assertion, str]] = (
     (
         Assertion.PAST,
         r"\bhistory of\b|\bh/o\b|\bhx of\b|\bprior\b|\bprevious(?:ly)?\b|\bpast\b|\bs/p\b|\bstatus post\b|"
-        r"\brecovered from\b|\btreated for\b|\bhad\b",
+        r"\brecovered from\b|(?<!being )\btreated for\b|\bhad\b",
     ),
     (
         Assertion.POSSIBLE,
         r"\bpossibl[ey]\b|\bmay\b|\bmight\b|\bcould\b|\bcannot (?:be )?(?:entirely )?exclude\w*\b|"
         r"\bquestionable\b|"
-        r"\bversus\b|\bvs\b|\bequivocal\b|\bdifferential\b|\bperhaps\b|\?",
+        r"\bversus\b|\bvs\b|\bless likely\b|\bequivocal\b|\bdifferential\b|\bperhaps\b|\?",
     ),
 )
 """What a word says of the finding named after it, most decisive first."""
@@ -48,13 +48,16 @@ _AFTER: Sequence[tuple[Assertion, str]] = (
     (
         Assertion.POSSIBLE,
         r"\b(?:is |are )?not (?:entirely )?excluded\b|\b(?:can ?not|can't|hard to|difficult to) (?:be )?"
-        r"(?:entirely )?(?:excluded?|ruled? out)\b|\bis possible\b|\bversus\b|\bvs\b",
+        r"(?:entirely )?(?:excluded?|ruled? out)\b|\bis possible\b|\bless likely\b|\bversus\b|\bvs\b",
     ),
     (
         Assertion.NEGATED,
         r"\b(?:is|are|was|were|has been|have been)? ?(?:ruled out|absent|excluded|not (?:seen|present|identified|"
-        r"visible|detected|found|evident|confirmed|demonstrated))\b|\b(?:is |are |seems )?unlikely\b|"
-        r": ?(?:none|no|negative|absent)\b|\bno longer\b|\b(?:has |have |now )?(?:resolved|cleared)\b|\bis gone\b",
+        r"visible|detected|found|evident|confirmed|demonstrated))\b"
+        r"(?! (?:on|in|at) (?:the |a )?(?:prior|previous|last)\b)|\b(?:is |are |seems )?unlikely\b|"
+        r": ?(?:none|no|negative|absent)\b|\bno longer\b|\bis gone\b|"
+        r"(?<!not )(?<!not yet )(?<!not completely )(?<!not fully )(?<!partially )(?<!incompletely )"
+        r"\b(?:resolved|cleared)\b",
     ),
 )
 _HEADINGS: Sequence[tuple[Assertion, str]] = (
@@ -62,12 +65,19 @@ _HEADINGS: Sequence[tuple[Assertion, str]] = (
     (Assertion.ASKED, r"\b(?:indication|reason|question|clinical (?:history|information))\b"),
 )
 _ENDS = re.compile(
-    r"\b(?:but|however|although|though|except|aside from|apart from|otherwise|patient has|which|now with|"
-    r"with persistent|there (?:is|are)|persists?|remains?|film shows)\b|;|(?<!\d)\.(?!\d)",
+    r"\b(?:but|however|although|though|except|aside from|apart from|other than|otherwise|patient has|which|"
+    r"now with|with persistent|there (?:is|are)|persists?|remains?|film shows)\b|;|(?<!\d)\.(?!\d)",
     re.IGNORECASE,
 )
 _COMMA = re.compile(r",(?! (?:or|nor|and|[\w /-]+(?:,| or | nor | and )))")
 """A comma that ends a clause, unlike those of a list."""
+
+_STILL = re.compile(
+    r"[^,;.]*\b(?:unchanged|stable|persists?|remains?|not (?:significantly )?changed|"
+    r"(?:increased|decreased|enlarged|worsened|progressed|improved|larger|smaller))\b",
+    re.IGNORECASE,
+)
+"""What was seen before and is there now: "the previously seen effusion is unchanged"."""
 
 _RULES_BEFORE = [(assertion, re.compile(words, re.IGNORECASE)) for assertion, words in _BEFORE]
 _RULES_AFTER = [(assertion, re.compile(words, re.IGNORECASE)) for assertion, words in _AFTER]
@@ -82,7 +92,7 @@ def assertion(sentence: str, start: int, end: int, heading: str = "") -> Asserti
     before = _leading(sentence, start)
     for said, words in _RULES_BEFORE:
         if words.search(before):
-            return said
+            return Assertion.PRESENT if said is Assertion.PAST and _STILL.match(sentence, end) else said
     for said, words in _RULES_ABOVE:
         if words.search(heading):
             return said

@@ -1,7 +1,7 @@
 """Sections of a note by their headings, whatever form those have: what is family history is no finding.
 
 A heading is a line, or begins one: ``IMPRESSION:``, ``Impression``, ``## Impression``, ``**Impression:** clear``,
-``3. Impression``, ``Impression. Clear``; in capitals with a colon it may also stand within a line. What HTML and
+``3. Impression``, ``Impression. Clear``; with a colon it may also stand within a line. What HTML and
 C-CDA mark as a heading arrives here as ``Impression:``.
 """
 
@@ -128,8 +128,8 @@ _LINE = re.compile(
     r"(?P<mark>:|[.\u2013\u2014-](?=\s|$)|$)"
 )
 _LONGEST_HEADING = 120
-_WITHIN = re.compile(r"(?<=[.;:)\d]) +(?=[A-Z][A-Z/&' -]{1,40}:(?:\s|$))")
-"""Between two headings in capitals on one line, as interfaces that lose line breaks leave them."""
+_WITHIN = re.compile(r"(?<=[.;:)\d])(?:,? +|,)(?=(?P<title>[A-Za-z][A-Za-z/&' -]{1,40}):(?:[\s,]|$))")
+"""Before what may be a heading within a line, as interfaces that lose line breaks leave it."""
 _OF_RELATIVES = re.compile(rf"\b{_RELATIVE}\b|\b(?:maternal|paternal)\b", re.IGNORECASE)
 _FAMILY_SENTENCE = re.compile(
     r"(?:(?<=[.;!?]\s)|^)(?:(?:there is|has|he has|she has|they have|patient has) (?:an? )?)?"
@@ -149,7 +149,7 @@ def kind_of(title: str) -> Kind | None:
 def split(text: str) -> list[Section]:
     """The sections in their order; a heading that we do not know stays in the section that it stands in."""
     found: list[tuple[Kind, list[str]]] = [(Kind.OTHER, [])]
-    for line in _WITHIN.sub("\n", text).split("\n"):
+    for line in _WITHIN.sub(_broken, text).split("\n"):
         kind = _begun(line, *found[-1])
         if kind is None:
             found[-1][1].append(line)
@@ -157,6 +157,13 @@ def split(text: str) -> list[Section]:
             found.append((kind, [line]))
     sections = (Section(kind, "\n".join(lines).strip("\n")) for kind, lines in found)
     return [section for section in sections if section.text.strip()]
+
+
+def _broken(before: re.Match[str]) -> str:
+    """A line break before a heading in capitals or one that we know, but for "Children: two." and its like."""
+    title = before["title"]
+    known = kind_of(title)
+    return "\n" if title.isupper() or (known and known not in NOT_ABOUT_FINDINGS) else before[0]
 
 
 def _begun(line: str, current: Kind, lines: list[str]) -> Kind | None:

@@ -48,3 +48,13 @@ def test_hardly_a_statement_of_a_finding_is_passed_over(bank: str) -> None:
     stated = [s for s in (writer.statement() for _ in range(1500)) if 1.0 in s.labels.values()]
     passed_over = [s.text for s in stated if not most_relevant([Sentence(0, 0, s.text, s.heading.lower())], 1)]
     assert len(passed_over) <= 0.01 * len(stated), passed_over
+
+
+@pytest.mark.parametrize("field", ["Heart: Mildly enlarged.", "LUNGS: Clear.", "Pleural spaces: Normal."])
+def test_a_field_of_a_report_says_of_what_it_speaks(field: str) -> None:
+    assert len(most_relevant(sentences(field), 5)) == 1
+
+
+def test_a_sign_beside_another_place_of_the_body_is_read() -> None:
+    said = "Crackles at both bases, legs swollen to the knees."
+    assert [s.text for s in most_relevant(sentences(said), 5)] == [said]

@@ -32,6 +32,21 @@ def said(sentence: str, heading: str = "") -> dict[str, str]:
         ("Rule out pneumonia.", {"pneumonia": "asked about"}),
         ("Mother had emphysema.", {"emphysema": "other person"}),
         ("History of pneumonia.", {"pneumonia": "past"}),
+        ("No significant interval change in the left effusion.", {"effusion": "present"}),
+        ("No new effusion.", {"effusion": "negated"}),
+        ("Nil effusion.", {"effusion": "negated"}),
+        ("Pneumonia has not resolved.", {"pneumonia": "present"}),
+        ("Previously seen effusion has cleared.", {"effusion": "negated"}),
+        ("Previously seen effusion is unchanged.", {"effusion": "present"}),
+        (
+            "The prior pneumothorax has increased, effusion resolved.",
+            {"pneumothorax": "present", "effusion": "negated"},
+        ),
+        ("A nodule not seen on the prior study.", {"nodule": "present"}),
+        ("No abnormality other than a hiatal hernia.", {"hernia": "present"}),
+        ("Atelectasis, less likely pneumonia.", {"atelectasis": "present", "pneumonia": "possible"}),
+        ("Being treated for pneumonia.", {"pneumonia": "present"}),
+        ("I doubt pneumonia.", {"pneumonia": "negated"}),
     ],
 )
 def test_scope(sentence: str, expected: dict[str, str]) -> None:

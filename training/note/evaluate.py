@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,15 @@ def whole(text: str) -> list[str]:
     return [text]
 
 
+def regressions(x: Any, truth: Matrix) -> list[LogisticRegression]:
+    """One for each finding, from the rows of which it is not open; ``x`` may be sparse."""
+    known = ~np.isnan(truth)
+    return [
+        LogisticRegression(C=10, solver="liblinear").fit(x[known[:, i]], truth[known[:, i], i])
+        for i in range(len(KEYS))
+    ]
+
+
 class Baseline:
     """TF-IDF over words and pairs of words, a logistic regression per finding: what is got without BERT.
 
@@ -128,10 +138,7 @@ class Baseline:
         self._cut = cut
         self._words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         x, truth = self._words.fit_transform([n.text for n in lessons]), labels(lessons)
-        self._models = []
-        for i in range(len(KEYS)):
-            known = ~np.isnan(truth[:, i])
-            self._models.append(LogisticRegression(C=10, solver="liblinear").fit(x[known], truth[known, i]))
+        self._models = regressions(x, truth)
 
     def logits(self, notes: Sequence[Note]) -> Matrix:
         return np.stack([self._of(self._cut(note.text)).max(axis=0) for note in notes])

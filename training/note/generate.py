@@ -145,8 +145,10 @@ TELEGRAPHIC = (
     (re.compile(r"\bhistory of\b", re.I), "h/o"),
     (re.compile(r"\bbilateral(ly)?\b"), "b/l"),
 )
+CONTRASTS = {"plain": ("pa", 58), "listed": ("paq", 18), "doubtful": ("uv", 10), "leaning": ("pu", 14)}
+"""What a frame of ``contrast`` speaks of ({p}, {q} are there, {a} is not, {u}, {v} in doubt), and how often."""
 MARKS = {"+": 1.0, "~": UNDECIDED, "?": math.nan}
-"""How a ``mixed`` sentence of a bank says what it holds of a finding."""
+"""How a ``mixed`` or ``structured`` sentence of a bank says what it holds of a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +242,20 @@ class Writer:
     def statement(self) -> Statement:
         """A single statement, with the heading it may stand under."""
         r = self._random
-        kind = r.choices(("affirm", "mention", "mixed", "contrast", "deny", "context"), (32, 28, 14, 10, 6, 10))[0]
+        kinds = ("affirm", "mention", "mixed", "contrast", "structured", "deny", "context")
+        kind = r.choices(kinds, (31, 26, 14, 11, 3, 5, 10))[0]
         key = r.choices(KEYS, [OFTEN.get(k, 1) for k in KEYS])[0]
         said = {
             "affirm": lambda: self._affirmed(key),
             "mention": lambda: self._mentioned(key),
             "mixed": self._mixed,
             "contrast": self._contrast,
+            "structured": self._structured,
             "deny": lambda: self._denied(KEYS),
             "context": self._aside,
         }[kind]()
         said = self._telegraphic(said) if r.random() < 0.2 else said
-        return self._misspelt(said) if r.random() < 0.04 else said
+        return self._misspelt(said) if r.random() < 0.05 else said
 
     def _findings(self) -> Draft:
         """What the note says about findings: those present, and those it denies or mentions in passing."""
@@ -344,24 +348,30 @@ class Writer:
         return Statement(self._filled(" ".join((r.choice(finding["symptoms"]) + ".", *signs))), labelled())
 
     def _mixed(self) -> Statement:
-        text, _, marks = self._random.choice(self._bank["mixed"]["said"]).partition("||")
-        labels = labelled() | {mark[1:]: MARKS[mark[0]] for mark in marks.split()}
-        heading = self._heading(self._random.choice(("findings", "impression")), 0.4)
-        return Statement(self._filled(text.strip()), labels, heading)
+        text, labels = self._marked("mixed")
+        return Statement(text, labels, self._heading(self._random.choice(("findings", "impression")), 0.4))
+
+    def _structured(self) -> Statement:
+        """A field of a report: "Heart: Enlarged." """
+        text, labels = self._marked("structured")
+        heading, _, said = text.partition(": ")
+        return Statement(said, labels, heading)
+
+    def _marked(self, part: str) -> tuple[str, Labels]:
+        """A sentence of a bank that says itself what it holds."""
+        text, _, marks = self._random.choice(self._bank[part]["said"]).partition("||")
+        return self._filled(text.strip()), labelled() | {mark[1:]: MARKS[mark[0]] for mark in marks.split()}
 
     def _contrast(self) -> Statement:
-        """Two findings in one sentence, of which at most one is sure."""
+        """Two or three findings in one sentence, not all of them sure."""
         r = self._random
-        kind = r.choices(("plain", "doubtful", "leaning"), (70, 12, 18))[0]
-        first, second = r.sample(KEYS, 2)
-        frame = r.choice(self._bank["contrast"][kind])
-        slots = {"plain": "pa", "doubtful": "uv", "leaning": "pu"}[kind]
-        for slot, key in zip(slots, (first, second), strict=True):
+        kind = r.choices(list(CONTRASTS), [weight for _, weight in CONTRASTS.values()])[0]
+        frame, slots = r.choice(self._bank["contrast"][kind]), CONTRASTS[kind][0]
+        keys = dict(zip(slots, r.sample(KEYS, len(slots)), strict=True))
+        for slot, key in keys.items():
             frame = frame.replace(f"{{{slot}}}", self._term(key))
-        undecided = {"plain": [], "doubtful": [first, second], "leaning": [second]}[kind]
-        labels = labelled([] if kind == "doubtful" else [first], undecided)
-        if kind == "plain":
-            labels[second] = 0.0
+        labels = labelled([keys[s] for s in slots if s in "pq"], [keys[s] for s in slots if s in "uv"])
+        labels |= {keys[s]: 0.0 for s in slots if s == "a"}
         return Statement(self._sentence(frame), labels, self._heading(r.choice(("findings", "impression")), 0.3))
 
     def _denied(self, keys: Sequence[str]) -> Statement:
@@ -456,12 +466,14 @@ class Writer:
         return re.sub(r"\{(\w+)\}", lambda m: SLOTS[m[1]](self._random), sentence)
 
     def _misspelt(self, said: Statement) -> Statement:
-        """With one letter of a long word lost."""
+        """With one letter of a long word lost, or two of them swapped."""
         words = list(re.finditer(r"[a-z]{7,}", said.text))
         if not words:
             return said
         at = self._random.choice(words).start() + self._random.randint(2, 5)
-        return Statement(said.text[:at] + said.text[at + 1 :], said.labels, said.heading)
+        pair = said.text[at : at + 2]
+        typed = self._random.choice((pair[1:], pair[::-1]))
+        return Statement(said.text[:at] + typed + said.text[at + 2 :], said.labels, said.heading)
 
     def _telegraphic(self, said: Statement) -> Statement:
         text = said.text

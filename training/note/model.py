@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
+from cds.engine.note import american
 from cds.findings import FINDINGS
 from training.note.generate import Statement
 
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+"""What :func:`save` writes."""
 MAX_TOKENS = 96
 LAYERS = (0, 1, 3, 5)
 """Of MiniLM's six. The last must be among them: only there does [CLS] say anything of the sentence."""
@@ -129,7 +132,7 @@ def encoded(tokenizer: BertTokenizer, batch: Sequence[Statement]) -> Any:
     """As the engine gives a sentence to the model: its heading first."""
     return tokenizer(
         [s.heading.lower() for s in batch],
-        [s.text for s in batch],
+        [american(s.text) for s in batch],
         truncation="only_second",
         max_length=MAX_TOKENS,
         padding=True,
