@@ -31,6 +31,9 @@ from cds.notes.evidence import Source, evidence, placed
 from cds.notes.extraction import extract
 from cds.notes.reading import prepare, worth_reading
 
+MOST_WITHHELD = 2
+"""Notes that take too long; with more of them a core would be busy for minutes."""
+
 
 class Reading:
     """Everything that a core needs, and what it can do."""
@@ -86,14 +89,24 @@ class Reading:
         self, readable: Sequence[tuple[NoteSeen, str]], known: KnownIdentifiers
     ) -> list[tuple[NoteSeen, Source]]:
         """Those that do not take too long; what such a note has in common with older ones is read there."""
-        done = []
+        left = list(readable)
+        for _ in range(MOST_WITHHELD + 1):
+            done = list(self._until_one_takes_too_long(left, known))
+            if len(done) == len(left):
+                return done
+            del left[len(done)]
+        raise NoteError("too many of the notes could not be de-identified in time")
+
+    def _until_one_takes_too_long(
+        self, readable: Sequence[tuple[NoteSeen, str]], known: KnownIdentifiers
+    ) -> Iterator[tuple[NoteSeen, Source]]:
         written = worth_reading([text for _, text in readable])
-        for place, ((note, text), read) in enumerate(zip(readable, written, strict=True)):
+        for (note, text), read in zip(readable, written, strict=True):
             try:
-                done.append((note, Source(note.digest, text, read, self._deidentifier.deidentify(read, known))))
+                deidentified = self._deidentifier.deidentify(read, known)
             except NoteError:
-                return self._deidentified([*readable[:place], *readable[place + 1 :]], known)
-        return done
+                return
+            yield note, Source(note.digest, text, read, deidentified)
 
     def account(self, context: PatientContext, note: str, nobody: KnownIdentifiers) -> NotesRead:
         """What a caller without FHIR tells of a patient; raises :class:`NoteError`."""

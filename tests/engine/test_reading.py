@@ -57,6 +57,12 @@ def test_what_was_copied_forward_into_it_is_read_in_the_older_note(reading: Read
     assert "three weeks with fever" in read.text
 
 
+def test_notes_that_all_take_too_long_do_not_hold_a_core(reading: Reading) -> None:
+    slow = [note(number, f"He talks endlessly, {number}.") for number in range(20)]
+    with pytest.raises(NoteError, match="too many of the notes"):
+        reading.notes([*slow, note(20, "New productive cough.")], NOBODY)
+
+
 def test_where_none_is_quick_enough_the_reason_is_said(reading: Reading) -> None:
     with pytest.raises(NoteError, match="de-identified in time"):
         reading.notes([note(1, "He talks endlessly.")], NOBODY)
