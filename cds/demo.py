@@ -43,7 +43,7 @@ from cds.store import outbox, scores
 from cds.store.database import Database
 
 TENANT = "sandbox"
-FINISHED_WITHIN_S = 35
+FINISHED_WITHIN_S = 60
 DELIVERED_WITHIN_S = 90
 """The worker loads the image model first: it draws what goes into the PACS."""
 PACS_CREDENTIALS = "SIGHTLINE_SANDBOX_PACS"

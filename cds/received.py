@@ -36,7 +36,7 @@ def body(response: httpx.Response, *, limit: int, ends: float) -> bytes:
 
 
 def _too_large(limit: int, response: httpx.Response) -> BadAnswer:
-    return BadAnswer(f"the answer is larger than {limit} bytes", status=response.status_code)
+    return BadAnswer(f"the body of the answer is larger than {limit} bytes", status=response.status_code)
 
 
 def _announced(response: httpx.Response) -> int:

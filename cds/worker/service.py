@@ -49,8 +49,8 @@ from cds.worker.report import Reporter
 
 REQUESTS = 4 * CONCURRENCY
 """To EHRs, at once, for the prescreens that are being finished."""
-NICER = 10
-"""More than the engine's processes are."""
+NICER = 5
+"""As the engine's processes: on a busy machine a worker that gives way to everybody is never done."""
 
 
 def run(settings: Settings) -> None:
