@@ -4,7 +4,7 @@
 
     Reason for exam: suspected pneumonia.
     Patient: 67-year-old woman.
-    Symptoms: cough; fever.
+    Symptoms: cough, fever.
     Problem list: chronic obstructive pulmonary disease.
     Vital signs: oxygen saturation 88 % (low); temperature 39.1 Cel (high).
     Laboratory: white cell count 18.6 10*3/uL (high).
@@ -54,7 +54,8 @@ class PatientContext:
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "Reason for exam", _in_one_line(self.reason)
         yield "Patient", _person(self.age, self.sex)
-        yield "Symptoms", "; ".join(filter(None, map(_in_one_line, self.symptoms)))
+        # With commas, one sentence: symptoms are telling together.
+        yield "Symptoms", ", ".join(filter(None, map(_in_one_line, self.symptoms)))
         yield "Problem list", "; ".join(filter(None, map(_in_one_line, self.problems)))
         for group in Group:
             yield group.value, "; ".join(_measured(o) for o in self.observations if _group(o) is group)

@@ -25,7 +25,7 @@ def test_every_part_has_its_place() -> None:
     assert context.text().splitlines() == [
         "Reason for exam: suspected pneumonia.",
         "Patient: 67-year-old woman.",
-        "Symptoms: cough; fever.",
+        "Symptoms: cough, fever.",
         "Problem list: COPD.",
         "Vital signs: oxygen saturation 88 % (low).",
         "Laboratory: white cell count 18.6 10*3/uL (high); sodium 140 mmol/L; LOINC 2339-0 99 mg/dL.",
