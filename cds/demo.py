@@ -45,7 +45,7 @@ from cds.store.database import Database
 TENANT = "sandbox"
 FINISHED_WITHIN_S = 60
 DELIVERED_WITHIN_S = 90
-"""The worker loads the image model first: it draws what goes into the PACS."""
+"""With what the engine shows of each finding, which the worker draws for the PACS."""
 PACS_CREDENTIALS = "SIGHTLINE_SANDBOX_PACS"
 
 Say = Callable[[str], None]

@@ -21,7 +21,7 @@ Write = Callable[[Connection], Iterable[Event]]
 """Writes rows and returns the events that tell of them. May be run again where the transaction failed.
 
 It is called within a pipeline: what it sends is not waited for until it, or its events, ask for an answer. So the
-events had best be an iterator that asks (libpq, "Pipeline Mode").
+events had best be an iterator that asks (libpq, "Pipeline Mode"). A ``rowcount`` does not ask, and is wrong there.
 """
 
 TOGETHER = 64
