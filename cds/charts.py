@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -11,6 +11,7 @@ from cds.audit.trail import Trail
 from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.chart import Chart
+from cds.ehr.directory import Directory
 from cds.ehr.fhir_client import FhirClient
 from cds.ehr.prefetch import Prefetched
 from cds.pacs import PacsAccess
@@ -38,6 +39,7 @@ class Charts:
     executor: Executor
     lookback_days: int
     max_documents: int
+    directory: Directory = field(default_factory=Directory)
 
     def open(
         self,
@@ -71,6 +73,7 @@ class Charts:
             patient_id,
             self.executor,
             prefetched=prefetched,
+            directory=self.directory,
             lookback_days=self.lookback_days,
             max_documents=self.max_documents,
         )

@@ -17,6 +17,7 @@ from cds.ehr import documents as document_references
 from cds.ehr import imaging_studies
 from cds.ehr.compartment import Found, PatientCompartment
 from cds.ehr.datatypes import Resource, reference, references, string
+from cds.ehr.directory import Directory
 from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient, Params
 from cds.ehr.note_kinds import DOCUMENTS, NOTE_KINDS, REPORTS, NoteKind, kind_of
@@ -38,8 +39,8 @@ class Chart:
     """The chart of ``Patient/{patient_id}``.
 
     ``executor`` runs the requests; whoever waits for a piece must not be running in it. ``prefetched`` holds what
-    the EHR sent by itself. Notes are looked for in the last ``lookback_days``: ``max_documents`` of them at most,
-    and as many radiology reports.
+    the EHR sent by itself; ``directory`` is shared by the charts of a process. Notes are looked for in the last
+    ``lookback_days``: ``max_documents`` of them at most, and as many radiology reports.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Chart:
         executor: Executor,
         *,
         prefetched: Prefetched | None = None,
+        directory: Directory | None = None,
         lookback_days: int = 365,
         max_documents: int = 5,
         today: date | None = None,
@@ -57,6 +59,7 @@ class Chart:
         self._compartment = PatientCompartment(client, patient_id)
         self._executor = executor
         self._prefetched = prefetched or Prefetched()
+        self._directory = directory or Directory()
         self._since = (today or datetime.now(UTC).date()) - timedelta(days=lookback_days)
         self._max_documents = max_documents
         self._patient = self._begin("patient", self._ask_patient)
@@ -81,7 +84,7 @@ class Chart:
         found = self._studies.result()
         named = [name for study in found.matches for name in imaging_studies.endpoint_references(study)]
         wanted = self._client.lacking(named, {"Endpoint"}, found.included)[:MAX_ENDPOINTS]
-        answers = self._all(self._read, wanted)
+        answers = self._instances(wanted)
         failures = [answer for answer in answers if isinstance(answer, UpstreamError)]
         if failures and len(failures) == len(answers) and not found.included:
             raise failures[0]
@@ -123,7 +126,7 @@ class Chart:
         if self._patient.exception() is None:
             named += _people_named_by(self._patient.result())
         wanted = self._client.lacking(named, PEOPLE, known)[: max(0, MAX_PEOPLE - len(known))]
-        return known + [answer for answer in self._all(self._read, wanted) if isinstance(answer, dict)]
+        return known + [answer for answer in self._instances(wanted) if isinstance(answer, dict)]
 
     def _begin(self, key: str, ask: Callable[[], A]) -> Future[A]:
         """What is at hand is taken at once: only a request to the EHR is worth a thread."""
@@ -177,8 +180,14 @@ class Chart:
             return self._compartment.found(self._client.pages(supplied, type_, PAGE), type_)
         return self._compartment.search(type_, {**params, "_count": str(PAGE)}, includes or [], PAGE)
 
-    def _read(self, wanted: tuple[str, str]) -> Resource:
-        return self._client.read(*wanted)
+    def _instances(self, wanted: Iterable[tuple[str, str]]) -> list[Resource | NoteError | UpstreamError]:
+        """The resource of each type and id, in no order; a failure takes the place of its resource."""
+        found = {instance: self._directory.at_hand(self._client, *instance) for instance in wanted}
+        unknown = [instance for instance, resource in found.items() if resource is None]
+        return [*filter(None, found.values()), *self._all(self._read, unknown)]
+
+    def _read(self, instance: tuple[str, str]) -> Resource:
+        return self._directory.read(self._client, *instance)
 
     def _all(self, read: Callable[[A], B], wanted: Iterable[A]) -> list[B | NoteError | UpstreamError]:
         """``read`` of each, concurrently; a failure takes the place of its answer."""

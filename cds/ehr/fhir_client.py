@@ -50,6 +50,7 @@ class FhirClient:
         on_access: OnAccess = lambda method, url, status: None,
     ) -> None:
         self.base = FhirBase(registration.fhir_server(base))
+        self.tenant = registration.tenant
         self._http = http
         self._auth = auth
         self._remaining = timeout_s if callable(timeout_s) else lambda: timeout_s
