@@ -32,6 +32,12 @@ class Bulkhead:
         self._takes: dict[str, float] = {}
         """Seconds, by server."""
 
+    def check(self, server: str, deadline: Deadline) -> None:
+        """Raise :class:`~cds.errors.Busy` where who comes now would come too late."""
+        with self._changed:
+            if self._full(server):
+                self._check_turn(server, deadline)
+
     @contextmanager
     def place(self, server: str, deadline: Deadline) -> Iterator[None]:
         """Wait for a place; raises :class:`~cds.errors.Busy` where what it is for would not end by ``deadline``.
@@ -57,10 +63,7 @@ class Bulkhead:
         self._held[server].append(deadline)
 
     def _wait(self, server: str, deadline: Deadline) -> None:
-        takes = self._takes.get(server, 0.0)
-        turns = (self._waiting[server] + 1) / self._places
-        if (turns + 1) * takes > deadline.remaining:
-            raise Busy("there is too much to do")
+        self._check_turn(server, deadline)
         self._waiting[server] += 1
         try:
             while self._full(server):
@@ -68,10 +71,15 @@ class Bulkhead:
                     raise Busy("there was too much to do")
                 awaited = [held.remaining for held in self._held[server] if not held.passed]
                 self._changed.wait(min([*awaited, deadline.remaining, threading.TIMEOUT_MAX]))
-            if takes > deadline.remaining:
+            if self._takes.get(server, 0.0) > deadline.remaining:
                 raise Busy("there was too much to do")
         finally:
             self._waiting[server] -= 1
+
+    def _check_turn(self, server: str, deadline: Deadline) -> None:
+        turns = (self._waiting[server] + 1) / self._places
+        if (turns + 1) * self._takes.get(server, 0.0) > deadline.remaining:
+            raise Busy("there is too much to do")
 
     def _full(self, server: str) -> bool:
         return sum(not held.passed for held in self._held[server]) >= self._places

@@ -153,7 +153,8 @@ class Prescreening:
                 reading = self._score_image(subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
-        return self._once(f"image:{subject.tenant}:{key}", kept, answer)
+        pacs = selection.candidates[0].root if selection.candidates and not ct else None
+        return self._in_time(f"image:{subject.tenant}:{key}", pacs, deadline, kept, answer)
 
     def _score_image(
         self, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
@@ -224,7 +225,7 @@ class Prescreening:
             # A note that took too long may not the next time.
             return reading if reading.withheld else self._record.keep_note_reading(subject.tenant, key, reading)
 
-        return self._once(f"note:{subject.tenant}:{key}", kept, answer)
+        return self._in_time(f"note:{subject.tenant}:{key}", subject.fhir_server, deadline, kept, answer)
 
     def _score_notes(
         self,
@@ -246,6 +247,19 @@ class Prescreening:
         return NoteReading(read.notes, score, unread, read.withheld, evidence=shown, deidentifier=deidentifier)
 
     # Both together.
+
+    def _in_time(
+        self,
+        key: str,
+        server: str | None,
+        deadline: Deadline,
+        kept: Callable[[], Reading | None],
+        answer: Callable[[], Reading],
+    ) -> Reading:
+        """What is kept or answered, once; :class:`~cds.errors.Busy` where a turn at ``server`` comes too late."""
+        if server and not self._once.answering(key):
+            self._places.check(server, deadline)
+        return self._once(key, kept, answer)
 
     def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""

@@ -77,6 +77,17 @@ def test_who_would_come_too_late_is_told_so_at_once(work: Work) -> None:
     assert not due.passed
 
 
+def test_whether_one_would_come_too_late_can_be_asked(work: Work) -> None:
+    with work.bulkhead.place(PACS, NEVER):
+        time.sleep(0.05)
+    work.bulkhead.check(PACS, Deadline.after(10))
+    work.begin()
+    work.begin()
+    work.bulkhead.check(PACS, NEVER)
+    with pytest.raises(Busy):
+        work.bulkhead.check(PACS, Deadline.after(60))
+
+
 def test_whose_turn_comes_too_late_leaves_it_to_the_next(work: Work) -> None:
     with work.bulkhead.place(PACS, NEVER):
         time.sleep(0.1)

@@ -64,6 +64,10 @@ class Once:
                 del self._answering[key]
         return mine.result()
 
+    def answering(self, key: str) -> bool:
+        """Whether this process is at it, so that who asks now has only to wait."""
+        return key in self._answering
+
     def _alone(self, lease: str, kept: Callable[[], T | None], answer: Callable[[], T]) -> T:
         """Among the processes."""
         while not self._leased(lease):

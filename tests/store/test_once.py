@@ -48,6 +48,17 @@ def test_what_is_kept_is_not_asked_again(valkey: Valkey, question: Question) -> 
     assert question.asked == 0
 
 
+def test_whether_it_is_being_answered_can_be_asked(valkey: Valkey, question: Question) -> None:
+    once = Once(valkey)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ask(once, question))
+        assert question.begun.wait(10)
+        assert once.answering(question.key)
+        question.go_on.set()
+        first.result(10)
+    assert not once.answering(question.key)
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_who_comes_second_waits_for_the_first(processes: int, valkey: Valkey, question: Question) -> None:
     """Two instances that share no memory but Valkey stand for two processes."""

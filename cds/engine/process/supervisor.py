@@ -24,7 +24,7 @@ Role = Callable[[], None]
 
 TOO_SOON_S = 1.0
 """A process that ends so soon after its start waits as long for the next: no loop may eat a core."""
-NICER = 5
+NICER = 15
 """Whoever answers comes first: an answer without a score is better than none."""
 
 log = logging.getLogger(__name__)
