@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -14,6 +15,10 @@ from cds.store.migrate import upgrade
 from cds.store.sealing import Keyring
 from cds.store.valkey import Valkey
 from tests.master import MASTER
+
+# What a machine with other work to do takes longer for is no finding.
+settings.register_profile("suite", max_examples=50, deadline=None)
+settings.load_profile("suite")
 
 pytest_plugins = ["tests.chromium", "tests.distribution", "tests.hospital", "tests.orthanc"]
 

@@ -6,8 +6,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
+from cds.engine.kept import kept_file
 from cds.engine.process.client import EngineProcess
 from cds.inference.engine import Models
 from cds.inference.socket import socket_of
@@ -30,8 +32,20 @@ def share_what_is_known(home: Path) -> None:
 def engine_of(settings: Settings) -> Iterator[Process]:
     """``cds engine``, ready for what is started with ``settings``."""
     share_what_is_known(settings.home())
-    engine = EngineProcess(socket_of(settings), Models.in_use(settings).digests)
+    models = Models.in_use(settings)
+    engine = EngineProcess(socket_of(settings), models.digests)
     with Processes(logs(settings)) as processes:
-        process = processes.start("engine", python("-m", "cds.cli", "engine"), environment(settings))
-        processes.wait(process, engine.ready, READY_WITHIN_S)
+        with found_out_once(models):
+            process = processes.start("engine", python("-m", "cds.cli", "engine"), environment(settings))
+            processes.wait(process, engine.ready, READY_WITHIN_S)
         yield process
+
+
+@contextmanager
+def found_out_once(models: Models) -> Iterator[None]:
+    """On a machine where nothing is known yet, one engine starts at a time: what it finds out, the next knows."""
+    with (SHARED / "starting").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if all(kept_file(bundle, SHARED).exists() for bundle in (models.image, models.note, *models.ct)):
+            flock(lock, LOCK_UN)
+        yield

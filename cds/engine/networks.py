@@ -88,7 +88,7 @@ class OnnxNetwork(nn.Module):
 
 
 def _transformer(auto: Any, bundle: Bundle) -> nn.Module:
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     try:
         network = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as wrong:

@@ -71,7 +71,8 @@ def _tokenizer(directory: Path) -> Tokenizer:
     # An older form, which transformers alone can read.
     from transformers import AutoTokenizer  # noqa: PLC0415 (seconds)
 
-    return AutoTokenizer.from_pretrained(directory, local_files_only=True).backend_tokenizer
+    older: Tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True).backend_tokenizer
+    return older
 
 
 def _rows(rows: Sequence[Sequence[int]], padding: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:

@@ -68,8 +68,8 @@ def add(settings: Settings, path: Path, wishes: Wishes, say: Say) -> Bundle:
     place = settings.models_dir / wishes.name
     if place.exists():
         raise ModelError(f"there is a bundle {wishes.name} already")
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     source = read(path, wishes, say)
     matched = mapped(_trained(source), wishes.map or {})
     for label in matched.unused:

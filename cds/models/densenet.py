@@ -70,7 +70,7 @@ def _loaded(tensors: Mapping[str, Tensor], *, channels: int, outputs: int) -> De
             shapes = f"{tuple(tensors[name].shape)}, not {tuple(expected[name].shape)}"
             raise ModelError(f"the tensor {name} has the shape {shapes}")
     model.load_state_dict({name: tensors[name] for name in set(expected) & set(tensors)}, strict=False)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return model
 
 

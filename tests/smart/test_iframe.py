@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, FrameLocator, Page, Playwright, expect, sync_playwright
 
 from cds.keys import Keys
 from cds.sandbox.app import create_app
@@ -59,32 +60,55 @@ def hospital(
         sandbox.archive.close()
 
 
-Open = Callable[[dict[str, int]], BrowserContext]
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@contextmanager
+def chromium(playwright: Playwright, profile: Path, settings: dict[str, int]) -> Iterator[BrowserContext]:
+    """With Chromium's own settings for sites."""
+    (profile / "Default").mkdir()
+    preferences = {"profile": {"default_content_setting_values": settings}}
+    (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=CHROMIUM, args=ARGUMENTS, ignore_https_errors=True
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def keeping(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with chromium(playwright, tmp_path_factory.mktemp("keeping"), {}) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def blocking(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser that keeps no cookie at all."""
+    with chromium(playwright, tmp_path_factory.mktemp("blocking"), {"cookies": BLOCKED}) as context:
+        yield context
 
 
 @pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Open]:
-    """Opens a browser with Chromium's own settings for sites."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    opened: list[BrowserContext] = []
-    with sync_playwright() as playwright:
+def page(keeping: BrowserContext) -> Iterator[Page]:
+    """A page of a browser that knows no cookie of another test's."""
+    keeping.clear_cookies()
+    page = keeping.new_page()
+    yield page
+    page.close()
 
-        def open_(settings: dict[str, int]) -> BrowserContext:
-            profile = tmp_path / "Default"
-            profile.mkdir()
-            preferences = {"profile": {"default_content_setting_values": settings}}
-            (profile / "Preferences").write_text(json.dumps(preferences))
-            opened.append(
-                playwright.chromium.launch_persistent_context(
-                    tmp_path, executable_path=CHROMIUM, args=ARGUMENTS, ignore_https_errors=True
-                )
-            )
-            return opened[-1]
 
-        yield open_
-        for context in opened:
-            context.close()
+@pytest.fixture
+def blocked(blocking: BrowserContext) -> Iterator[Page]:
+    """A page where cookies are blocked."""
+    page = blocking.new_page()
+    yield page
+    page.close()
 
 
 def framed(page: Page, url: str) -> FrameLocator:
@@ -96,52 +120,45 @@ def framed(page: Page, url: str) -> FrameLocator:
     return page.frame_locator("iframe[name=app]")
 
 
-def test_its_cookies_are_kept_for_this_ehr_alone(hospital: Hospital, chromium: Open) -> None:
-    context = chromium({})
-    page = context.new_page()
+def test_its_cookies_are_kept_for_this_ehr_alone(hospital: Hospital, page: Page) -> None:
     page.goto(hospital.sandbox.base_url)
     frame = framed(page, hospital.launch_url(hospital.card()))
     expect(frame.get_by_role("heading", level=1)).to_contain_text("Pneumothorax: high probability")
-    ours = [cookie for cookie in context.cookies() if "sightline" in cookie["name"]]
+    ours = [cookie for cookie in page.context.cookies() if "sightline" in cookie["name"]]
     assert {cookie["name"] for cookie in ours} == {"__Host-sightline-launch", "__Host-sightline-session"}
     for cookie in ours:
         assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "None")
         assert cookie["partitionKey"] == "https://localhost"
 
 
-def test_one_logs_out_in_it(hospital: Hospital, chromium: Open) -> None:
-    page = chromium({}).new_page()
+def test_one_logs_out_in_it(hospital: Hospital, page: Page) -> None:
     page.goto(hospital.sandbox.base_url)
     frame = framed(page, hospital.launch_url(hospital.card()))
     frame.get_by_role("button", name="Log out").click()
     expect(frame.get_by_role("heading", name="You are logged out")).to_be_visible()
 
 
-def test_where_cookies_are_blocked_a_page_says_what_to_do(hospital: Hospital, chromium: Open) -> None:
-    page = chromium({"cookies": BLOCKED}).new_page()
-    page.goto(hospital.sandbox.base_url)
+def test_where_cookies_are_blocked_a_page_says_what_to_do(hospital: Hospital, blocked: Page) -> None:
+    blocked.goto(hospital.sandbox.base_url)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
-    frame = framed(page, hospital.launch_url(hospital.card()))
+    blocked.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
+    frame = framed(blocked, hospital.launch_url(hospital.card()))
     expect(frame.get_by_role("heading", name="Your browser did not keep our cookie")).to_be_visible()
     expect(frame.get_by_text("Allow cookies for Sightline")).to_be_visible()
-    page.wait_for_timeout(500)
+    blocked.wait_for_timeout(500)
     # No loop.
     assert [urlsplit(url).path for url in asked] == ["/smart/launch", "/oauth/authorize", "/smart/callback"]
 
 
-def test_the_way_out_of_it_is_a_window_of_its_own(hospital: Hospital, chromium: Open) -> None:
-    context = chromium({"cookies": BLOCKED})
-    page = context.new_page()
-    page.goto(hospital.sandbox.base_url)
-    frame = framed(page, hospital.launch_url(hospital.card()))
-    with context.expect_page() as opened:
+def test_the_way_out_of_it_is_a_window_of_its_own(hospital: Hospital, blocked: Page) -> None:
+    blocked.goto(hospital.sandbox.base_url)
+    frame = framed(blocked, hospital.launch_url(hospital.card()))
+    with blocked.context.expect_page() as opened:
         frame.get_by_role("link", name="Open Sightline in a window of its own").click()
     expect(opened.value.get_by_role("button", name="Allow")).to_be_visible()
 
 
-def test_nobody_else_may_frame_it(hospital: Hospital, chromium: Open) -> None:
-    page = chromium({}).new_page()
+def test_nobody_else_may_frame_it(hospital: Hospital, page: Page) -> None:
     stranger = Flask("stranger")
     stranger.add_url_rule("/", "page", lambda: "<!doctype html><title>Another site</title>")
     with listening() as address:

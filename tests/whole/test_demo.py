@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cds.cli import main
 from cds.settings import PACKAGE_ROOT
 from tests.hospital import MODELS
 
@@ -102,28 +104,29 @@ def test_a_real_pacs_in_the_place_of_the_sandboxs(used_home: Path, orthanc: str)
     assert "sesame" not in done.stdout + (used_home / "registrations.json").read_text()
 
 
+def refused(*options: str, environ: Mapping[str, str]) -> str:
+    """What is said where nothing is started: it needs no process."""
+    result = CliRunner().invoke(main, ["demo", *options], env=environ)
+    assert result.exit_code == 2, result.exception
+    return result.stderr
+
+
 @pytest.mark.parametrize("setting", ["CDS_PORT", "CDS_SANDBOX_PORT"])
 def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         environ = environment(tmp_path, **{setting: str(taken.getsockname()[1])})
-        refused = demo("--once", environ=environ)
-    assert refused.returncode == 2
-    assert setting in refused.stderr
-    assert "Traceback" not in refused.stderr
+        assert setting in refused("--once", environ=environ)
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--images", "/nowhere"], "not a directory"),
-        (["--bundle", "/nowhere.json"], "nowhere.json"),
-    ],
-)
-def test_what_cannot_be_used_is_a_sentence(used_home: Path, options: list[str], said: str) -> None:
-    refused = demo("--once", *options, environ=environment(used_home))
-    assert refused.returncode == 2
-    assert said in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_images_that_cannot_be_used_are_a_sentence(used_home: Path) -> None:
+    done = demo("--once", "--images", "/nowhere", environ=environment(used_home))
+    assert done.returncode == 2
+    assert "not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
     assert left_running(used_home) == []
+
+
+def test_a_bundle_that_cannot_be_used_is_a_sentence(used_home: Path) -> None:
+    assert "nowhere.json" in refused("--once", "--bundle", "/nowhere.json", environ=environment(used_home))

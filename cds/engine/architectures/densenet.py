@@ -20,7 +20,7 @@ BOTTLENECK = 4
 """A layer first narrows what it reads to so many times the growth."""
 
 
-class DenseNet121Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
+class DenseNet121Config(PreTrainedConfig):  # type: ignore[misc]
     """``num_channels`` of the input: 3 for CheXNet, 1 for torchxrayvision."""
 
     model_type = "densenet121"
@@ -54,7 +54,7 @@ class Transition(nn.Module):
         return functional.avg_pool2d(self.conv(functional.relu(self.norm(x))), 2)
 
 
-class DenseNet121ForImageClassification(PreTrainedModel):  # type: ignore[no-untyped-call]
+class DenseNet121ForImageClassification(PreTrainedModel):  # type: ignore[misc]
     """One logit per label of the configuration.
 
     ``pixel_values`` is (batch, ``num_channels``, height, width), already normalised as the bundle says.
@@ -70,7 +70,7 @@ class DenseNet121ForImageClassification(PreTrainedModel):  # type: ignore[no-unt
         layers, channels = _layers(config.num_channels)
         self.features = nn.Sequential(layers)
         self.classifier = nn.Linear(channels, int(config.num_labels or 0))
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     def forward(self, pixel_values: Tensor, **_: object) -> ImageClassifierOutputWithNoAttention:
         maps = functional.relu(self.features(pixel_values))

@@ -41,7 +41,7 @@ LITE0 = (
 )
 
 
-class EfficientNetLiteConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+class EfficientNetLiteConfig(PreTrainedConfig):  # type: ignore[misc]
     """``num_channels`` of the input, and the dropout before the classifier."""
 
     model_type = "efficientnet_lite"
@@ -89,7 +89,7 @@ class InvertedBottleneck(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[no-untyped-call]
+class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[misc]
     """One logit per label of the configuration.
 
     ``pixel_values`` is (batch, ``num_channels``, height, width), already normalised as the bundle says.
@@ -105,7 +105,7 @@ class EfficientNetLiteForImageClassification(PreTrainedModel):  # type: ignore[n
         self.features = nn.Sequential(*_features(config.num_channels))
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(HEAD_CHANNELS, int(config.num_labels or 0))
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     def forward(self, pixel_values: Tensor, **_: object) -> ImageClassifierOutputWithNoAttention:
         maps: Tensor = self.features(pixel_values)
