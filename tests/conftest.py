@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -16,6 +17,10 @@ from cds.store.valkey import Valkey
 from tests.master import MASTER
 
 pytest_plugins = ["tests.chromium", "tests.distribution", "tests.hospital", "tests.orthanc"]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)
