@@ -157,7 +157,7 @@ class OrdersAtHand:
 def _make_stat(order: Order, worst: Finding) -> Mapping[str, Any]:
     because = f"Priority stat, because {worst.type.display.lower()} is likely"
     action = {"type": "update", "description": because, "resource": {**order, "priority": "stat"}}
-    what = called(element(order, "code"))[:_LONGEST_NAME] or "this order"
+    what = words.one_line(called(element(order, "code")))[:_LONGEST_NAME] or "this order"
     return {"label": f"Change to STAT: {what}", "isRecommended": True, "actions": [action]}
 
 
