@@ -262,6 +262,8 @@ class Finding:
     known."""
     key_slice: KeySlice | None = None
     """Where in a series the image speaks most for it."""
+    disputed: bool = False
+    """Whether image and note differ so much that a person must look, whatever the probability."""
 
     @property
     def type(self) -> FindingType:

@@ -27,6 +27,8 @@ max_requests = 0
 # What an EHR sends along with a launch may be a JWT.
 limit_request_line = 8190
 limit_request_field_size = 16384
+# A proxy may let paths through by their beginning: none says by a header that a path is another.
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeats must not wait for a disk)
 # Nothing of a request is written to the log: the audit trail is the record.
 accesslog = None

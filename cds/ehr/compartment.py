@@ -44,10 +44,17 @@ class PatientCompartment:
         matches = [r for r in resources if r.get("resourceType") == type_ and self._holds(r)]
         return Found(matches, [r for r in resources if r.get("resourceType") != type_])
 
+    @property
+    def _ours(self) -> tuple[str, str]:
+        return "Patient", self.patient_id
+
     def _holds(self, resource: Resource) -> bool:
-        """Whether its subject is our patient, or is not said: what is another's must never be looked at."""
-        subject = reference(resource, "subject") or reference(resource, "patient")
+        """Whether its subject is our patient, or is not said: what is another's must never be looked at.
+
+        A subject that is named by an identifier or in words alone is said, and may be anybody.
+        """
+        said = [name for name in ("subject", "patient") if resource.get(name)]
         try:
-            return not subject or self.client.resolve(subject) == ("Patient", self.patient_id)
+            return all(self.client.resolve(reference(resource, name)) == self._ours for name in said)
         except NotAllowed:
             return False

@@ -73,6 +73,12 @@ def words(concept: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (string(concept, "text"), string(concept, "display"), *displays)))
 
 
+def called(concept: Mapping[str, Any]) -> str:
+    """What a CodeableConcept is called, in one line: its text, else the first display."""
+    displays = (string(coding, "display") for coding in elements(concept, "coding"))
+    return next((" ".join(text.split()) for text in (string(concept, "text"), *displays) if text.strip()), "")
+
+
 def parse_datetime(text: str) -> datetime | None:
     """A FHIR ``date``, ``dateTime`` or ``instant``; a partial one is its first moment, without a zone UTC."""
     padded = text + {4: "-01-01", 7: "-01"}.get(len(text), "")

@@ -193,9 +193,12 @@ class FhirClient:
 
 
 def reference_in(location: str) -> str | None:
-    """``Type/id`` from a Location header or a Bundle's ``response.location``, ``None`` where there is none."""
+    """``Type/id`` at the end of a Location header or of a reference, ``None`` where there is none."""
     # Servers behind a proxy name themselves by another host: only the end of the path is believed.
-    parts = urlsplit(location).path.split("/")
+    try:
+        parts = urlsplit(location).path.split("/")
+    except ValueError:
+        return None
     end = parts.index("_history") if "_history" in parts else len(parts)
     reference = "/".join(parts[max(0, end - 2) : end])
     return reference if relative_reference(reference) else None

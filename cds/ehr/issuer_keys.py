@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import orjson
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, import_key
+from joserfc.jwk import Key, RSAKey, import_key
 
 from cds.ehr.smart_configuration import fetch_document
 from cds.errors import BadAnswer, Unreachable, UpstreamError
@@ -23,6 +23,8 @@ KEPT_S = 24 * 3600
 """So long keys serve while their URL is away."""
 RETRY_S = 30
 """An unknown ``kid``, or a URL that is away, is asked about again, but no oftener than this."""
+LEAST_RSA_BITS = 2048
+"""A shorter key must not be used (RFC 7518 §3.3)."""
 
 log = logging.getLogger(__name__)
 
@@ -110,4 +112,9 @@ def _usable(listed: Iterable[dict[str, Any]]) -> Iterable[Key]:
             key.check_use("sig")
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        yield key
+        if not _is_short(key):
+            yield key
+
+
+def _is_short(key: Key) -> bool:
+    return isinstance(key, RSAKey) and key.raw_value.key_size < LEAST_RSA_BITS

@@ -10,8 +10,8 @@ from cds.errors import RequestError
 from cds.fhir import export, groups
 from cds.fhir.access import Access
 from cds.fhir.endpoint import Endpoint, asked
-from cds.fhir.outcome import outcome
 from cds.fhir.representation import fhir_json, preference, strict
+from cds.operation_outcome import outcome
 from cds.registration import Registration
 from cds.store.database import Connection
 

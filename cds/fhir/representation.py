@@ -13,13 +13,12 @@ from werkzeug.http import parse_options_header
 
 from cds.compression import gzipped
 from cds.errors import RequestError, TooManyRequests, Unauthenticated
-from cds.fhir.outcome import outcome
+from cds.operation_outcome import issue_type, outcome
 
 FHIR_JSON = "application/fhir+json"
 FORM = "application/x-www-form-urlencoded"
 
 _ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*", "json"})
-_CODES = {404: "not-found", 405: "not-supported", 406: "not-supported", 413: "too-long", 415: "not-supported"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 
 Resource = dict[str, Any]
@@ -93,8 +92,7 @@ def failure(error: RequestError) -> Response:
 def http_failure(error: HTTPException) -> Response:
     """What Flask refuses by itself."""
     status = error.code or 500
-    code = _CODES.get(status, "invalid")
-    return fhir_json(outcome("error", code, error.description or error.name), status)
+    return fhir_json(outcome("error", issue_type(status), error.description or error.name), status)
 
 
 def compress(response: Response) -> None:

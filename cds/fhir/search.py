@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 from cds.errors import Forbidden
 from cds.fhir import held
 from cds.fhir.access import Access
-from cds.fhir.outcome import warnings
 from cds.fhir.pages import Page, Pages
 from cds.fhir.query import INCLUDES, Search
 from cds.fhir.summary import reduced
+from cds.operation_outcome import outcome
 from cds.store.database import Connection
 from cds.store.search import find
 from cds.store.search.find import AnyOf, Hit, Place, Query
@@ -59,7 +59,10 @@ def bundle(found: Found, wanted: Search, base: str, pages: Pages, owner: str) ->
     entries = [_entry(resource, "match", base, wanted) for resource in found.matches]
     entries += [_entry(resource, "include", base, wanted) for resource in found.included]
     if wanted.ignored:
-        entries.append({"resource": warnings(wanted.ignored), "search": {"mode": "outcome"}})
+        # FHIR R4 §3.1.1.6, handling=lenient.
+        passed_over = (f"passed over: {what}" for what in wanted.ignored)
+        told = outcome("warning", "not-supported", *passed_over)
+        entries.append({"resource": told, "search": {"mode": "outcome"}})
     answer: Resource = {"resourceType": "Bundle", "type": "searchset"}
     if found.total is not None:
         answer["total"] = found.total

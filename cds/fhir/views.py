@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,8 +12,9 @@ from cds.errors import RequestError, UpstreamError
 from cds.fhir import bulk, instances, searches
 from cds.fhir.capability import capability_statement, smart_configuration
 from cds.fhir.endpoint import Endpoint
-from cds.fhir.outcome import outcome
 from cds.fhir.representation import check_accept, compress, failure, fhir_json, http_failure, request_id
+from cds.logs import kind_and_place
+from cds.operation_outcome import outcome
 from cds.registration import Registrations
 
 _log = logging.getLogger(__name__)
@@ -71,9 +71,8 @@ def _errors(bp: Blueprint) -> None:
 
     @bp.errorhandler(Exception)
     def defect(error: Exception) -> Response:
-        """A fault of ours. Its message may quote patient data: the log gets its kind and place alone."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("the FHIR endpoint failed: %s at %s:%s", type(error).__name__, place.name, place.lineno)
+        """A fault of ours."""
+        _log.error("the FHIR endpoint failed: %s", kind_and_place(error))
         return fhir_json(outcome("fatal", "exception", "this is a fault of ours and has been logged"), 500)
 
 

@@ -120,8 +120,18 @@ class LateFusion:
 
     def _finding(self, parts: Parts, confidence: Confidence | None) -> Finding:
         probability = self.probability(parts.key, parts.image, parts.note)
-        interval = self._interval(parts, confidence) if confidence else None
-        return Finding(parts.key, probability, self._level(parts, probability), parts.image, parts.note, interval)
+        return Finding(
+            parts.key,
+            probability,
+            self._level(parts, probability),
+            parts.image,
+            parts.note,
+            interval=self._interval(parts, confidence) if confidence else None,
+            disputed=self._disputed(parts),
+        )
+
+    def _disputed(self, parts: Parts) -> bool:
+        return parts.difference >= self.disagreement
 
     def _interval(self, parts: Parts, confidence: Confidence) -> Interval:
         """Of a film in doubt: whatever the image could have said."""
@@ -149,8 +159,7 @@ class LateFusion:
         if probability >= thresholds.high:
             return Level.REVIEW if parts.doubted else Level.HIGH
         low, high = thresholds.review
-        disagree = parts.difference >= self.disagreement
-        return Level.REVIEW if low <= probability < high or disagree else Level.LOW
+        return Level.REVIEW if low <= probability < high or self._disputed(parts) else Level.LOW
 
 
 def rank(finding: Finding) -> tuple[int, bool, float]:

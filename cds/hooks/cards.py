@@ -140,17 +140,24 @@ def indicator(worst: Finding) -> str:
 
 def _summary(findings: Sequence[Finding]) -> str:
     worst, more = findings[0], len(findings) - 1
-    subject = f"{worst.type.display}: {words.LEVEL_IN_WORDS[worst.level]} ({words.percent(worst.probability)})"
-    basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
-    seen = basis.get((worst.image is not None, worst.note is not None), "")
     others = f"; {more} more" if more else ""
     where = f", {where}" if (where := words.key_slice(worst)) else ""
-    return f"AI prescreen: {subject}, {seen}{where}{others}"
+    return f"AI prescreen: {worst.type.display}: {_claim(worst)}{where}{others}"
+
+
+def _claim(finding: Finding) -> str:
+    """How sure, how probable, and on whose word; where the parts disagree, what each says."""
+    sure, image, note = words.level(finding), words.part(finding.image), words.part(finding.note)
+    if finding.level is Level.REVIEW and finding.disputed:
+        return f"{sure} (image {image}, note {note})"
+    basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
+    seen = basis.get((finding.image is not None, finding.note is not None), "")
+    return f"{sure} ({words.percent(finding.probability)}), {seen}"
 
 
 def _detail(prescreen: Prescreen, findings: Sequence[Finding], now: datetime) -> str:
     rows = [
-        f"| {f.type.display} | {words.LEVEL_IN_WORDS[f.level]} | {words.together(f)} "
+        f"| {f.type.display} | {words.level(f)} | {words.together(f)} "
         f"| {words.image_part(f)} | {words.part(f.note)} |"
         for f in findings
     ]

@@ -146,7 +146,8 @@ def _object_once(raw: bytes) -> dict[str, Any]:
             raise ValueError("a name stands twice")
         return dict(pairs)
 
-    value = json.loads(raw, object_pairs_hook=unique)
+    # Of bytes json would guess the encoding: what is signed is UTF-8 (RFC 7519 §7.2).
+    value = json.loads(raw.decode(), object_pairs_hook=unique)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value

@@ -9,8 +9,9 @@ from typing import Any
 from cds.ehr.prefetch import TEMPLATES
 
 _USAGE_REQUIREMENTS = (
-    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference, DiagnosticReport and Binary by prefetch "
-    "or by fhirAuthorization; a DICOMweb root that is registered with this service."
+    "Read access to Patient, ImagingStudy, Endpoint, DocumentReference, Composition, DiagnosticReport and Binary "
+    "by prefetch or by fhirAuthorization, and to Practitioner, Organization and RelatedPerson, whose names are "
+    "taken out of the notes; a DICOMweb root that is registered with this service."
 )
 
 

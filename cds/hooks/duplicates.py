@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from cds.ehr import imaging_studies
-from cds.ehr.datatypes import Resource, element, elements, local_reference, string, words
+from cds.ehr.datatypes import Resource, called, element, elements, local_reference, string, words
 from cds.ehr.imaging_procedure import Procedure, of_order, of_study
 from cds.findings import Level, Prescreen
 from cds.hooks.cards import Statement, Topic, coded_reasons, with_suggestions
@@ -74,21 +74,31 @@ def possible_duplicates(
     window: timedelta,
     now: datetime,
 ) -> Iterator[Statement]:
-    """A card for each of ``orders``, imaging orders ``among`` the drafts, that seems to repeat something."""
+    """Cards about those of ``orders``, imaging orders ``among`` the drafts, that seem to repeat something.
+
+    Orders that ask for the same share one card.
+    """
     recent = [one for one in done if one.started >= now - window and not _calls_for_another(one, prescreen)]
-    wanted, before = set(map(id, orders)), set()
-    for place, order in enumerate(among):
-        if not (procedure := of_order(order)):
-            continue
-        asked_for = _asked_for(order)
-        if id(order) in wanted:
-            study = next((one for one in recent if one.procedure.is_repeated_by(procedure)), None)
-            if study and not _REPETITION_IS_MEANT.search(_purpose(order)):
-                yield _repeats_study(place, order, study, now)
-            elif asked_for in before:
-                yield _repeats_draft(place, order, procedure)
-        if element(order, "code"):
-            before.add(asked_for)
+    wanted = set(map(id, orders))
+    for place, (procedure, alike) in enumerate(_by_what_they_ask_for(among)):
+        asked = [order for order in alike if id(order) in wanted]
+        study = next((one for one in recent if one.procedure.is_repeated_by(procedure)), None)
+        unmeant = [order for order in asked if not _REPETITION_IS_MEANT.search(_purpose(order))]
+        again = [order for order in asked if order is not alike[0]]
+        if study and unmeant:
+            yield _repeats_study(place, unmeant, study, now)
+        elif again:
+            yield _repeats_draft(place, again, procedure, times=len(alike))
+
+
+def _by_what_they_ask_for(drafts: Iterable[Resource]) -> Iterable[tuple[Procedure, list[Resource]]]:
+    """The imaging orders among ``drafts``; one that has no code is like no other."""
+    by_what: dict[bytes | int, tuple[Procedure, list[Resource]]] = {}
+    for order in drafts:
+        if procedure := of_order(order):
+            what = _asked_for(order) if element(order, "code") else id(order)
+            by_what.setdefault(what, (procedure, []))[1].append(order)
+    return by_what.values()
 
 
 def _calls_for_another(study: Study, prescreen: Prescreen) -> bool:
@@ -110,41 +120,50 @@ def _asked_for(order: Resource) -> bytes:
     return orjson.dumps([order.get(field) for field in fields], option=orjson.OPT_SORT_KEYS)
 
 
-def _repeats_study(place: int, order: Resource, study: Study, now: datetime) -> Statement:
+def _repeats_study(place: int, orders: Sequence[Resource], study: Study, now: datetime) -> Statement:
     when, old = f"{study.started:%Y-%m-%d %H:%M}", age(study.started, now)
     said = f", *{markdown(study.description)}*" if study.description.strip() else ""
     return _statement(
         place,
-        order,
+        orders,
         repeats=f"{study.reference}/{study.procedure}",
         summary=f"Possible duplicate: {study.procedure} of {when} is on record ({old})",
         detail=f"**On record:** {markdown(study.modality)}, {when} ({old}){said}",
     )
 
 
-def _repeats_draft(place: int, order: Resource, procedure: Procedure) -> Statement:
+def _repeats_draft(place: int, orders: Sequence[Resource], procedure: Procedure, *, times: int) -> Statement:
+    often = "twice" if times == 2 else f"{times} times"
     return _statement(
         place,
-        order,
+        orders,
         repeats=f"draft/{procedure}",
-        summary=f"Possible duplicate: {procedure} is ordered twice here",
-        detail=f"**Ordered twice:** {markdown(words(element(order, 'code')) or str(procedure))}",
+        summary=f"Possible duplicate: {procedure} is ordered {often} here",
+        detail=f"**Ordered {often}:** {markdown(called(element(orders[0], 'code')) or str(procedure))}",
     )
 
 
-def _statement(place: int, order: Resource, *, repeats: str, summary: str, detail: str) -> Statement:
+def _statement(place: int, orders: Sequence[Resource], *, repeats: str, summary: str, detail: str) -> Statement:
+    # What the EHR gave no id it cannot be told to remove.
+    removable = [local_reference(order) for order in orders if string(order, "id")]
     card = {"summary": summary, "indicator": "info", "detail": detail, "overrideReasons": OVERRIDE_REASONS}
     return Statement(
         about=f"{TOPIC.code}/{place}",
         topic=TOPIC,
         says={f"{TOPIC.code}/{repeats}": "info"},
-        card=with_suggestions(card, [_delete(local_reference(order))] if string(order, "id") else []),
+        card=with_suggestions(card, [_delete(removable)] if removable else []),
     )
 
 
-def _delete(reference: str) -> Mapping[str, Any]:
-    action = {"type": "delete", "description": "Remove the draft order", "resourceId": reference}
-    return {"label": "Remove this order", "actions": [action]}
+def _delete(references: Sequence[str]) -> Mapping[str, Any]:
+    many = len(references) > 1
+    return {
+        "label": f"Remove these {len(references)} orders" if many else "Remove this order",
+        "actions": [
+            {"type": "delete", "description": "Remove the draft order", "resourceId": reference}
+            for reference in references
+        ],
+    }
 
 
 def _modalities(study: Resource) -> str:

@@ -19,9 +19,10 @@ class EncounterStart:
 
     def __call__(self, call: Call) -> Answer:
         """Only what was known before the encounter is said here; what is found now, patient-view will say."""
-        given = self.known(call, is_critical)
+        known = self.known.latest(call)
+        # A chart that cannot be opened ends the call here: no card is kept that nobody is given.
         self.ahead(call)
-        return Answer(given)
+        return Answer(self.known.told(call, known, is_critical))
 
 
 def is_critical(finding: Finding) -> bool:

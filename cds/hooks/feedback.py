@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
+from cds.ehr.datatypes import string
 from cds.errors import RequestError
 
 Outcome = Literal["accepted", "overridden"]
@@ -77,8 +78,13 @@ def _check_suggestions(value: Any, where: str) -> None:
 
 
 def _check_override(value: Any, where: str) -> None:
-    """Invariant cds-fb: an override reason has a reason, a comment, or both."""
+    """Invariant cds-fb: an override reason has a reason, which is a Coding, a comment, or both."""
     if value is None:
         return
     if not isinstance(value, dict) or not (value.get("reason") or value.get("userComment")):
         raise RequestError(f"{where}.overrideReason needs a reason or a userComment")
+    reason, comment = value.get("reason"), value.get("userComment")
+    if reason is not None and not (isinstance(reason, dict) and string(reason, "code")):
+        raise RequestError(f"{where}.overrideReason.reason must be a Coding with a code")
+    if comment is not None and not isinstance(comment, str):
+        raise RequestError(f"{where}.overrideReason.userComment must be text")

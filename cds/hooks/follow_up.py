@@ -56,19 +56,22 @@ FOLLOW_UPS: Mapping[str, FollowUp] = {
         "CT chest with IV contrast",
         Procedure(CT, _CHEST),
         ({"system": LOINC, "code": "24628-0", "display": "CT Chest W contrast IV"}, _CT_OF_CHEST),
-        "a mass on a radiograph is characterised and staged by CT with contrast (ACCP, 2013)",
+        "a mass on a radiograph is characterised and staged by CT with contrast (ACCP, 2013). "
+        "Pregnancy, kidney function and allergies were not looked at",
     ),
     "nodule": FollowUp(
         "CT chest without contrast",
         Procedure(CT, _CHEST),
         _CT_WITHOUT_CONTRAST,
-        "a nodule on a radiograph is confirmed and measured by CT (Fleischner Society, 2017)",
+        "a nodule on a radiograph is confirmed and measured by CT (Fleischner Society, 2017). "
+        "Pregnancy was not looked at",
     ),
     "fibrosis": FollowUp(
         "CT chest without contrast, high resolution",
         Procedure(CT, _CHEST),
         _CT_WITHOUT_CONTRAST,
-        "fibrosis is confirmed and classified by high-resolution CT (ATS/ERS/JRS/ALAT, 2022)",
+        "fibrosis is confirmed and classified by high-resolution CT (ATS/ERS/JRS/ALAT, 2022). "
+        "Pregnancy was not looked at",
     ),
     "effusion": FollowUp(
         "Ultrasound of the chest",

@@ -19,14 +19,17 @@ class KnownFindings:
 
     telling: Telling
 
-    def __call__(self, call: Call, worth_a_card: Callable[[Finding], bool]) -> list[Card]:
-        """At most one card, about those known findings that are ``worth_a_card``."""
+    def latest(self, call: Call) -> Prescreen | None:
+        """What is known of the call's patient; ``None`` of a stranger."""
         tenant, base = call.client.tenant, fhir_base(call.client, call.hook)
-        prescreen = _standing(self.telling.record.recent(tenant, base, call.patient, LOOKED_THROUGH))
-        if prescreen is None:
+        return _standing(self.telling.record.recent(tenant, base, call.patient, LOOKED_THROUGH))
+
+    def told(self, call: Call, known: Prescreen | None, worth_a_card: Callable[[Finding], bool]) -> list[Card]:
+        """At most one card, about those findings of :meth:`latest` that are ``worth_a_card``."""
+        if known is None:
             return []
-        outstanding = [finding for finding in prescreen.findings if worth_a_card(finding)]
-        return self.telling(call, prescreen, outstanding) if outstanding else []
+        outstanding = [finding for finding in known.findings if worth_a_card(finding)]
+        return self.telling(call, known, outstanding) if outstanding else []
 
 
 def _standing(prescreens: Sequence[Prescreen]) -> Prescreen | None:

@@ -132,7 +132,7 @@ def _call(service: Service) -> Json:
         fhirServer=_URL,
         fhirAuthorization=_ref("schemas", "FhirAuthorization"),
         context=_CONTEXTS.get(service.hook, _object()),
-        prefetch=_object(**prefetch),
+        prefetch=_object(**prefetch) | {"type": ["object", "null"]},
     )
     return {
         "operationId": service.id,

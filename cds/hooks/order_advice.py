@@ -9,7 +9,8 @@ What an order gets goes by what it is for (:mod:`cds.ehr.imaging_procedure`):
 - a draft for imaging that can wait: beside a HIGH time-critical finding in what it shows, the offer of STAT;
 - a draft for any imaging: a card where it seems a duplicate (:mod:`cds.hooks.duplicates`);
 - an order that is no draft any more: advice, and nothing that would change it;
-- what is revoked, mistaken or not to be done, and whatever is no ServiceRequest: nothing; no prescreen is made.
+- what is revoked, mistaken or not to be done, an order for somebody else, and whatever is no ServiceRequest:
+  nothing; no prescreen is made.
 
 The worst finding, where HIGH, may call for a further test (:mod:`cds.hooks.follow_up`), unless one like it is
 among the orders, selected or not, or was done since the film.
@@ -23,7 +24,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from cds.ehr.datatypes import string
+from cds.ehr.datatypes import called, element, local_reference, reference, string
+from cds.ehr.fhir_client import reference_in
 from cds.ehr.imaging_procedure import Procedure, of_order
 from cds.findings import Finding, Prescreen
 from cds.hooks import cards
@@ -40,6 +42,7 @@ Order = dict[str, Any]
 _NOT_ASKED_FOR = frozenset({"revoked", "entered-in-error"})
 _MOST_ORDERS = 100
 """More than anybody signs at once; what goes beyond is not looked at."""
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class OrderAdvice:
 
         Raises :class:`~cds.errors.RequestError` where no answer can be given.
         """
-        ours = _asked_for(orders)
+        ours = _asked_for(orders, call.patient)
         if not ours:
             return Answer([])
         looked = self.look(call, _ordered_by_ct(ours))
@@ -121,7 +124,8 @@ class OrdersAtHand:
             procedure = of_order(order)
             can_wait = order.get("priority", "routine") == "routine"
             shown = procedure and procedure.regions and procedure.may_show(worst.type.region)
-            if shown and _is_draft(order) and can_wait:
+            # An update of what has no id is one of nothing.
+            if shown and string(order, "id") and _is_draft(order) and can_wait:
                 yield _make_stat(order, worst)
 
     def _follow_up(self, worst: Finding) -> Iterator[Suggestion]:
@@ -143,7 +147,7 @@ class OrdersAtHand:
 
     def _all_orders(self) -> list[Order]:
         """The selected and the others."""
-        return _asked_for(self.call.hook.context.draft_orders)
+        return _asked_for(self.call.hook.context.draft_orders, self.call.patient)
 
     def _done_since_the_film(self) -> list[Procedure]:
         film = self.prescreen.study.started if self.prescreen.study else None
@@ -153,16 +157,25 @@ class OrdersAtHand:
 def _make_stat(order: Order, worst: Finding) -> Mapping[str, Any]:
     because = f"Priority stat, because {worst.type.display.lower()} is likely"
     action = {"type": "update", "description": because, "resource": {**order, "priority": "stat"}}
-    return {"label": "Change the order's priority to STAT", "isRecommended": True, "actions": [action]}
+    what = words.one_line(called(element(order, "code")))[:_LONGEST_NAME] or "this order"
+    return {"label": f"Change to STAT: {what}", "isRecommended": True, "actions": [action]}
 
 
-def _asked_for(orders: Iterable[Order]) -> list[Order]:
-    return list(islice(filter(_is_asked_for, orders), _MOST_ORDERS))
+def _asked_for(orders: Iterable[Order], patient: str) -> list[Order]:
+    """Those for ``Patient/{id}`` that are to be done, each once, however often a Bundle lists it."""
+    ours = (order for order in orders if _is_asked_for(order) and not _is_anothers(order, patient))
+    each = {local_reference(order) if string(order, "id") else id(order): order for order in ours}
+    return list(islice(each.values(), _MOST_ORDERS))
 
 
 def _is_asked_for(order: Order) -> bool:
     wanted = string(order, "status") not in _NOT_ASKED_FOR and order.get("doNotPerform") is not True
     return wanted and order.get("resourceType") == "ServiceRequest"
+
+
+def _is_anothers(order: Order, patient: str) -> bool:
+    """Whether its subject is somebody else; a server has many names, so that only the end of one counts."""
+    return reference_in(reference(order, "subject")) not in (None, patient)
 
 
 def _is_draft(order: Order) -> bool:

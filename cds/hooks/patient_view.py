@@ -20,7 +20,7 @@ class PatientView:
     def __call__(self, call: Call) -> Answer:
         """What work ahead finds in time is said at once, and what it finds gone is no longer said."""
         self.ahead(call)
-        return Answer(self.known(call, is_high))
+        return Answer(self.known.told(call, self.known.latest(call), is_high))
 
 
 def is_high(finding: Finding) -> bool:

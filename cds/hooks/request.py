@@ -46,6 +46,7 @@ def parse(service: Service, body: bytes) -> HookRequest:
     server = request.get("fhirServer")
     if server is not None and not isinstance(server, str):
         raise RequestError("fhirServer must be a URL")
+    prefetch = request.get("prefetch")
     authorization = _authorization(request.get("fhirAuthorization"))
     if authorization and not server:
         raise RequestError("fhirAuthorization needs fhirServer")
@@ -55,7 +56,7 @@ def parse(service: Service, body: bytes) -> HookRequest:
         context=CONTEXTS[service.hook](context),
         fhir_server=server,
         authorization=authorization,
-        prefetch=json_object(request.get("prefetch", {}), "prefetch"),
+        prefetch={} if prefetch is None else json_object(prefetch, "prefetch"),
     )
 
 

@@ -30,8 +30,9 @@ from cds.hooks.client_auth import Client
 from cds.hooks.discovery import SERVICES, Service
 from cds.hooks.door import Door
 from cds.hooks.openapi import openapi
-from cds.hooks.operation_outcome import operation_outcome
 from cds.hooks.request import HookRequest, parse
+from cds.logs import kind_and_place
+from cds.operation_outcome import issue_type, outcome
 from cds.registration import Registrations
 from cds.reporting.record import Record
 
@@ -86,7 +87,7 @@ def blueprint(
     def refused(error: RequestError) -> Response:
         if isinstance(error, Unauthenticated):
             return Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        response = _outcome(error, error.status)
+        response = _outcome("error", error.code, str(error), error.status)
         if isinstance(error, TooManyRequests):
             response.headers["Retry-After"] = str(error.retry_after_s)
         if isinstance(error, UnsupportedEncoding):
@@ -97,14 +98,22 @@ def blueprint(
     def unavailable(error: UpstreamError) -> Response:
         """Our own database is away: nothing was kept, the EHR may ask again."""
         _log.error("a hook could not be answered: %s", error)
-        return _outcome(RequestError("the service cannot answer at the moment"), 503)
+        return _outcome("error", "transient", "the service cannot answer at the moment", 503)
 
-    # Of the whole application, for a wrong path or method belongs to no blueprint yet.
+    @bp.errorhandler(Exception)
+    def defect(error: Exception) -> Response:
+        """A fault of ours."""
+        _log.error("a hook failed: %s", kind_and_place(error))
+        return _outcome("fatal", "exception", "this is a fault of ours and has been logged", 500)
+
+    # Of the whole application too, for a wrong path or method belongs to no blueprint yet.
+    @bp.errorhandler(HTTPException)
     @bp.app_errorhandler(HTTPException)
     def wrong(error: HTTPException) -> Response | HTTPException:
         if not request.path.startswith("/cds-services"):
             return error
-        response = _outcome(RequestError(error.description or error.name), error.code or 500)
+        status = error.code or 500
+        response = _outcome("error", issue_type(status), error.description or error.name, status)
         if isinstance(error, MethodNotAllowed):
             response.allow.update(error.valid_methods or ())
         return response
@@ -162,5 +171,6 @@ def _json(body: Any) -> Response:
     return Response(orjson.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _outcome(error: RequestError, status: int) -> Response:
-    return Response(orjson.dumps(operation_outcome(error)), status, mimetype="application/fhir+json")
+def _outcome(severity: str, code: str, diagnostics: str, status: int) -> Response:
+    body = orjson.dumps(outcome(severity, code, diagnostics))
+    return Response(body, status, mimetype="application/fhir+json")

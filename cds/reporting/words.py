@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from cds.findings import Finding, Judgement, Level, ModelVersion, Prescreen, Review, Verdict
 
-LEVEL_IN_WORDS = {
+_LEVEL = {
     Level.HIGH: "high probability",
     Level.REVIEW: "uncertain, needs manual review",
     Level.LOW: "low probability",
@@ -27,6 +27,13 @@ SIGNED_DISCLAIMER = (
 def percent(probability: float) -> str:
     """``0.934`` as ``93 %``; never 0 % or 100 %, which no model can claim."""
     return f"{min(max(round(probability * 100), 1), 99)} %"
+
+
+def level(finding: Finding) -> str:
+    """How sure it is; of what is uncertain because image and note differ, that."""
+    if finding.level is Level.REVIEW and finding.disputed:
+        return "image and note disagree, needs manual review"
+    return _LEVEL[finding.level]
 
 
 def part(probability: float | None) -> str:
@@ -72,7 +79,7 @@ def worth_saying(prescreen: Prescreen) -> tuple[Finding, ...]:
 def sentence(finding: Finding) -> str:
     """One finding with its probability and what it rests on."""
     return (
-        f"{finding.type.display}: {LEVEL_IN_WORDS[finding.level]} ({percent(finding.probability)}; "
+        f"{finding.type.display}: {level(finding)} ({percent(finding.probability)}; "
         f"image {image_part(finding)}, note {part(finding.note)})"
     )
 
@@ -105,13 +112,20 @@ def age(then: datetime, now: datetime) -> str:
     return f"{hours} {'hour' if hours == 1 else 'hours'} old" if hours > 0 else "less than an hour old"
 
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What changes how other text is shown: control characters, and those that turn the direction of writing round."""
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&@]|(?<=www)\.|:(?=//)", re.IGNORECASE)
 """What would start an element of it, and what would make an address a link."""
 
 
 def markdown(text: str) -> str:
     """Somebody else's text as GitHub-flavoured markdown that reads as it does, in one line, after other words."""
-    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Somebody else's text in one line, without what would change how the rest of it is shown."""
+    return " ".join(_UNSEEN.sub("", " ".join(text.split())).split())
 
 
 def _image(prescreen: Prescreen) -> str:
@@ -119,7 +133,7 @@ def _image(prescreen: Prescreen) -> str:
     if not study:
         return "no image"
     taken = f" of {study.started:%Y-%m-%d}" if study.started else ""
-    written = " (writing in the picture)" if study.burned_in else ""
+    written = " (burned-in text)" if study.burned_in else ""
     return " ".join(filter(None, (study.modality, study.view))) + taken + written
 
 

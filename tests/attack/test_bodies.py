@@ -149,6 +149,26 @@ class TestLength:
             (status,) = statuses(line)
         assert 400 <= status <= 501
 
+    @pytest.mark.parametrize(
+        "chunks",
+        [
+            b"-1\r\n{}",
+            b"0x2\r\n{}",
+            b"2 \r\n{}",
+            b"2;\x00\r\n{}",
+            b"2\r\n{}}}",
+            b"2\r\n{}\r\n0\r\nAuthorization: x",
+        ],
+        ids=repr,
+    )
+    def test_chunks_that_are_none_are_400_and_end_the_connection(self, chunks: bytes, service: Service) -> None:
+        """RFC 9112 §7.1: where the next request begins nobody knows."""
+        with service.audited(TENANT, "did not come whole"), connected(service) as line:
+            line.sendall(head(service.token(), "Transfer-Encoding: chunked") + chunks + b"\r\n\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 400 ")
+            line.sendall(head("", "Content-Length: 0"))
+            assert statuses(line) == []
+
     @pytest.mark.parametrize("name", ["Authorization", "X-Padding"])
     def test_headers_without_end_are_refused(self, name: str, service: Service) -> None:
         with connected(service) as line:
@@ -260,6 +280,12 @@ class TestFeedback:
 def test_no_other_way_to_write_a_path_leads_in(path: str, service: Service) -> None:
     answer = service.http.build_request("POST", f"{service.base_url}{path}")
     assert service.http.send(answer).status_code == 404
+
+
+def test_no_header_says_that_the_path_is_another(service: Service) -> None:
+    """Behind a proxy that lets some paths through it would lead past it."""
+    answer = service.http.get("/cds-services/openapi.json", headers={"SCRIPT_NAME": "/cds-services"})
+    assert answer.status_code != 200
 
 
 def twice(body: dict[str, Any], name: str, first: Any, last: Any) -> bytes:

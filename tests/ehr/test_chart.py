@@ -266,6 +266,23 @@ def test_another_patients_resources_are_never_looked_at(chart_of: ChartOf) -> No
     assert [document["id"] for document in chart.documents()] == ["n2"]
 
 
+@pytest.mark.parametrize(
+    "somebody",
+    [
+        {"identifier": {"value": "4711"}},
+        {"display": "Erika M."},
+        {"reference": "#p"},
+        [{"reference": "Patient/p1"}],
+    ],
+    ids=["by an identifier", "in words", "contained", "in a list"],
+)
+def test_a_subject_that_nobody_can_tell_is_not_taken_for_ours(somebody: object, chart_of: ChartOf) -> None:
+    """FHIR R4, "Logical References": it may be anybody."""
+    supplied = {"patient": PATIENT, "studies": searchset(study("s1", subject=somebody), study("s2"))}
+    chart = chart_of(Ehr(), prefetched=Prefetched(supplied))
+    assert [study["id"] for study in chart.studies()] == ["s2"]
+
+
 # Notes
 
 

@@ -421,6 +421,7 @@ def test_what_is_found_is_the_first_that_matches(client_of: ClientOf) -> None:
         ("https://inner.example/r4/Device/d1/_history/2", "Device/d1"),
         ("Device/d1/_history/1", "Device/d1"),
         ("https://evil.example/", None),
+        ("https://[/Device/d1", None),
         ("", None),
     ],
 )

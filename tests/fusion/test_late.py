@@ -61,7 +61,8 @@ def test_a_note_never_hides_what_the_image_shows_clearly(image: float, note: flo
 @given(probabilities, probabilities)
 def test_parts_that_disagree_are_never_called_low(image: float, note: float) -> None:
     (finding,) = FUSION.fuse(score(effusion=image), score(effusion=note))
-    if abs(image - note) >= 0.6:
+    assert finding.disputed == (abs(image - note) >= 0.6)
+    if finding.disputed:
         assert finding.level is not Level.LOW
 
 

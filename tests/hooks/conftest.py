@@ -99,7 +99,13 @@ def hooks(database: Database, valkey: Valkey, tenant: str) -> Callable[..., Hook
             }
         )
 
-    def made(*, rate_per_minute: int = 6000, counts: Valkey = valkey, other_tenant: str = tenant) -> Hooks:
+    def made(
+        *,
+        rate_per_minute: int = 6000,
+        counts: Valkey = valkey,
+        other_tenant: str = tenant,
+        answer: Callable[[Client, HookRequest, float], Answer] = _answer,
+    ) -> Hooks:
         registrations = Registrations(map(registered, issuers, (tenant, other_tenant)))
         clients = ClientAuthentication(registrations, IssuerKeys(httpx.Client()), valkey)
         app = Flask("hooks")
@@ -107,7 +113,7 @@ def hooks(database: Database, valkey: Valkey, tenant: str) -> Callable[..., Hook
             views.blueprint(
                 us=us,
                 door=Door(us, clients, counts, record, rate_per_minute=rate_per_minute),
-                answers=dict.fromkeys(SERVICES, _answer),
+                answers=dict.fromkeys(SERVICES, answer),
                 registrations=registrations,
                 record=record,
             )

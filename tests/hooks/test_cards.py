@@ -64,6 +64,16 @@ def test_summary_says_what_and_how_sure_in_under_140_characters() -> None:
     assert len(summary) < 140
 
 
+def test_where_image_and_note_disagree_the_summary_says_so_and_what_each_says() -> None:
+    """ "19 %, uncertain" alone would leave a clinician to guess why."""
+    disputed = Finding("consolidation", 0.19, Level.REVIEW, image=0.02, note=0.86, disputed=True)
+    said = card(disputed, EFFUSION)
+    assert said["summary"] == (
+        "AI prescreen: Consolidation: image and note disagree, needs manual review (image 2 %, note 86 %); 1 more"
+    )
+    assert "| Consolidation | image and note disagree, needs manual review | 19 %" in said["detail"]
+
+
 def test_of_a_ct_the_key_slice_is_named() -> None:
     hemorrhage = Finding("hemorrhage", 0.9, Level.HIGH, image=0.9, key_slice=KeySlice("1.2.3", 12, 28))
     said = card(hemorrhage, EFFUSION)
@@ -129,9 +139,15 @@ class TestDetail:
         (shown,) = MarkdownIt("commonmark").enable("strikethrough").parseInline(f"said: {written}.")
         parts = shown.children or ()
         assert {part.type for part in parts} <= {"text", "text_special"}
-        assert "".join(part.content for part in parts) == f"said: {' '.join(text.split())}."
+        assert "".join(part.content for part in parts) == f"said: {words.one_line(text)}."
         # GitHub's extended autolinks, which the parser does not know.
         assert not re.search(r"(?i)://|www\.|(?<!\\)@", written)
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u2067", "\u200f", "\u061c", "\x07", "\x1b[2J", "\x9b"])
+def test_text_of_the_ehr_does_not_turn_the_rest_of_a_card_round(unseen: str) -> None:
+    """UAX #9: what an override begins ends with the paragraph, which is ours."""
+    assert words.one_line(f"XR {unseen} CHEST") in ("XR CHEST", "XR [2J CHEST")
 
 
 def test_the_topic_is_the_worst_finding() -> None:

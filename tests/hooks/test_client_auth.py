@@ -184,6 +184,16 @@ def test_refused_without_a_bearer_token(value: str | None, marks: Marks) -> None
             door.client(value, ENDPOINT)
 
 
+@pytest.mark.filterwarnings("ignore:Key size")
+def test_a_short_rsa_key_opens_nothing() -> None:
+    """RFC 7518 §3.3: 2048 bits at least, whatever was registered."""
+    short = RSAKey.generate_key(1024, {"use": "sig", "kid": "r1"})
+    registered = registration(jwks={"keys": [short.as_dict(private=False)]})
+    door = ClientAuthentication(Registrations([registered]), IssuerKeys(httpx.Client()), Marks())
+    with pytest.raises(Unauthenticated, match="not exactly one key"):
+        door.client("Bearer " + signed(header(alg="RS384", kid="r1"), claims(), short), ENDPOINT)
+
+
 def test_a_jti_is_used_once(authenticate: Callable[[str], Client]) -> None:
     token = signed(header(), claims())
     authenticate(token)

@@ -111,6 +111,23 @@ def test_the_second_of_two_like_drafts() -> None:
     assert card["suggestions"][0]["actions"][0]["resourceId"] == "ServiceRequest/b"
 
 
+def test_however_often_the_same_is_ordered_one_card_says_so() -> None:
+    """Alert fatigue: an order set that ran away is one thing to say."""
+    (card,) = found(order("a"), order("b"), order("c"), done=())
+    assert card["summary"] == "Possible duplicate: chest radiograph is ordered 3 times here"
+    (suggestion,) = card["suggestions"]
+    assert suggestion["label"] == "Remove these 2 orders"
+    removed = [action["resourceId"] for action in suggestion["actions"]]
+    assert removed == ["ServiceRequest/b", "ServiceRequest/c"]
+    (of_all,) = found(order("a"), order("b"))
+    assert [action["resourceId"][-1] for action in of_all["suggestions"][0]["actions"]] == ["a", "b"]
+
+
+def test_what_has_no_id_cannot_be_removed() -> None:
+    (card,) = found(order("a"), order(None), done=())
+    assert "suggestions" not in card
+
+
 def test_even_a_follow_up_is_not_ordered_twice() -> None:
     reason = [{"text": "Follow-up of pneumonia"}]
     assert len(found(order("a", reasonCode=reason), order("b", reasonCode=reason))) == 1

@@ -9,15 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cds.audit.trail import OnBehalf, Trail
+from cds.errors import PreconditionFailed
 from cds.findings import Finding, Level, Missing, Prescreen
 from cds.hooks.call import Call
+from cds.hooks.cards import Card
 from cds.hooks.discovery import IMAGING_PATIENT_VIEW
-from cds.hooks.encounter_start import is_critical
+from cds.hooks.encounter_start import EncounterStart, is_critical
 from cds.hooks.feedback import Feedback
 from cds.hooks.known import KnownFindings
 from cds.hooks.patient_view import is_high
 from cds.hooks.telling import Telling
 from cds.reporting.record import Record, kept
+from cds.store import cards as kept_cards
 from cds.store.database import Database
 from tests.hooks import calling
 from tests.hooks.calling import US
@@ -57,11 +60,15 @@ def recorded(record: Record, tenant: str) -> Recorded:
     return write
 
 
+def cards_of(known: KnownFindings, call: Call, worth_a_card: Callable[[Finding], bool]) -> list[Card]:
+    return known.told(call, known.latest(call), worth_a_card)
+
+
 @pytest.mark.parametrize("worth_a_card", [is_high, is_critical])
 def test_of_a_stranger_nothing_is_known(
     worth_a_card: Callable[[Finding], bool], known: KnownFindings, call: Call
 ) -> None:
-    assert known(call, worth_a_card) == []
+    assert cards_of(known, call, worth_a_card) == []
 
 
 @pytest.mark.parametrize(
@@ -84,15 +91,15 @@ def test_which_findings_are_worth_a_card(
     recorded: Recorded,
 ) -> None:
     recorded(findings=(finding,))
-    assert [card["indicator"] for card in known(call, is_high)] == at_view
-    assert [card["indicator"] for card in known(call, is_critical)] == at_start
+    assert [card["indicator"] for card in cards_of(known, call, is_high)] == at_view
+    assert [card["indicator"] for card in cards_of(known, call, is_critical)] == at_start
 
 
 def test_a_card_tells_of_nothing_but_what_is_outstanding(
     known: KnownFindings, call: Call, recorded: Recorded
 ) -> None:
     recorded(findings=(PNEUMOTHORAX, HIGH_EFFUSION, EFFUSION))
-    (card,) = known(call, is_critical)
+    (card,) = cards_of(known, call, is_critical)
     assert "effusion" not in card["detail"]
     assert "more" not in card["summary"]
     assert "suggestions" not in card
@@ -103,7 +110,7 @@ def test_what_a_later_look_no_longer_finds_is_not_outstanding(
 ) -> None:
     recorded(findings=(PNEUMOTHORAX,))
     recorded(findings=(MASS,))
-    assert known(call, is_high) == []
+    assert cards_of(known, call, is_high) == []
 
 
 def test_a_later_look_without_the_image_disproves_nothing(
@@ -111,7 +118,7 @@ def test_a_later_look_without_the_image_disproves_nothing(
 ) -> None:
     recorded(findings=(PNEUMOTHORAX,))
     recorded(findings=(MASS,), study=None, missing=(PACS_DOWN,))
-    assert len(known(call, is_high)) == 1
+    assert len(cards_of(known, call, is_high)) == 1
 
 
 def test_one_note_among_several_that_cannot_be_read_is_no_reason_to_look_further_back(
@@ -119,7 +126,7 @@ def test_one_note_among_several_that_cannot_be_read_is_no_reason_to_look_further
 ) -> None:
     recorded(findings=(PNEUMOTHORAX,))
     recorded(findings=(MASS,), missing=(Missing("note", "1 of the notes could not be read."),))
-    assert known(call, is_high) == []
+    assert cards_of(known, call, is_high) == []
 
 
 def test_what_was_overridden_is_not_outstanding(
@@ -127,11 +134,11 @@ def test_what_was_overridden_is_not_outstanding(
 ) -> None:
     """CDS Hooks 2.0, "Feedback": the next chart opened does not say it again."""
     recorded(findings=(PNEUMOTHORAX,))
-    (card,) = known(call, is_high)
+    (card,) = cards_of(known, call, is_high)
     tenant, service = call.client.tenant, call.hook.service.id
     told = Feedback(card["uuid"], "overridden", datetime.now(UTC), {})
     record.feedback(tenant, service, [told], Trail(US, OnBehalf()))
-    assert known(call, is_high) == known(call, is_critical) == []
+    assert cards_of(known, call, is_high) == cards_of(known, call, is_critical) == []
 
 
 def test_where_no_look_saw_everything_the_latest_stands(
@@ -139,4 +146,21 @@ def test_where_no_look_saw_everything_the_latest_stands(
 ) -> None:
     recorded(findings=(MASS,), study=None, missing=(PACS_DOWN,))
     recorded(findings=(PNEUMOTHORAX,), study=None, missing=(PACS_DOWN,))
-    assert len(known(call, is_high)) == 1
+    assert len(cards_of(known, call, is_high)) == 1
+
+
+def test_no_card_is_kept_that_nobody_was_given(
+    known: KnownFindings, call: Call, recorded: Recorded, database: Database
+) -> None:
+    """encounter-start, whose chart cannot be opened: the call is refused."""
+    recorded(findings=(PNEUMOTHORAX,))
+
+    def away(_: Call) -> None:
+        raise PreconditionFailed("the patient cannot be had")
+
+    with pytest.raises(PreconditionFailed):
+        EncounterStart(away, known)(call)  # type: ignore[arg-type]
+    with database.transaction(call.client.tenant) as connection:
+        assert (
+            list(kept_cards.outcomes_since(connection, call.client.tenant, datetime.min.replace(tzinfo=UTC))) == []
+        )

@@ -15,12 +15,13 @@ from cds.hooks.discovery import IMAGING_PRESCREEN
 from cds.hooks.duplicates import studies
 from cds.hooks.follow_up import FOLLOW_UPS
 from cds.hooks.order_advice import OrderAdvice, OrdersAtHand
-from tests.hooks.calling import BLOOD, KNEE, REFERRAL, call, named, order, study
+from tests.hooks.calling import BASE, BLOOD, KNEE, REFERRAL, call, named, order, study
 from tests.hooks.test_request import json_values
 from tests.prescreens import DOUBT, EFFUSION, MASS, PACS_DOWN, PNEUMOTHORAX, in_doubt, prescreen
 
 HIGH_MASS = Finding("mass", 0.9, Level.HIGH, image=0.9)
 UNSURE_PNEUMOTHORAX = Finding("pneumothorax", 0.5, Level.REVIEW, image=0.5)
+TWO_DAYS = timedelta(hours=48)
 PILL = {"resourceType": "MedicationRequest", "id": "m1", "status": "draft", "intent": "order"}
 
 
@@ -114,12 +115,39 @@ def test_a_film_in_doubt_that_nothing_was_found_on_is_said_to_whoever_images_the
         [order(status="revoked")],
         [order(status="entered-in-error"), PILL],
         [order(doNotPerform=True)],
+        [order(subject={"reference": "Patient/p2"})],
+        [order(subject={"reference": f"{BASE}/Patient/p2/_history/1"})],
+        [order(subject={"reference": "Group/p1"})],
     ],
-    ids=["no order", "medication", "revoked", "mistaken", "not to be done"],
+    ids=[
+        "no order",
+        "medication",
+        "revoked",
+        "mistaken",
+        "not to be done",
+        "another's",
+        "another's in full",
+        "a group's",
+    ],
 )
 def test_nothing_is_computed_for_what_is_no_order_of_a_service(unasked: list[dict[str, Any]]) -> None:
     never = OrderAdvice(None, None, None)  # type: ignore[arg-type]
     assert never(call(), unasked).cards == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [{"reference": f"{BASE}/Patient/p1"}, {"reference": "urn:uuid:1"}, {"reference": "http://["}, {}, None],
+)
+def test_an_order_whose_subject_may_be_ours_is_looked_at(subject: dict[str, Any] | None) -> None:
+    """Drafts need not resolve on the server ("Context": draftOrders)."""
+    assert at_hand(order(subject=subject)).suggestions(PNEUMOTHORAX)
+    assert len(list(at_hand(order("a", subject=subject), order("b", subject=subject)).duplicates(TWO_DAYS))) == 1
+
+
+def test_an_order_that_a_bundle_lists_twice_is_one_order() -> None:
+    """To remove the second by its id would remove both."""
+    assert list(at_hand(order(), order()).duplicates(TWO_DAYS)) == []
 
 
 class TestStat:
@@ -131,6 +159,20 @@ class TestStat:
         resources = [action["resource"] for one in suggested for action in one["actions"]]
         assert resources == [order("a", priority="stat"), order("b", priority="stat")]
         assert all(one["isRecommended"] for one in suggested)
+
+    def test_says_which_order(self) -> None:
+        named_twice = order("ap", code={"text": "XR Chest\nAP", "coding": [{"display": "XR Chest AP"}]})
+        unnamed = {"coding": [{"system": "http://loinc.org", "code": "36643-5"}]}
+        suggested = at_hand(order(), named_twice, order("n", code=unnamed)).suggestions(PNEUMOTHORAX)
+        assert [one["label"] for one in suggested] == [
+            "Change to STAT: XR Chest 2 Views",
+            "Change to STAT: XR Chest AP",
+            "Change to STAT: this order",
+        ]
+
+    def test_is_not_offered_for_an_order_that_has_no_id(self) -> None:
+        """Of what an update without one is, nobody could tell."""
+        assert at_hand(order(None)).suggestions(PNEUMOTHORAX) == []
 
     def test_an_order_that_says_no_priority_is_routine(self) -> None:
         assert len(at_hand(order(priority=None)).suggestions(PNEUMOTHORAX)) == 1
@@ -152,6 +194,7 @@ class TestFollowUp:
         (action,) = suggestion["actions"]
         assert action["type"] == "create"
         assert "ACCP" in action["description"]
+        assert action["description"].endswith("Pregnancy, kidney function and allergies were not looked at.")
         draft = action["resource"]
         assert (draft["resourceType"], draft["status"], draft["intent"]) == ("ServiceRequest", "draft", "order")
         assert draft["subject"] == {"reference": "Patient/p1"}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cds.hooks.call import Answer
 from tests.hooks.conftest import PATH, Hooks
 
 
@@ -18,3 +19,19 @@ def test_a_wrong_method_is_told_the_right_ones(
     assert answer.status_code == 405
     assert allowed in answer.allow
     assert answer.get_json(force=True)["resourceType"] == "OperationOutcome"
+
+
+def test_a_fault_of_ours_is_told_without_the_patients_data(
+    hooks: Callable[..., Hooks], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its message may quote a note: the log gets its kind and place, the EHR an OperationOutcome."""
+
+    def fails(*_: object) -> Answer:
+        raise KeyError("Erika Mustermann")
+
+    answer = hooks(answer=fails).call()
+    assert (answer.status_code, answer.mimetype) == (500, "application/fhir+json")
+    (issue,) = answer.get_json(force=True)["issue"]
+    assert (issue["severity"], issue["code"]) == ("fatal", "exception")
+    assert "KeyError at fails" in caplog.text
+    assert "Erika" not in answer.text + caplog.text

@@ -46,4 +46,4 @@ def test_a_prescreen_of_before_there_were_intervals_is_read() -> None:
 
 def test_writing_in_the_picture_is_said() -> None:
     written = replace(PRESCREEN, study=replace(STUDY, burned_in=True))
-    assert seen(written) == "DX PA (writing in the picture); 0 notes"
+    assert seen(written) == "DX PA (burned-in text); 0 notes"
