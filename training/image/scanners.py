@@ -85,7 +85,8 @@ def _blurred(film: Pixels) -> Pixels:
     """The mean of three by three pixels."""
     wide = np.pad(film, 1, mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(wide, (3, 3))
-    return around.mean((2, 3), dtype=np.float32)
+    soft: Pixels = around.mean((2, 3), dtype=np.float32)
+    return soft
 
 
 def _dark(film: Pixels) -> Pixels:
@@ -98,7 +99,8 @@ def _bright(film: Pixels) -> Pixels:
 
 def _narrow(film: Pixels) -> Pixels:
     """A window of two thirds of the values: what lies outside is black or white."""
-    return np.clip((film - 0.5) * 1.5 + 0.5, 0, 1)
+    steeper: Pixels = (film - 0.5) * 1.5 + 0.5
+    return np.clip(steeper, 0, 1)
 
 
 def _cropped(film: Pixels) -> Pixels:
