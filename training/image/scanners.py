@@ -52,10 +52,9 @@ def main() -> None:
 
 def survived(reader: ImageReader, films: Sequence[Pixels], labels: NDArray[np.float64]) -> Iterator[Survived]:
     """What each of :data:`CHANGES` does to ``films``, (H, W) in 0..1; ``labels`` are (films, findings)."""
-    as_they_are = _probabilities(reader, films)
-    for name, change in CHANGES.items():
-        changed = _probabilities(reader, [change(film) for film in films])
-        moved = np.abs(changed - as_they_are)
+    scores = {name: _probabilities(reader, [change(film) for film in films]) for name, change in CHANGES.items()}
+    for name, changed in scores.items():
+        moved = np.abs(changed - scores["as it is"])
         yield Survived(name, mean_auroc(changed, labels), float(moved.mean()), float(np.quantile(moved, 0.95)))
 
 
