@@ -41,7 +41,7 @@ class Survived:
 def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)
-    held_out = split(read_nih(arguments.data / "nih")).validation.where(slice(arguments.films))
+    held_out = split(read_nih(arguments.data / "nih")).validation
     films = [grey(arguments.data / "nih", name) for name in held_out.names]
     reader = ImageReader.load(Bundle.load(arguments.bundle), "cpu")
     rows = list(survived(reader, films, held_out.labels))
@@ -143,7 +143,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.image.scanners", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder with nih/labels.csv and nih/images")
     parser.add_argument("--bundle", type=Path, default=Path("models/chest-radiograph"))
-    parser.add_argument("--films", type=int, metavar="N", help="only the first: proves that the script runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     return parser.parse_args()
 
