@@ -11,10 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
+from cds.deadline import NEVER, Deadline
+from cds.engine.bundles import Bundle
+from cds.engine.image import ImageReader, Picture
+from cds.engine.network import Inputs
 from training.image.augment import augmented
+from training.image.boxes import Box, by_finding, read_boxes
 from training.image.films import KEYS, SHARES, Films, read_nih, split
+from training.image.scanners import CHANGES, survived
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = [key.title() for key in KEYS]
@@ -84,3 +91,59 @@ def test_the_script_makes_a_sealed_bundle(data: Path, tmp_path: Path) -> None:
     assert set(bundle["files"]) == {"card.md", "config.json", "model.safetensors"}
     assert json.loads((out / "config.json").read_text())["dtype"] == "float32"
     assert "Not a medical device" in (out / "card.md").read_text()
+
+
+def brightness(inputs: Inputs, deadline: Deadline = NEVER) -> NDArray[np.float32]:
+    """A network whose every logit is how bright the middle is."""
+    return np.full((1, len(KEYS)), inputs["pixel_values"][..., 96:128, 96:128].mean(), np.float32)
+
+
+def bright_places(pixel_values: NDArray[np.float32], output: int) -> Picture:
+    return (pixel_values[0, 0] + 1) / 2
+
+
+@pytest.fixture(scope="module")
+def reader() -> ImageReader:
+    return ImageReader(Bundle.load(ROOT / "models" / "chest-radiograph"), brightness, bright_places)
+
+
+def test_a_film_of_another_scanner_is_still_a_film() -> None:
+    film = np.random.default_rng(1).random((120, 100)).astype(np.float32)
+    for change in CHANGES.values():
+        changed = change(film)
+        assert changed.dtype == np.float32
+        assert 0 <= changed.min() <= changed.max() <= 1
+
+
+def test_what_a_change_does_to_scores_is_told(reader: ImageReader) -> None:
+    random = np.random.default_rng(2)
+    films = [np.clip(random.random((64, 64)) * 0.2 + _spot((32, 32), 9) * (i % 2), 0, 1) for i in range(20)]
+    labels = np.tile(np.arange(20)[:, None] % 2, (1, len(KEYS))).astype(float)
+    told = {one.film: one for one in survived(reader, [film.astype(np.float32) for film in films], labels)}
+    assert (told["as it is"].auroc, told["as it is"].moved) == (1.0, 0.0)
+    assert told["with a black border"].moved < 0.05
+    assert told["black for white"].auroc == 0.0
+
+
+def test_a_box_is_read_in_shares_of_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text("Image Index,Finding Label,Bbox [x,y,w,h],,,\n7_1.png,Infiltrate,256,512,512,256\n")
+    assert read_boxes(path) == [Box("7_1", "infiltration", 0.25, 0.5, 0.75, 0.75)]
+
+
+def test_a_map_is_held_against_the_box(reader: ImageReader) -> None:
+    film = _spot((48, 24), 4)
+    boxes = [Box("a", "mass", 0.25, 0.6, 0.5, 0.9), Box("a", "mass", 0.6, 0.0, 1.0, 0.4)]
+    right, wrong = by_finding(reader, boxes, {"a": film})["mass"]
+    assert right.hit
+    assert right.mass > 0.9
+    assert right.area == pytest.approx(0.08, abs=0.01)
+    assert not wrong.hit
+    assert wrong.mass == pytest.approx(0, abs=0.01)
+
+
+def _spot(middle: tuple[int, int], width: int) -> Picture:
+    """A bright place on a dark film of 64 pixels."""
+    rows, columns = np.mgrid[0:64, 0:64]
+    distance = (rows - middle[0]) ** 2 + (columns - middle[1]) ** 2
+    return np.exp(-distance / (2 * width**2)).astype(np.float32)

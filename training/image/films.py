@@ -15,6 +15,7 @@ from PIL import Image
 
 from cds.findings import FINDINGS
 from cds.imaging.framing import frame
+from cds.imaging.smoothing import Pixels
 
 SIZE = 224
 KEYS = tuple(FINDINGS)
@@ -24,10 +25,14 @@ SHARES = {"train": 0.5, "validation": 0.22, "test": 0.28}
 
 @dataclass(frozen=True, slots=True)
 class Films:
-    """n films as parallel arrays: ``pixels`` (n, SIZE, SIZE) uint8, ``labels`` (n, findings) 0 or 1, and who."""
+    """n films as parallel arrays: ``pixels`` (n, SIZE, SIZE) uint8, ``labels`` (n, findings) 0 or 1, and who.
+
+    ``names``: of the picture's file without its suffix, or of what was drawn.
+    """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.float64]
+    names: NDArray[np.str_]
     patients: NDArray[np.str_]
     views: NDArray[np.str_]
     ages: NDArray[np.int64]
@@ -59,13 +64,25 @@ def read_nih(folder: Path) -> Films:
     with (folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return Films(
-        pixels=np.stack([_framed(folder / "images" / f"{row['image_id']}.jpg") for row in rows]),
+        pixels=np.stack([framed(grey(folder, row["image_id"])) for row in rows]),
         labels=np.array([_labels({name.lower() for name, mark in row.items() if mark == "1"}) for row in rows]),
+        names=np.array([row["image_id"] for row in rows]),
         patients=np.array([row["patient_id"] for row in rows]),
         views=np.array([row["view"] for row in rows]),
         ages=np.array([int(row["age"]) for row in rows]),
         sexes=np.array([row["sex"] for row in rows]),
     )
+
+
+def grey(folder: Path, name: str) -> Pixels:
+    """(H, W) in 0..1: a film of ``folder``'s ``images/`` as it is stored."""
+    with Image.open(folder / "images" / f"{name}.jpg") as image:
+        return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+
+
+def framed(film: Pixels) -> NDArray[np.uint8]:
+    """(H, W) in 0..1 to (SIZE, SIZE) as the service frames it, in bytes."""
+    return np.rint(frame(film, SIZE) * 255).astype(np.uint8)
 
 
 def split(films: Films) -> Split:
@@ -100,16 +117,6 @@ def _rarest(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> int:
     """The index of the rarest finding that ``counts`` has; one past the findings where it has none."""
     present = np.flatnonzero(counts[: len(KEYS)])
     return int(present[np.argmin(totals[present])]) if len(present) else len(KEYS)
-
-
-def _framed(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        grey = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
-    return as_bytes(frame(grey, SIZE))
-
-
-def as_bytes(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(pixels * 255).astype(np.uint8)
 
 
 def _labels(present: Iterable[str]) -> list[float]:

@@ -41,14 +41,17 @@ class Scored:
     @property
     def aurocs(self) -> Array:
         """By finding; ``nan`` where there are too few positives."""
-        enough = self.films.labels.sum(0) >= MIN_POSITIVES
-        values = [auroc(z, y) for z, y in zip(self.logits.T, self.films.labels.T, strict=True)]
-        return np.where(enough, values, np.nan)
+        return _aurocs(self.logits, self.films.labels)
 
     @property
     def macro(self) -> float:
         """The mean of :attr:`aurocs`."""
-        return float(np.nanmean(self.aurocs))
+        return mean_auroc(self.logits, self.films.labels)
+
+
+def mean_auroc(scores: Array, labels: Array) -> float:
+    """Of scores and labels (n, findings), the mean over the findings with enough positives."""
+    return float(np.nanmean(_aurocs(scores, labels)))
 
 
 def card(template: Path, real: Scored, synthetic: Scored, calibration: Calibration, control: Scored | None) -> str:
@@ -64,6 +67,12 @@ def card(template: Path, real: Scored, synthetic: Scored, calibration: Calibrati
         synthetic_films=len(synthetic.films),
         generator=generator.VERSION,
     )
+
+
+def _aurocs(scores: Array, labels: Array) -> Array:
+    enough = labels.sum(0) >= MIN_POSITIVES
+    values = [auroc(z, y) for z, y in zip(scores.T, labels.T, strict=True)]
+    return np.where(enough, values, np.nan)
 
 
 def _real_rows(real: Scored, calibration: Calibration) -> Iterator[str]:

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cds.imaging.framing import frame
 from cds.sandbox import radiograph as generator
-from training.image.films import KEYS, SIZE, Films, as_bytes
+from training.image.films import KEYS, Films, framed
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +40,9 @@ def synthetic(count: int, first_seed: int, cache: Path) -> Films:
         pixels, labels, views, sexes = (np.array(column) for column in zip(*drawn, strict=True))
         np.savez(path, pixels=pixels, labels=labels, views=views, sexes=sexes)
     with np.load(path) as held:
-        patients = np.array([f"synthetic-{seed}" for seed in range(first_seed, first_seed + count)])
-        return Films(held["pixels"], held["labels"], patients, held["views"], np.zeros(count, int), held["sexes"])
+        names = np.array([f"synthetic-{seed}" for seed in range(first_seed, first_seed + count)])
+        ages = np.zeros(count, int)
+        return Films(held["pixels"], held["labels"], names, names, held["views"], ages, held["sexes"])
 
 
 def _film(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64], str, str]:
@@ -52,7 +52,7 @@ def _film(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64], str, str]:
     side = int(random.integers(*RENDERED))
     film = generator.render(seed, size=(side, side), findings=findings, view=view, sex=sex)
     labels = np.array([float(key in findings) for key in KEYS])
-    return as_bytes(frame(film.astype(np.float32) / np.float32(DEPTH), SIZE)), labels, view, sex
+    return framed(film.astype(np.float32) / np.float32(DEPTH)), labels, view, sex
 
 
 def _findings(random: np.random.Generator) -> dict[str, float]:
