@@ -59,7 +59,7 @@ def test_from_the_order_to_the_reasons_and_back(page: Page, hospital: Hospital) 
     assert viewer.evaluate("viewer => viewer.film.columns") > 500
     page.get_by_role("button", name="Close").click()
 
-    page.get_by_role("button", name="Change to STAT: XR Chest 2 Views").click()
+    page.get_by_role("button", name="Change to STAT: Chest radiograph, 2 views").click()
     expect(page.get_by_label("Priority")).to_have_value("stat")
     assert feedback(hospital) == told_before + 1
 
