@@ -14,7 +14,7 @@ Every line is left out where there is nothing to stand in it. It comes before al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -55,10 +55,19 @@ class PatientContext:
         yield "Reason for exam", _in_one_line(self.reason)
         yield "Patient", _person(self.age, self.sex)
         # With commas, one sentence: symptoms are telling together.
-        yield "Symptoms", ", ".join(filter(None, map(_in_one_line, self.symptoms)))
-        yield "Problem list", "; ".join(filter(None, map(_in_one_line, self.problems)))
+        yield "Symptoms", ", ".join(_each_once(self.symptoms))
+        yield "Problem list", "; ".join(_each_once(self.problems))
         for group in Group:
-            yield group.value, "; ".join(_measured(o) for o in self.observations if _group(o) is group)
+            of_group = dict.fromkeys(o for o in self.observations if _group(o) is group)
+            yield group.value, "; ".join(map(_measured, of_group))
+
+
+def _each_once(several: Iterable[str]) -> Iterable[str]:
+    """In their order, however they are written."""
+    once: dict[str, str] = {}
+    for line in filter(None, map(_in_one_line, several)):
+        once.setdefault(line.casefold(), line)
+    return once.values()
 
 
 def _in_one_line(words: str) -> str:
