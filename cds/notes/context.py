@@ -4,7 +4,7 @@
 
     Reason for exam: suspected pneumonia.
     Patient: 67-year-old woman.
-    Symptoms: cough, fever.
+    Symptoms: cough, fever, low oxygen saturation, high temperature, high white cell count.
     Problem list: chronic obstructive pulmonary disease.
     Vital signs: oxygen saturation 88 % (low); temperature 39.1 Cel (high).
     Laboratory: white cell count 18.6 10*3/uL (high).
@@ -54,12 +54,17 @@ class PatientContext:
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "Reason for exam", _in_one_line(self.reason)
         yield "Patient", _person(self.age, self.sex)
-        # With commas, one sentence: symptoms are telling together.
-        yield "Symptoms", ", ".join(_each_once(self.symptoms))
+        # With commas, one sentence: symptoms are telling together, and with what is unusual.
+        yield "Symptoms", ", ".join(_each_once([*self.symptoms, *self._unusual()]) if self.symptoms else ())
         yield "Problem list", "; ".join(_each_once(self.problems))
         for group in Group:
             of_group = dict.fromkeys(o for o in self.observations if _group(o) is group)
             yield group.value, "; ".join(map(_measured, of_group))
+
+    def _unusual(self) -> Iterator[str]:
+        for observation in self.observations:
+            if how := flag(observation):
+                yield f"{how} {KNOWN[observation.loinc].name}"
 
 
 def _each_once(several: Iterable[str]) -> Iterable[str]:
