@@ -86,7 +86,7 @@ class NoteReader:
 
     def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
         """Each by itself, in the order given; what is said twice is read once."""
-        said = [(s.heading, american(s.text)) for s in found]
+        said = [(s.heading, american(without_signs(s.text))) for s in found]
         rows = self._scores.known(said) if self._scores is not None else {}
         new = self._scored([one for one in dict.fromkeys(said) if one not in rows], deadline)
         if self._scores is not None:
@@ -125,6 +125,14 @@ _BRITISH = re.compile(r"\bo(?=edema|esoph)|(?<=h)a(?=em[aop])|(?<=umo)u(?=r)", r
 def american(text: str) -> str:
     """British spellings of what a chest can have, as our model has learnt to spell them."""
     return _BRITISH.sub("", text)
+
+
+_MINUS = re.compile(r"(?:(?<=[,;] )-|\(-\)) ?(?=[A-Za-z])")
+
+
+def without_signs(text: str) -> str:
+    """``+ infiltrate, - effusion, (-) PTX``: a minus among findings is a denial."""
+    return _MINUS.sub("no ", text)
 
 
 def _wrong(spec: Mapping[str, Any], positions: int) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TICKED = r"\[[xX✓]\][ \t]*"
+_TICKED = r"(?:\[[xX✓]\]|\([xX✓]\))[ \t]*"
 _BULLET = rf"[ \t]*(?:[-*•#>☑☒✓]+[ \t]*(?:{_TICKED})?|{_TICKED}|\(?\d{{1,2}}[.)][ \t]+)?"
 _AFFIRMED = r"[ \t]*(?:(?i:yes|present|positive(?! for))\b|\+)"
 """Of "Pneumothorax: yes" no half says anything by itself: it is a sentence, and no heading."""

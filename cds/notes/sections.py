@@ -141,8 +141,9 @@ _FAMILY_SENTENCE = re.compile(
 )
 """A sentence on the family's history wherever it stands; it begins with those words."""
 
-_UNTICKED = re.compile(r"(?:\[[ _]?\]|\([ _]\)|[☐□])[^\n\[\]☐□☑☒]*")
-"""A box that nobody ticked and what stands beside it: a form names all that it could say."""
+_BOX = r"\[[ _xX✓]?\]|\([ _xX✓]\)|[☐□☑☒]"
+_UNTICKED = re.compile(rf"(?:\[[ _]?\]|\([ _]\)|[☐□])(?:(?!{_BOX}).)*")
+"""A box that nobody ticked, up to the next or the line's end: a form names all that it could say."""
 _WHERE_IT_BEGINS = re.compile(r"\A[^\n]*(?:\n[ \t]*[a-z][^\n]*)*")
 """The line of a section's heading, with what an editor wrapped."""
 _SENTENCE = re.compile(r"(?:[^.;\n]|(?<=\d)\.(?=\d)|\n)+[.;]?")

@@ -172,6 +172,17 @@ def test_a_sentence_is_read_once_by_all_who_share_its_scores() -> None:
     assert network.rows == 3
 
 
+def test_a_minus_among_findings_is_read_as_a_denial() -> None:
+    assert (
+        note.without_signs("+ infiltrate, - effusion, -PTX (-) edema")
+        == "+ infiltrate, no effusion, no PTX no edema"
+    )
+    assert (
+        note.without_signs("Follow-up of a right-sided mass - stable")
+        == "Follow-up of a right-sided mass - stable"
+    )
+
+
 @pytest.mark.parametrize(
     ("british", "american"),
     [("Oedema", "edema"), ("oesophageal", "esophageal"), ("haemothorax", "hemothorax"), ("tumours", "tumors")],

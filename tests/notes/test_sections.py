@@ -171,5 +171,7 @@ def test_what_another_study_showed_is_no_finding(comparison: str, kept: str) -> 
 
 @pytest.mark.parametrize("box", ["[ ]", "[]", "[_]", "( )", "☐"])
 def test_a_box_that_nobody_ticked_says_nothing(box: str) -> None:
-    (section,) = about_findings(f"[x] Effusion, small\n{box} Pneumothorax\n{box} Edema [x] Nodule\nLungs clear.")
-    assert section.text.split() == ["[x]", "Effusion,", "small", "[x]", "Nodule", "Lungs", "clear."]
+    (section,) = about_findings(
+        f"[x] Effusion\n{box} Pneumothorax\n{box} Edema (x) Nodule {box} Mass\nLungs clear."
+    )
+    assert section.text.split() == ["[x]", "Effusion", "(x)", "Nodule", "Lungs", "clear."]
