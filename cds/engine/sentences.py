@@ -12,7 +12,7 @@ _AFFIRMED = r"[ \t]*(?:(?i:yes|present|positive(?! for))\b|\+)"
 """Of "Pneumothorax: yes" no half says anything by itself: it is a sentence, and no heading."""
 _HEADING = re.compile(rf"{_BULLET}(?P<title>[A-Z][A-Za-z0-9/&'() -]{{1,39}}?)[ \t]*:(?!\d|{_AFFIRMED})[ \t]*")
 _CAPITALS = re.compile(
-    r"[ \t]*(?P<title>(?=.*(?:HISTORY|EXAM|FINDINGS|IMPRESSION|PLAN|ASSESSMENT|MEDICATION|ALLERG|REVIEW|VITAL|"
+    r"[ \t]*+(?P<title>(?=.*(?:HISTORY|EXAM|FINDINGS|IMPRESSION|PLAN|ASSESSMENT|MEDICATION|ALLERG|REVIEW|VITAL|"
     r"RESULT|INDICATION|TECHNIQUE|COMPARISON|DIAGNOS|COURSE|DATA|LABS|IMAGING|COMPLAINT|ILLNESS|PROCEDURE|REPORT|RECOMMEND|"
     r"DISPOSITION|SUMMARY|NOTE\b|SUBJECTIVE|OBJECTIVE|CONCLUSION))[A-Z][A-Z/&' -]{2,39})[ \t]*$"
 )
