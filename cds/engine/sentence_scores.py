@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 20_000
-"""Sentences; some 8 MB."""
+"""Sentences; some 6 MB."""
 
 Said = tuple[str, str]
 """The heading that a sentence stands under, and its words."""
