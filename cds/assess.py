@@ -14,6 +14,7 @@ from cds.fusion.late import LateFusion
 from cds.inference.engine import Engine
 from cds.notes.context import PatientContext
 from cds.notes.deidentification.known import KnownIdentifiers
+from cds.notes.observations import flag
 from cds.reporting.recommendations import Recommendation, recommended
 
 LIMIT_MS = 10_000
@@ -49,4 +50,5 @@ class Assessing:
         findings = self._fusion.fuse(None, score)
         shown = self._engine.evidence(read, score, deadline)
         models = (score.model, self._engine.models.identifiers.version, self._fusion.version)
-        return Assessed(findings, recommended(findings), models, shown)
+        raised = {value.loinc for value in context.observations if flag(value) == "high"}
+        return Assessed(findings, recommended(findings, raised), models, shown)

@@ -51,8 +51,8 @@ from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 
-NOTE_READING = 3
-"""Readings of notes from before they had their evidence, and named what de-identified them, are made anew."""
+NOTE_READING = 4
+"""How notes are read, apart from the models: what was read in an older way is read anew."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")

@@ -29,6 +29,12 @@ MOST = 1e9
 def _worded(words: str) -> str:
     if not any(map(str.isalnum, words)):
         raise PydanticCustomError("words", "it must have a letter or a digit")
+    return _legible(words)
+
+
+def _legible(words: str) -> str:
+    if not all(character.isprintable() or character.isspace() for character in words):
+        raise PydanticCustomError("characters", "it must have no control or invisible characters")
     return words
 
 
@@ -74,7 +80,7 @@ class Measured(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,7}-[0-9]$")] = Field(
+    code: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}-[0-9]$")] = Field(
         description="LOINC, with its check digit"
     )
     value: Annotated[float, Field(ge=-1e6, le=MOST, allow_inf_nan=False)]
@@ -88,8 +94,9 @@ class Measured(BaseModel):
         units = sorted(known.limits if known else UNITS)
         if self.unit not in units:
             raise PydanticCustomError("unit", "the unit must be one of {units}", {"units": ", ".join(units)})
-        if known and not 0 <= self.value <= (100 if self.unit == "%" else MOST):
-            raise PydanticCustomError("value", "no such value can be measured")
+        limits = known.limits[self.unit] if known else None
+        if limits and not limits.least <= self.value <= limits.most:
+            raise PydanticCustomError("value", "no such value can be measured in this unit")
         return self
 
 
@@ -101,7 +108,9 @@ class AssessRequest(BaseModel):
     symptoms: Annotated[list[_Words], Field(min_length=1, max_length=20)]
     age: Annotated[int, Field(ge=0, le=150, description="In years")] | None = None
     sex: Sex = "unknown"
-    reason: Annotated[str, StringConstraints(max_length=1000)] = Field("", description="What the order is for")
+    reason: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_legible)] = Field(
+        "", description="What the order is for"
+    )
     problems: Annotated[list[_Words], Field(max_length=50)] = []
     observations: Annotated[list[Measured], Field(max_length=100)] = []
     note: Annotated[str, StringConstraints(max_length=MAX_NOTE_CHARS)] = ""

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cds.deadline import NEVER, Deadline
-from cds.engine.network import Inputs, Logits, Network
+from cds.engine.network import MASK, Inputs, Logits, Network
 from cds.engine.queue import DeadlineQueue, Job
-
-MASK = "attention_mask"
-"""An input of this name says that the others are tokens: shorter rows are filled up, and masked."""
 
 
 class Batched:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Inputs = Mapping[str, NDArray[Any]]
 """By name: ``pixel_values`` (batch, channels, height, width) float32 of an image network; ``input_ids``,
 ``attention_mask`` and ``token_type_ids``, each (batch, tokens) int64, of a note network."""
+MASK = "attention_mask"
+"""An input of this name says that the others are tokens: shorter rows are filled up, and masked."""
 Logits = NDArray[np.float32]
 """(batch, findings), in the order of the bundle's findings."""
 

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
+from cds.engine.first_token import first_token_alone
 from cds.errors import ModelError
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -93,7 +94,7 @@ def _transformer(auto: Any, bundle: Bundle) -> nn.Module:
         network = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as wrong:
         raise ModelError(f"model bundle {bundle.directory.name} does not load: {wrong}") from None
-    return _fitted(network.float(), bundle, network.config.num_labels)
+    return _fitted(first_token_alone(network.float()), bundle, network.config.num_labels)
 
 
 def _fitted(network: nn.Module, bundle: Bundle, outputs: int | None) -> nn.Module:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
 from cds.engine.lexicon import NAME, Lexicon
-from cds.engine.network import Inputs, Logits, Network, TorchNetwork
+from cds.engine.network import Inputs, Network, TorchNetwork
 from cds.engine.relevance import most_relevant
+from cds.engine.sentence_scores import Row, Said, SentenceScores
 from cds.engine.sentences import Sentence, sentences
 from cds.engine.tokens import Tokens
 from cds.errors import ModelError
@@ -35,11 +34,16 @@ class NoteReader:
     """Cuts a note as the bundle's ``input`` asks; :func:`pooled` makes one of what is said of the pieces."""
 
     def __init__(
-        self, network: Network, tokens: Tokens, spec: Mapping[str, Any], lexicon: Lexicon | None = None
+        self,
+        network: Network,
+        tokens: Tokens,
+        spec: Mapping[str, Any],
+        lexicon: Lexicon | None = None,
+        scores: SentenceScores | None = None,
     ) -> None:
         """Raise :class:`ModelError` for a ``spec`` that it cannot be read with.
 
-        ``lexicon`` says of each sentence what its words do.
+        ``lexicon`` says of each sentence what its words do; ``scores`` are of those read before, by this model.
         """
         if wrong := _wrong(spec, tokens.positions):
             raise ModelError(f"the note model's input cannot be used: {wrong}")
@@ -47,18 +51,19 @@ class NoteReader:
         self._tokens = tokens
         self._spec = spec
         self._lexicon = lexicon
+        self._scores = scores
         if self.by_sentence:
             tokens.limit(spec["max_tokens"], cut="only_second")
         else:
             tokens.limit(spec["max_tokens"], spec["stride"])
 
     @classmethod
-    def of(cls, bundle: Bundle, network: Network) -> Self:
+    def of(cls, bundle: Bundle, network: Network, scores: SentenceScores | None = None) -> Self:
         """The words and limits of ``bundle``; ``network`` may run anywhere."""
         directory = bundle.expect("note").directory
         sealed = NAME in bundle.manifest["files"]
         lexicon = Lexicon.load(directory / NAME, bundle.findings) if sealed else None
-        return cls(network, Tokens.of(directory), bundle.input, lexicon)
+        return cls(network, Tokens.of(directory), bundle.input, lexicon, scores)
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "auto") -> Self:
@@ -80,26 +85,28 @@ class NoteReader:
         return self._windows(text, deadline)
 
     def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
-        """Each by itself, in the order given."""
-        logits: dict[int, list[float]] = {}
-        order = sorted(range(len(found)), key=lambda i: len(found[i].heading) + len(found[i].text))
+        """Each by itself, in the order given; what is said twice is read once."""
+        said = [(s.heading, american(without_signs(s.text))) for s in found]
+        rows = self._scores.known(said) if self._scores is not None else {}
+        new = self._scored([one for one in dict.fromkeys(said) if one not in rows], deadline)
+        if self._scores is not None:
+            self._scores.keep(new)
+        rows |= new
+        return [Read(s.start, s.end, tuple(rows[one].tolist())) for s, one in zip(found, said, strict=True)]
+
+    def _scored(self, said: Sequence[Said], deadline: Deadline) -> dict[Said, Row]:
+        rows: dict[Said, Row] = {}
+        order = sorted(said, key=lambda one: sum(map(len, one)))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
-            rows = self._scored([found[i] for i in batch], deadline).tolist()
-            logits |= dict(zip(batch, rows, strict=True))
-        return [Read(s.start, s.end, tuple(logits[i])) for i, s in enumerate(found)]
+            rows |= zip(batch, self._network(self._encoded(batch), deadline), strict=True)
+        if self._lexicon:
+            rows = {(heading, text): row + self._lexicon.logits(text) for (heading, text), row in rows.items()}
+        return rows
 
-    def _scored(self, batch: Sequence[Sentence], deadline: Deadline) -> Logits:
-        said = self._network(self._encoded(batch), deadline)
-        if self._lexicon is None:
-            return said
-        return said + np.stack([self._lexicon.logits(american(s.text)) for s in batch])
-
-    def _encoded(self, batch: Sequence[Sentence]) -> Inputs:
+    def _encoded(self, batch: Sequence[Said]) -> Inputs:
         """With its heading as the first segment, where the model has learnt to read it so."""
-        if self.by_sentence:
-            return self._tokens.inputs([(s.heading, american(s.text)) for s in batch])
-        return self._tokens.inputs([american(s.text) for s in batch])
+        return self._tokens.inputs(batch if self.by_sentence else [text for _, text in batch])
 
     def _windows(self, text: str, deadline: Deadline) -> list[Read]:
         inputs, spans = self._tokens.windows(text)
@@ -118,6 +125,14 @@ _BRITISH = re.compile(r"\bo(?=edema|esoph)|(?<=h)a(?=em[aop])|(?<=umo)u(?=r)", r
 def american(text: str) -> str:
     """British spellings of what a chest can have, as our model has learnt to spell them."""
     return _BRITISH.sub("", text)
+
+
+_MINUS = re.compile(r"(?:(?<=[,;] )-|\(-\)) ?(?=[A-Za-z])")
+
+
+def without_signs(text: str) -> str:
+    """``+ infiltrate, - effusion, (-) PTX``: a minus among findings is a denial."""
+    return _MINUS.sub("no ", text)
 
 
 def _wrong(spec: Mapping[str, Any], positions: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
+from cds.engine.by_length import ByLength
 from cds.engine.device import on_cpu, torch_device
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
 from cds.engine.kept import kept_file, usable
@@ -18,6 +19,7 @@ from cds.engine.network import Network, TorchNetwork
 from cds.engine.note import NoteReader
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, OnnxSaliency
 from cds.engine.remote import remote_networks
+from cds.engine.sentence_scores import SentenceScores
 from cds.engine.slices import SliceReader
 from cds.errors import EngineError
 from cds.settings import Settings
@@ -38,7 +40,7 @@ def begun(image: Bundle, note: Bundle, directory: Path, settings: Settings, thre
     else:
         networks = _batched(image, directory, settings, threads), _batched(note, directory, settings, threads)
     reader = ImageReader(image, networks[0], _explained(image, directory, settings, threads))
-    engine = LocalEngine(reader, note, NoteReader.of(note, networks[1]))
+    engine = LocalEngine(reader, note, NoteReader.of(note, networks[1], SentenceScores()))
     with suppress(EngineError):  # servers elsewhere may not be there yet
         engine.warm_up()
     return engine
@@ -75,9 +77,13 @@ def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) 
         return Batched(_by_torch(bundle, settings.device, threads), rows=GPU_ROWS)
     rows, onnx = CPU_ROWS[bundle.version.kind], kept_file(bundle, directory)
     if not usable(onnx):
-        return Batched(_by_torch(bundle, settings.device, threads), rows=rows)
+        return Batched(_by_length(bundle, _by_torch(bundle, settings.device, threads)), rows=rows)
     network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
-    return Batched(network, rows=rows, abreast=_abreast(rows, threads))
+    return Batched(_by_length(bundle, network), rows=rows, abreast=_abreast(rows, threads))
+
+
+def _by_length(bundle: Bundle, network: Network) -> Network:
+    return ByLength(network) if bundle.version.kind == "note" else network
 
 
 def _abreast(rows: int, threads: int) -> int:

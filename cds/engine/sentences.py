@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BULLET = r"[ \t]*(?:[-*•#>]+[ \t]*|\(?\d{1,2}[.)][ \t]+)?"
-_HEADING = re.compile(rf"{_BULLET}(?P<title>[A-Z][A-Za-z0-9/&'() -]{{1,39}}?)[ \t]*:(?!\d)[ \t]*")
+_TICKED = r"(?:\[[xX✓]\]|\([xX✓]\))[ \t]*"
+_BULLET = rf"[ \t]*(?:[-*•#>☑☒✓]+[ \t]*(?:{_TICKED})?|{_TICKED}|\(?\d{{1,2}}[.)][ \t]+)?"
+_AFFIRMED = r"[ \t]*(?:(?i:yes|present|positive(?! for))\b|\+)"
+"""Of "Pneumothorax: yes" no half says anything by itself: it is a sentence, and no heading."""
+_HEADING = re.compile(rf"{_BULLET}(?P<title>[A-Z][A-Za-z0-9/&'() -]{{1,39}}?)[ \t]*:(?!\d|{_AFFIRMED})[ \t]*")
 _CAPITALS = re.compile(
-    r"[ \t]*(?P<title>(?=.*(?:HISTORY|EXAM|FINDINGS|IMPRESSION|PLAN|ASSESSMENT|MEDICATION|ALLERG|REVIEW|VITAL|"
+    r"[ \t]*+(?P<title>(?=.*(?:HISTORY|EXAM|FINDINGS|IMPRESSION|PLAN|ASSESSMENT|MEDICATION|ALLERG|REVIEW|VITAL|"
     r"RESULT|INDICATION|TECHNIQUE|COMPARISON|DIAGNOS|COURSE|DATA|LABS|IMAGING|COMPLAINT|ILLNESS|PROCEDURE|REPORT|RECOMMEND|"
     r"DISPOSITION|SUMMARY|NOTE\b|SUBJECTIVE|OBJECTIVE|CONCLUSION))[A-Z][A-Z/&' -]{2,39})[ \t]*$"
 )
@@ -32,6 +35,16 @@ _END = re.compile(
 )
 _WRAPPED_AT = 45
 """A line at least so long, without a full stop, may go on in the next."""
+_DANGLING = re.compile(
+    r"\b(?:no|not|nor|or|and|without|with|of|for|to|in|on|at|by|from|than|the|an?|is|are|was|were|has|have|any|new|"
+    r"acute|focal|evidence)$|,$",
+    re.IGNORECASE,
+)
+"""How no line ends that is whole, however short it is: a denial would be torn from what it denies."""
+_CARRIED_ON = re.compile(r"[ \t]*(?:of|or|nor|and|without|than|is|are|was|were|has|have)\b")
+"""How no sentence begins."""
+_IN_SENTENCES = re.compile(r"[ \t]*(?:[a-z0-9(]|[A-Z][a-z])")
+_IN_CAPITALS = re.compile(r"[ \t]*[A-Za-z0-9(]")
 _OPENER = re.compile(_BULLET)
 
 
@@ -103,16 +116,25 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for match in re.finditer(r"\n", text):
         last = text[max(start, text.rfind("\n", start, match.start()) + 1) : match.start()].rstrip()
-        if not _goes_on(last, text[match.end() : match.end() + 80]):
+        following = text[match.end() : match.end() + 80].partition("\n")[0]
+        if not _goes_on(last, following):
             yield start, match.start()
             start = match.end()
     yield start, len(text)
 
 
 def _goes_on(line: str, following: str) -> bool:
-    if not line or line[-1] in ".:;?!" or _CAPITALS.match(line) or (len(line) < _WRAPPED_AT and line[-1] != ","):
+    if not line or line[-1] in ".:;?!" or _CAPITALS.match(line):
         return False
-    return bool(re.match(r"[ \t]*(?:[a-z0-9(]|[A-Z][a-z])", following)) and not _HEADING.match(following)
+    if _HEADING.match(following) or _CAPITALS.match(following):
+        return False
+    dangling = _DANGLING.search(line)
+    carried_on = _CARRIED_ON.match(following.lower() if line.isupper() else following)
+    if len(line) < _WRAPPED_AT and not dangling and not carried_on:
+        return False
+    # Beside lines of small letters one in capitals may be a heading that we do not know.
+    goes_on = _IN_CAPITALS if dangling or line.isupper() else _IN_SENTENCES
+    return bool(goes_on.match(following))
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -163,6 +163,7 @@ class LateFusion:
 
 
 def rank(finding: Finding) -> tuple[int, bool, float]:
-    """Sorts the worst last."""
+    """Sorts the worst last; what is low is by its probability alone."""
     order = (Level.LOW, Level.REVIEW, Level.HIGH)
-    return order.index(finding.level), finding.type.time_critical, finding.probability
+    urgent = finding.type.time_critical and finding.level is not Level.LOW
+    return order.index(finding.level), urgent, finding.probability

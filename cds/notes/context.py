@@ -4,7 +4,7 @@
 
     Reason for exam: suspected pneumonia.
     Patient: 67-year-old woman.
-    Symptoms: cough, fever.
+    Symptoms: cough, fever, low oxygen saturation, high temperature, high white cell count.
     Problem list: chronic obstructive pulmonary disease.
     Vital signs: oxygen saturation 88 % (low); temperature 39.1 Cel (high).
     Laboratory: white cell count 18.6 10*3/uL (high).
@@ -14,7 +14,7 @@ Every line is left out where there is nothing to stand in it. It comes before al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -54,11 +54,25 @@ class PatientContext:
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "Reason for exam", _in_one_line(self.reason)
         yield "Patient", _person(self.age, self.sex)
-        # With commas, one sentence: symptoms are telling together.
-        yield "Symptoms", ", ".join(filter(None, map(_in_one_line, self.symptoms)))
-        yield "Problem list", "; ".join(filter(None, map(_in_one_line, self.problems)))
+        # With commas, one sentence: symptoms are telling together, and with what is unusual.
+        yield "Symptoms", ", ".join(_each_once([*self.symptoms, *self._unusual()]) if self.symptoms else ())
+        yield "Problem list", "; ".join(_each_once(self.problems))
         for group in Group:
-            yield group.value, "; ".join(_measured(o) for o in self.observations if _group(o) is group)
+            of_group = dict.fromkeys(o for o in self.observations if _group(o) is group)
+            yield group.value, "; ".join(map(_measured, of_group))
+
+    def _unusual(self) -> Iterator[str]:
+        for observation in self.observations:
+            if how := flag(observation):
+                yield f"{how} {KNOWN[observation.loinc].name}"
+
+
+def _each_once(several: Iterable[str]) -> Iterable[str]:
+    """In their order, however they are written."""
+    once: dict[str, str] = {}
+    for line in filter(None, map(_in_one_line, several)):
+        once.setdefault(line.casefold(), line)
+    return once.values()
 
 
 def _in_one_line(words: str) -> str:

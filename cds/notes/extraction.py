@@ -33,6 +33,11 @@ _HTML = re.compile(
 )
 """How HTML may begin (WHATWG MIME Sniffing §7.1, and the fragments that EHRs keep)."""
 _SNIFFED = 1024
+_HYPHENATED = re.compile(
+    r"(?<=[a-z]{2})(?<!\bright)(?<!\bleft)(?<!\bnon)(?<!\bpost)(?<!\bpre)(?<!\bmid)(?<!\bwell)(?<!\bair)"
+    r"(?<!\bground)(?<!\bfollow)-[ \t]*\n[ \t]*(?=[a-z]{2})"
+)
+"""Where a line's end cuts a word in two; "right-" and its like have a hyphen of their own."""
 
 
 def extract(content: bytes, content_type: str, *, conclusion: str = "") -> str:
@@ -114,4 +119,4 @@ def _is_text(content: bytes) -> bool:
 def _tidy(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\xa0", " ").strip()
     tidy = "\n".join(line.rstrip() for line in text[:MAX_CHARS].split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", tidy).strip()
+    return re.sub(r"\n{3,}", "\n\n", _HYPHENATED.sub("", tidy)).strip()

@@ -18,7 +18,7 @@ _BEFORE: Sequence[tuple[Assertion, str]] = (
         r"|\bnil\b|\bnot\b(?! only\b)|\bwithout\b|\bw/o\b|\bdenie[sd]\b|\bdenying\b|\bdoubt(?:ful)?\b|"
         r"\bneg(?:ative)?(?: for)?\b|\bfree (?:of|from)\b|\babsence of\b|\bruled out\b|\bneither\b|\bnor\b|"
         r"\bnever (?:had|has)\b|\bunlikely to be\b|\bclear of\b|\blow suspicion (?:for|of)\b|\brather than\b|"
-        r"\b(?:resolution|clearing) of\b|\bresolved\b",
+        r"\b(?:resolution|clearing) of\b|\bresolved\b|\(-\)|(?:^ ?|, )- ?$",
     ),
     (
         Assertion.OTHER_PERSON,

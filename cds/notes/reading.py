@@ -16,7 +16,16 @@ MAX_CHARS = READ_CHARS
 TIERS: Sequence[frozenset[Kind]] = (
     frozenset({Kind.IMPRESSION}),
     frozenset({Kind.FINDINGS, Kind.HISTORY, Kind.REASON, Kind.EXAM, Kind.RESULTS, Kind.OTHER}),
-    frozenset({Kind.PLAN, Kind.PAST_HISTORY, Kind.MEDICATIONS, Kind.SOCIAL_HISTORY, Kind.TECHNIQUE}),
+    frozenset(
+        {
+            Kind.PLAN,
+            Kind.PAST_HISTORY,
+            Kind.MEDICATIONS,
+            Kind.SOCIAL_HISTORY,
+            Kind.TECHNIQUE,
+            Kind.COMPARISON,
+        }
+    ),
 )
 """In this order, each from the newest note to the oldest: what was concluded, what was seen, the rest."""
 

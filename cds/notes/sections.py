@@ -27,6 +27,7 @@ class Kind(StrEnum):
     MEDICATIONS = "medications"
     SOCIAL_HISTORY = "social_history"
     TECHNIQUE = "technique"
+    COMPARISON = "comparison"
     FAMILY_HISTORY = "family_history"
     ALLERGIES = "allergies"
     ADMINISTRATIVE = "administrative"
@@ -105,9 +106,10 @@ _NAMES: dict[Kind, str] = {
         rf"social(?: {_HISTORY})?|shx?|(?:tobacco|smoking|substance|occupational|travel|exposure) {_HISTORY}"
     ),
     Kind.TECHNIQUE: (
-        r"techniques?|comparisons?(?: studies| study)?|contrast|views?|procedure|protocol|"
+        r"techniques?|contrast|views?|procedure|protocol|"
         r"exam(?:ination)? type|type of exam(?:ination)?|study|radiation dose|dose"
     ),
+    Kind.COMPARISON: r"comparisons?(?: studies| study)?|compared (?:to|with)",
     Kind.FAMILY_HISTORY: (
         rf"family|(?:pertinent )?(?:family|fam)(?: ?(?:and|&|/) ?social)?(?: medical)? {_HISTORY}|"
         rf"(?:family|fam) hx|fhx?|fmhx?|{_RELATIVE}(?: (?:side|{_HISTORY}))?"
@@ -138,6 +140,19 @@ _FAMILY_SENTENCE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """A sentence on the family's history wherever it stands; it begins with those words."""
+
+_BOX = r"\[[ _xX✓]?\]|\([ _xX✓]\)|[☐□☑☒]"
+_UNTICKED = re.compile(rf"(?:\[[ _]?\]|\([ _]\)|[☐□])(?:(?!{_BOX}).)*")
+"""A box that nobody ticked, up to the next or the line's end: a form names all that it could say."""
+_WHERE_IT_BEGINS = re.compile(r"\A[^\n]*(?:\n[ \t]*[a-z][^\n]*)*")
+"""The line of a section's heading, with what an editor wrapped."""
+_SENTENCE = re.compile(r"(?:[^.;\n]|(?<=\d)\.(?=\d)|\n)+[.;]?")
+_SHOWED = re.compile(r"\b(?:show|demonstrat|reveal|describ|report|mention|not)(?:s|es|ed|ing)\b", re.IGNORECASE)
+_SINCE = re.compile(
+    r"\b(?:now|today|since|interval|current|again|unchanged|stable|new|increas|decreas|improv|worse|large[rd]|enlarg|"
+    r"smaller|persist|remain|resol|clear)",
+    re.IGNORECASE,
+)
 
 
 def kind_of(title: str) -> Kind | None:
@@ -197,4 +212,15 @@ def about_findings(text: str) -> Iterator[Section]:
     """What may speak of a finding of the patient's own: the other sections, and sentences, are left out."""
     for section in split(text):
         if section.kind not in NOT_ABOUT_FINDINGS:
-            yield Section(section.kind, _FAMILY_SENTENCE.sub("", section.text).strip("\n"))
+            text = _of_this_study(section.text) if section.kind is Kind.COMPARISON else section.text
+            yield Section(section.kind, _UNTICKED.sub("", _FAMILY_SENTENCE.sub("", text)).strip("\n"))
+
+
+def _of_this_study(comparison: str) -> str:
+    """Without what the study that this one is compared with showed; what has changed since then stays."""
+
+    def kept(sentence: re.Match[str]) -> str:
+        of_the_other = _SHOWED.search(sentence[0]) and not _SINCE.search(sentence[0])
+        return "" if of_the_other else sentence[0]
+
+    return _WHERE_IT_BEGINS.sub(lambda begin: _SENTENCE.sub(kept, begin[0]), comparison)

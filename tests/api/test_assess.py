@@ -18,7 +18,7 @@ from cds.api.openapi import openapi
 from cds.errors import RequestError
 from cds.findings import FINDINGS, Finding, Level
 from cds.notes.observations import is_loinc
-from cds.reporting.recommendations import TESTS, recommended
+from cds.reporting.recommendations import BY_VALUE, TESTS, recommended
 from tests import opened
 from tests.hospital import Hospital
 
@@ -168,8 +168,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"symptoms": ["x" * 201]}, "#/symptoms/0"),
     ({"symptoms": ["..."]}, "#/symptoms/0"),
     ({"problems": ["\u200b"]}, "#/problems/0"),
+    ({"symptoms": ["co\x00ugh"]}, "#/symptoms/0"),
+    ({"symptoms": ["\u202ecough"]}, "#/symptoms/0"),
     ({"symptoms": [7]}, "#/symptoms/0"),
     ({"reason": "x" * 1001}, "#/reason"),
+    ({"reason": "cough\x1b[2J"}, "#/reason"),
     ({"problems": ["x"] * 51}, "#/problems"),
     ({"note": "x" * 50_001}, "#/note"),
     ({"note": None}, "#/note"),
@@ -180,6 +183,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"observations": [{"code": "59408-5", "value": 88, "unit": "kPa"}]}, "#/observations/0"),
     ({"observations": [{"code": "59408-5", "value": 101, "unit": "%"}]}, "#/observations/0"),
     ({"observations": [{"code": "8867-4", "value": -5, "unit": "/min"}]}, "#/observations/0"),
+    ({"observations": [{"code": "8310-5", "value": 101, "unit": "Cel"}]}, "#/observations/0"),
+    ({"observations": [{"code": "8310-5", "value": 39, "unit": "[degF]"}]}, "#/observations/0"),
+    ({"observations": [{"code": "2744-1", "value": 74, "unit": "[pH]"}]}, "#/observations/0"),
+    ({"observations": [{"code": "059408-5", "value": 88, "unit": "%"}]}, "#/observations/0/code"),
     ({"observations": [{"code": "2339-0", "value": 88, "unit": "of Mrs Quill"}]}, "#/observations/0"),
     ({"observations": [{"code": "59408-5", "value": 88}]}, "#/observations/0/unit"),
     ({"observations": [{"code": "59408-5", "value": 88, "unit": "%"}] * 101}, "#/observations"),
@@ -244,3 +251,9 @@ def test_a_test_is_recommended_once_with_all_its_reasons_worst_finding_first() -
     assert first.findings == ("pneumothorax", "effusion")
     assert len(first.reasons) == 2
     assert "CT of the chest" not in [one.test.display for one in others]
+
+
+def test_a_raised_value_calls_for_a_test_that_no_finding_does() -> None:
+    (angiography,) = recommended([], {"48065-7", "6690-2"})
+    assert (angiography.test.display, angiography.findings) == ("CT pulmonary angiography", ())
+    assert all(is_loinc(code) for code in BY_VALUE)

@@ -4,11 +4,16 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cds.deadline import NEVER, Deadline
 from cds.engine import note
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
+from cds.engine.network import Inputs, Logits
+from cds.engine.note import NoteReader
+from cds.engine.sentence_scores import SentenceScores
 from cds.errors import ModelError
 from cds.findings import FINDINGS
 from training.bundle import Bundle as Manifest
@@ -17,6 +22,17 @@ from training.bundle import write_bundle
 MODELS = Path(__file__).parents[2] / "models"
 CLINICAL_BERT = {"vocab_size": 28_996, "num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12}
 """The shape of Bio_ClinicalBERT."""
+
+
+class Counting:
+    """A network that says nothing, and how many rows it was asked of."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
+        self.rows += len(inputs["input_ids"])
+        return np.zeros((len(inputs["input_ids"]), len(FINDINGS)), np.float32)
 
 
 def classifier(directory: Path, shape: dict[str, int]) -> None:
@@ -141,6 +157,30 @@ def test_padding_and_company_change_no_score(image: Bundle) -> None:
         0
     ].logits
     assert alone == pytest.approx(beside, abs=1e-3)
+
+
+def test_a_sentence_is_read_once_by_all_who_share_its_scores() -> None:
+    bundle = Bundle.load(MODELS / "clinical-note")
+    network = Counting()
+    reader = NoteReader.of(bundle, network, SentenceScores())
+    first = reader.read("FINDINGS: Small effusion. Lungs clear. Small effusion.")
+    assert network.rows == 2
+    assert [r.logits for r in first] == [
+        r.logits for r in reader.read("FINDINGS: Small effusion. Lungs clear. Small effusion.")
+    ]
+    reader.read("FINDINGS: Lungs clear. Large effusion.")
+    assert network.rows == 3
+
+
+def test_a_minus_among_findings_is_read_as_a_denial() -> None:
+    assert (
+        note.without_signs("+ infiltrate, - effusion, -PTX (-) edema")
+        == "+ infiltrate, no effusion, no PTX no edema"
+    )
+    assert (
+        note.without_signs("Follow-up of a right-sided mass - stable")
+        == "Follow-up of a right-sided mass - stable"
+    )
 
 
 @pytest.mark.parametrize(

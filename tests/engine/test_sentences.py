@@ -44,6 +44,29 @@ def test_lines_that_an_editor_wrapped_are_one_sentence() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. No radiographic evidence of\n   pneumonia.",
+        "No effusion,\nno pneumothorax",
+        "There is no evidence\nof edema.",
+        "NEGATIVE FOR EFFUSION OR\nPNEUMOTHORAX.",
+    ],
+)
+def test_no_line_however_short_tears_a_denial_from_what_it_denies(text: str) -> None:
+    assert len(said(text)) == 1
+
+
+def test_what_a_field_affirms_is_said_with_it() -> None:
+    """And a box that was ticked is a bullet."""
+    assert said("FINDINGS\nPneumothorax: Yes, left\n[x] Effusion: small\n- [x] Mass\nEdema: no") == [
+        ("findings", "Pneumothorax: Yes, left"),
+        ("findings effusion", "small"),
+        ("findings", "Mass"),
+        ("findings edema", "no"),
+    ]
+
+
 def test_lines_of_a_list_are_sentences_of_their_own() -> None:
     assert said("- COPD\n- small effusion\n• Respiratory: Rales.") == [
         ("", "COPD"),

@@ -354,6 +354,17 @@ def test_identical_calls_in_flight_are_computed_once(
     assert service.models.scored == 1
 
 
+def test_what_was_scored_is_known_to_a_service_started_anew(
+    service: Service, database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], ehr: Ehr
+) -> None:
+    service.models.go_on.set()
+    called(service)
+    with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
+        anew = Service(service.registration, database, valkey, keys, pools, http)
+        called(anew)
+    assert (service.models.scored, anew.models.scored) == (1, 0)
+
+
 class TestAWithdrawnModel:
     """Recalled while the service runs with it."""
 

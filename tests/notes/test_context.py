@@ -25,11 +25,17 @@ def test_every_part_has_its_place() -> None:
     assert context.text().splitlines() == [
         "Reason for exam: suspected pneumonia.",
         "Patient: 67-year-old woman.",
-        "Symptoms: cough, fever.",
+        "Symptoms: cough, fever, high white cell count, low oxygen saturation.",
         "Problem list: COPD.",
         "Vital signs: oxygen saturation 88 % (low).",
         "Laboratory: white cell count 18.6 10*3/uL (high); sodium 140 mmol/L; LOINC 2339-0 99 mg/dL.",
     ]
+
+
+def test_what_is_said_twice_is_told_once() -> None:
+    same = Observation("59408-5", 99, "%")
+    context = PatientContext(symptoms=["cough", "Cough ", "fever"], observations=[same, same])
+    assert context.text() == "Symptoms: cough, fever.\nVital signs: oxygen saturation 99 %."
 
 
 def test_every_part_may_be_missing() -> None:

@@ -254,3 +254,9 @@ def test_hostile_documents_take_seconds_at_most(content: bytes) -> None:
     with contextlib.suppress(NoteError):
         assert extract(content, "")
     assert time.process_time() - started < 5
+
+
+def test_a_word_that_a_line_cut_in_two_is_whole_again() -> None:
+    text = "No pneumo-\nthorax. A right-\nsided effu-\n  sion.\nCough -\nfever. Hemi-\nThorax"
+    expected = "No pneumothorax. A right-\nsided effusion.\nCough -\nfever. Hemi-\nThorax"
+    assert extract(text.encode(), "text/plain") == expected

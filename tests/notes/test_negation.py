@@ -35,6 +35,10 @@ def said(sentence: str, heading: str = "") -> dict[str, str]:
         ("No significant interval change in the left effusion.", {"effusion": "present"}),
         ("No new effusion.", {"effusion": "negated"}),
         ("Nil effusion.", {"effusion": "negated"}),
+        (
+            "+ RLL infiltrate, - effusion, (-) PTX.",
+            {"infiltration": "present", "effusion": "negated", "pneumothorax": "negated"},
+        ),
         ("Pneumonia has not resolved.", {"pneumonia": "present"}),
         ("Previously seen effusion has cleared.", {"effusion": "negated"}),
         ("Previously seen effusion is unchanged.", {"effusion": "present"}),

@@ -54,7 +54,7 @@ def test_an_impression_in_every_form(line: str) -> None:
         ("PMHx", Kind.PAST_HISTORY),
         ("Discharge medications", Kind.MEDICATIONS),
         ("Social history (per wife)", Kind.SOCIAL_HISTORY),
-        ("Comparison", Kind.TECHNIQUE),
+        ("Comparison", Kind.COMPARISON),
         ("Pertinent Family Hx", Kind.FAMILY_HISTORY),
         ("Maternal grandmother", Kind.FAMILY_HISTORY),
         ("Drug allergies", Kind.ALLERGIES),
@@ -146,3 +146,32 @@ def test_what_may_be_left_out_ends_early() -> None:
     note = "FAMILY HISTORY:\nMother had emphysema.\n\nToday absent breath sounds on the right."
     (section,) = about_findings(note)
     assert (section.kind, section.text) == (Kind.OTHER, "Today absent breath sounds on the right.")
+
+
+@pytest.mark.parametrize(
+    ("comparison", "kept"),
+    [
+        ("CT of 4/2/2024, which showed a right lower lobe mass.", ""),
+        (
+            "None available. An outside report of 1/2 describes a right pneumothorax.",
+            "COMPARISON: None available.",
+        ),
+        ("CT of 4.2.2024\nthat demonstrated a mass.\nA mass is seen.", "A mass is seen."),
+        ("Film of 4/2/2024.", "COMPARISON: Film of 4/2/2024."),
+        (
+            "The effusion that the CT showed is now larger.",
+            "COMPARISON: The effusion that the CT showed is now larger.",
+        ),
+    ],
+)
+def test_what_another_study_showed_is_no_finding(comparison: str, kept: str) -> None:
+    read = " ".join(section.text for section in about_findings(f"COMPARISON: {comparison}"))
+    assert read.split() == kept.split()
+
+
+@pytest.mark.parametrize("box", ["[ ]", "[]", "[_]", "( )", "☐"])
+def test_a_box_that_nobody_ticked_says_nothing(box: str) -> None:
+    (section,) = about_findings(
+        f"[x] Effusion\n{box} Pneumothorax\n{box} Edema (x) Nodule {box} Mass\nLungs clear."
+    )
+    assert section.text.split() == ["[x]", "Effusion", "(x)", "Nodule", "Lungs", "clear."]
