@@ -328,7 +328,7 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
 
 
 def _late(part: Part) -> Missing:
-    return Missing(part, f"the {part} was not scored in time; it will be there when you look again.", late=True)
+    return Missing(part, f"the {part} was not scored in time; look again in a moment.", late=True)
 
 
 def _missing(image: ImageReading | Missing, notes: NoteReading | Missing) -> list[Missing]:
