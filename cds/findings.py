@@ -205,7 +205,7 @@ class ImageReading:
     key_slices: Mapping[str, KeySlice] = field(default_factory=dict)
     """Of a series, by finding key."""
     lacking: tuple[str, ...] = ()
-    """What of the patient was not imaged, each in a sentence without its full stop."""
+    """What was not imaged, and where nobody could look, each in a sentence without its full stop."""
 
 
 @dataclass(frozen=True, slots=True)

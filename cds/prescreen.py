@@ -27,7 +27,7 @@ from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
-from cds.ehr.imaging_studies import Selection
+from cds.ehr.imaging_studies import Selection, StudyCandidate
 from cds.errors import DatabaseAway, EngineError, NoteError, SightlineError
 from cds.findings import (
     Finding,
@@ -43,6 +43,7 @@ from cds.fusion.alone import with_alone
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
+from cds.imaging.locating import Located, has_images, locate
 from cds.imaging.retrieval import retrieve
 from cds.imaging.selection import choose
 from cds.inference.engine import Engine
@@ -69,7 +70,7 @@ class Subject:
     patient_id: str
     pacs: Callable[[str], DICOMweb]
     """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
-    default_root: str | None = None
+    pacs_roots: tuple[str, ...] = ()
     """The PACS in which a study is looked for of which no Endpoint says where it is."""
     ct_of: frozenset[str] = frozenset()
     """The parts of the body that a CT is ordered of: a CT on record is looked at, where a bundle reads such."""
@@ -143,32 +144,45 @@ class Prescreening:
         if reading := kept():
             return reading
         wanted = ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH
-        root = subject.default_root
-        selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, default_root=root)
+        roots = subject.pacs_roots
+        selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, elsewhere=roots)
 
         def answer() -> ImageReading:
+            if not selection.candidates:
+                raise nowhere(selection) if ct else NothingThere("there is no chest radiograph on record")
+            with watch("locate image"):
+                located = self._located(subject, selection.candidates[0], wanted.modalities, deadline)
             if ct:
-                reading = self._score_ct(ct, subject, selection, watch)
+                reading = ct.read(subject.pacs(located.root), selection, watch)
             else:
-                reading = self._score_image(subject, selection, deadline, watch)
+                reading = self._score_image(subject, selection, located.root, deadline, watch)
+            reading = replace(reading, lacking=(*reading.lacking, *located.unseen))
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
 
+    def _located(
+        self, subject: Subject, study: StudyCandidate, modalities: Sequence[str], deadline: Deadline
+    ) -> Located:
+        def has_study(root: str) -> bool:
+            # In places of its own: to look takes a moment, to read many.
+            with self._places.place(f"{root}/studies", deadline):
+                return has_images(subject.pacs(root), study.study_uid, modalities)
+
+        return locate(study.roots, has_study)
+
     def _score_image(
-        self, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+        self, subject: Subject, selection: Selection, root: str, deadline: Deadline, watch: Stopwatch
     ) -> ImageReading:
-        if not selection.candidates:
-            raise NothingThere("there is no chest radiograph on record")
         study = selection.candidates[0]
 
         def decode(file: bytes) -> Film:
             with watch("decode image"):
                 return self._engine.read_film(file, deadline)
 
-        with self._places.place(study.root, deadline):
+        with self._places.place(root, deadline):
             with watch("find image"):
-                pacs = subject.pacs(study.root)
+                pacs = subject.pacs(root)
                 choice = choose(pacs.instances(study.study_uid))
             with watch("fetch and decode image"):
                 film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
@@ -182,7 +196,7 @@ class Prescreening:
             view=choice.view,
             started=study.started,
             reference=study.reference,
-            root=study.root,
+            root=root,
             passed_over=(*choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
             quality=film.quality,
@@ -193,11 +207,6 @@ class Prescreening:
         """Who looks at a CT for this subject; nobody, where none on record is of what is ordered and read."""
         asked = self._ct.asked_for(subject.ct_of)
         return next((ct for ct in asked if ct.finds_one_in(chart.studies())), None)
-
-    def _score_ct(self, ct: CtReader, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
-        if not selection.candidates:
-            raise nowhere(selection)
-        return ct.read(subject.pacs(selection.candidates[0].root), selection, watch)
 
     # The notes: read, de-identify, score. No model sees a name.
 

@@ -1,7 +1,7 @@
 """The same question is answered once at a time, by all workers together: whoever comes second waits for the first.
 
-In one process they wait for the same future; between processes the first holds a lease in Valkey, and prolongs it for
-as long as it takes: a CT takes minutes. Not prolonged, the lease ends by itself, so a worker that dies delays the
+In one process they wait for the same future; between processes the first holds a lease in Valkey, and prolongs it
+until it has answered: a CT takes minutes. Not prolonged, a lease ends by itself, so a worker that dies delays the
 others and stops none. While Valkey is away each process works for itself.
 """
 

@@ -12,7 +12,6 @@ import pytest
 from cds.store.once import Once
 from cds.store.valkey import Valkey
 
-
 LEASE_S = 1.0
 """Shorter than an answer that the tests hold up."""
 
