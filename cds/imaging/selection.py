@@ -24,6 +24,14 @@ SOP_CLASSES = {
 }
 """Modality and intent of the storage classes (PS3.4 B.5), which are stated even where the attributes are not."""
 
+SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
+"""Of the storage classes that begin so: a picture of a picture, such as what another program drew on the film."""
+
+LATERAL_WORDS = re.compile(r"\b[lr]?lat(eral)?\b", re.IGNORECASE)
+FRONTAL_WORDS = re.compile(r"\b(p\.?a|a\.?p|frontal|decub\w*)\b", re.IGNORECASE)
+"""A decubitus film is lateral for the patient who lies, and frontal for whoever looks at it."""
+CHEST_WORDS = re.compile(r"\b(chest|thorax|cxr|lungs?)\b", re.IGNORECASE)
+
 MODALITY, BODY_PART, VIEW, INTENT = "00080060", "00180015", "00185101", "00080068"
 SERIES_UID, SOP_UID, SOP_CLASS = "0020000E", "00080018", "00080016"
 CONTENT_DATE, CONTENT_TIME, SERIES_DATE = "00080023", "00080033", "00080021"
@@ -47,6 +55,9 @@ class Candidate:
     """Date and time in an order that sorts, of the content or else of the series."""
     position: tuple[int, int] = (0, 0)
     """Series and instance number: the later picture of two otherwise alike is usually the better one."""
+    sop_class: str = ""
+    description: str = ""
+    """Of the series, in free words: computed radiography often has the view and body part nowhere else."""
 
     @classmethod
     def from_dicom_json(cls, match: Mapping[str, Any]) -> Self:
@@ -62,7 +73,29 @@ class Candidate:
             intent=code_in(match, INTENT) or intent,
             taken=date + text_in(match, CONTENT_TIME),
             position=(number_in(match, SERIES_NUMBER), number_in(match, INSTANCE_NUMBER)),
+            sop_class=text_in(match, SOP_CLASS),
+            description=text_in(match, SERIES_DESCRIPTION),
         )
+
+    @property
+    def is_frontal(self) -> bool:
+        """As far as is stated, in the attribute or else in words."""
+        return self.view in FRONTAL or (not self.view and bool(FRONTAL_WORDS.search(self.description)))
+
+    @property
+    def is_lateral(self) -> bool:
+        """As far as is stated; a series of both views is neither."""
+        unstated = not self.view and not self.is_frontal
+        return self.view in LATERAL or (unstated and bool(LATERAL_WORDS.search(self.description)))
+
+    @property
+    def is_of_the_chest(self) -> bool:
+        """As far as is stated: what is of another body part is refused."""
+        return bool(self.body_part or CHEST_WORDS.search(self.description))
+
+    @property
+    def is_captured(self) -> bool:
+        return self.sop_class.startswith(SECONDARY_CAPTURES)
 
     @property
     def refusal(self) -> str:
@@ -73,12 +106,14 @@ class Candidate:
             return f"{self.modality or 'unknown modality'}, not a radiograph"
         if self.body_part and not any(part in self.body_part for part in CHEST):
             return f"{self.modality} of another body part"
-        return "lateral view" if self.view in LATERAL else ""
+        return "lateral view" if self.is_lateral else ""
 
     @property
-    def rank(self) -> tuple[bool, bool, str, tuple[int, int]]:
-        """Sorts the best last: frontal over unstated, presentation over processing, then the newest."""
-        return self.view in FRONTAL, self.intent != "FOR PROCESSING", self.taken, self.position
+    def rank(self) -> tuple[bool, bool, bool, bool, str, tuple[int, int]]:
+        """Sorts the best last: no copy, frontal, of the chest, for presentation, then the newest."""
+        processed = self.intent != "FOR PROCESSING"
+        stated = not self.is_captured, self.is_frontal, self.is_of_the_chest, processed
+        return *stated, self.taken, self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +150,12 @@ def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
 
 
 def _inferiority(other: Candidate, best: Candidate) -> str:
-    if (other.view in FRONTAL) != (best.view in FRONTAL):
+    if other.is_captured != best.is_captured:
+        return "secondary capture"
+    if other.is_frontal != best.is_frontal:
         return "view not stated as frontal"
+    if other.is_of_the_chest != best.is_of_the_chest:
+        return "body part not stated"
     if other.intent != best.intent and other.intent == "FOR PROCESSING":
         return "unprocessed image"
     return "older image" if other.taken < best.taken else "another image of the same kind"
