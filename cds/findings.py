@@ -297,6 +297,11 @@ class Prescreen:
         """Whether a part is still under way."""
         return any(missing.late for missing in self.missing)
 
+    def frame_of(self, finding: Finding) -> int | None:
+        """The frame that speaks for it, from 1, where the instance has many."""
+        shown = finding.key_slice or self.study
+        return shown.frame if shown else None
+
     @property
     def explainable(self) -> list[Finding]:
         """What the image that is shown was scored for: not what another slice of a CT speaks most for."""

@@ -45,7 +45,7 @@ from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
 from cds.imaging.locating import Located, has_images, locate
 from cds.imaging.retrieval import retrieve
-from cds.imaging.selection import choose
+from cds.imaging.selection import choose, counted
 from cds.inference.engine import Engine
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
@@ -188,6 +188,7 @@ class Prescreening:
                 film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
             with watch("score image"):
                 score = self._engine.score_film(film, deadline)
+        other_frames = counted(["another frame of the image"] * (film.frames - 1))
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
@@ -197,8 +198,9 @@ class Prescreening:
             started=study.started,
             reference=study.reference,
             root=root,
-            passed_over=(*choice.passed_over, *selection.passed_over),
+            passed_over=(*other_frames, *choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
+            frame=1 if film.frames > 1 else None,
             quality=film.quality,
         )
         return ImageReading(seen, score)

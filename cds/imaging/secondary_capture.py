@@ -74,17 +74,17 @@ def secondary_capture(
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = capture.ImageComments = WARNING
     capture.PatientOrientation, capture.Laterality = list(source.orientation), ""
-    capture.SourceImageSequence = [_of(source, finding)]
+    capture.SourceImageSequence = [_of(source, prescreen.frame_of(finding))]
     capture.BurnedInAnnotation = "YES" if burned_in else "NO"
     _set_pixels(capture, colours)
     return written(filed(capture, source, prescreen))
 
 
-def _of(source: Source, finding: Finding) -> Dataset:
+def _of(source: Source, frame: int | None) -> Dataset:
     film = Dataset()
     film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID = source.sop_class_uid, source.instance_uid
-    if finding.key_slice and finding.key_slice.frame:
-        film.ReferencedFrameNumber = finding.key_slice.frame
+    if frame:
+        film.ReferencedFrameNumber = frame
     purpose = Dataset()
     code = codes.DCM.SourceImageForImageProcessingOperation
     purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (

@@ -88,12 +88,12 @@ def _group(
             parameters=[f"sha256:{model.digest}"],
         ),
         measurements=[Measurement(name=codes.DCM.CertaintyOfFinding, value=probability, unit=codes.UCUM.Percent)],
-        source_images=[_image(finding, source)],
+        source_images=[_image(finding, prescreen, source)],
     )
 
 
-def _image(finding: Finding, source: Source) -> SourceImageForMeasurementGroup:
-    frame = finding.key_slice and finding.key_slice.frame
+def _image(finding: Finding, prescreen: Prescreen, source: Source) -> SourceImageForMeasurementGroup:
+    frame = prescreen.frame_of(finding)
     frames = [frame] if frame else None
     return SourceImageForMeasurementGroup(source.sop_class_uid, _instance(finding, source), frames)
 

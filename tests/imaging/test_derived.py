@@ -233,6 +233,16 @@ def test_dciodvfy_finds_no_error(make: Any, stated: dict[str, Any], tmp_path: Pa
     assert ("EnhancedSR" if make is report else "SCImage") in said
 
 
+def test_of_a_film_with_many_frames_both_name_the_one_that_was_scored() -> None:
+    study = prescreen().study
+    assert study
+    seen = prescreen(study=replace(study, frame=1), findings=(PNEUMOTHORAX,))
+    (group,) = items(read(report(seen)), "Measurement Group")
+    (image,) = (item for item in group.ContentSequence if item.ValueType == "IMAGE")
+    for reference in (image.ReferencedSOPSequence[0], read(capture(seen)).SourceImageSequence[0]):
+        assert reference.ReferencedFrameNumber == 1
+
+
 class TestTheReportOfACt:
     """Each finding with its own key slice, which lies in the series of the one that was scored highest."""
 

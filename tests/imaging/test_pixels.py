@@ -77,6 +77,7 @@ def test_of_many_frames_the_first_is_read(dicom: MakeFile, ramp: NDArray[np.uint
     np.testing.assert_array_equal(
         middle(dicom(frames, stored=12, **WINDOW)), middle(dicom(ramp, stored=12, **WINDOW))
     )
+    assert read_radiograph(dicom(frames, stored=12)).frames == 3
 
 
 def test_a_palette_becomes_its_luma(dicom: MakeFile) -> None:

@@ -1,4 +1,4 @@
-"""A study that nobody says the place of is scored from whichever registered PACS has it."""
+"""The image of a prescreen: from which PACS it is, and what is said of what was not looked at."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from threading import Event
 from typing import Any
 
 import httpx
 import pytest
+from pydicom import dcmread
 
 from cds.audit.trail import OnBehalf, Trail, party
 from cds.bulkhead import Bulkhead
@@ -51,10 +54,10 @@ def without_it(request: httpx.Request) -> httpx.Response:
     return httpx.Response(204)
 
 
-def with_it(request: httpx.Request) -> httpx.Response:
+def with_it(request: httpx.Request, film: bytes = FILM) -> httpx.Response:
     assert SEEN
     if "/instances/" in request.url.path:
-        body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + FILM + b"\r\n--b--\r\n"
+        body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + film + b"\r\n--b--\r\n"
         related = 'multipart/related; type="application/dicom"; boundary=b'
         return httpx.Response(200, content=body, headers={"Content-Type": related})
     uids = {"0020000E": SEEN.series_uid, "00080018": SEEN.instance_uid, "00080060": "DX"}
@@ -174,6 +177,20 @@ def test_one_that_fails_is_named_where_no_other_has_it(world: World, prescreen: 
         "the image could not be had: no PACS that answered has the study; "
         "a.example was not looked into: the PACS does not let us at this study."
     )
+
+
+def test_of_many_frames_the_first_is_scored_and_the_others_are_named(
+    world: World, prescreen: Callable[[], Prescreen]
+) -> None:
+    film = dcmread(BytesIO(FILM))
+    film.NumberOfFrames, film.PixelData = 3, 3 * film.PixelData
+    file = BytesIO()
+    film.save_as(file)
+    world.answers = {A: without_it, B: partial(with_it, film=file.getvalue())}
+    study = prescreen().study
+    assert study
+    assert study.frame == 1
+    assert "2 x another frame of the image" in study.passed_over
 
 
 def test_our_credentials_go_to_nobody_but_whose_they_are(world: World, prescreen: Callable[[], Prescreen]) -> None:
