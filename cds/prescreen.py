@@ -28,7 +28,7 @@ from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection, StudyCandidate
-from cds.errors import DatabaseAway, EngineError, NoteError, SightlineError
+from cds.errors import DatabaseAway, EngineError, NoteError, NothingToScore, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -54,6 +54,8 @@ from cds.store.once import Once
 
 NOTE_READING = 3
 """Readings of notes from before they had their evidence, and named what de-identified them, are made anew."""
+MOST_STUDIES = 3
+"""So many are asked for of the PACS, the newest first, until one has something to score."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -150,16 +152,35 @@ class Prescreening:
         def answer() -> ImageReading:
             if not selection.candidates:
                 raise nowhere(selection) if ct else NothingThere("there is no chest radiograph on record")
-            with watch("locate image"):
-                located = self._located(subject, selection.candidates[0], wanted.modalities, deadline)
-            if ct:
-                reading = ct.read(subject.pacs(located.root), selection, watch)
-            else:
-                reading = self._score_image(subject, selection, located.root, deadline, watch)
-            reading = replace(reading, lacking=(*reading.lacking, *located.unseen))
+            reading = self._score_newest(ct, subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
         return self._once(f"image:{subject.tenant}:{key}", kept, answer)
+
+    def _score_newest(
+        self, ct: CtReader | None, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
+        """Of the newest study that has something to score: what a chart says of one may be little."""
+        left, nothing = selection, []
+        while left.candidates and len(nothing) < MOST_STUDIES:
+            try:
+                return self._score_first(ct, subject, left, deadline, watch)
+            except NothingToScore as reason:
+                nothing.append(reason)
+                left = left.without_the_newest(str(reason))
+        raise nothing[0]
+
+    def _score_first(
+        self, ct: CtReader | None, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
+        modalities = (ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH).modalities
+        with watch("locate image"):
+            located = self._located(subject, selection.candidates[0], modalities, deadline)
+        if ct:
+            reading = ct.read(subject.pacs(located.root), selection, watch)
+        else:
+            reading = self._score_image(subject, selection, located.root, deadline, watch)
+        return replace(reading, lacking=(*reading.lacking, *located.unseen))
 
     def _located(
         self, subject: Subject, study: StudyCandidate, modalities: Sequence[str], deadline: Deadline

@@ -74,10 +74,12 @@ class World:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[httpx.Request] = field(default_factory=list)
+    studies: list[dict[str, Any]] = field(default_factory=lambda: [STUDY])
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "ehr.example":
-            held = [{"resource": STUDY}] if request.url.path.endswith("/ImagingStudy") else []
+            found = self.studies if request.url.path.endswith("/ImagingStudy") else []
+            held = [{"resource": study} for study in found]
             return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset", "entry": held})
         self.asked.append(request)
         return self.answers[f"https://{request.url.host}/dicom-web"](request)
@@ -191,6 +193,43 @@ def test_of_many_frames_the_first_is_scored_and_the_others_are_named(
     assert study
     assert study.frame == 1
     assert "2 x another frame of the image" in study.passed_over
+
+
+class TestStudiesOfWhichTheChartSaysLittle:
+    """A newer study turns out to be of a hand: its ImagingStudy says so nowhere."""
+
+    HAND = STUDY | {
+        "id": "hand",
+        "started": "2026-11-21T08:00:00Z",
+        "identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.99"}],
+    }
+
+    @pytest.fixture(autouse=True)
+    def several(self, world: World) -> None:
+        world.studies = [self.HAND, STUDY]
+        world.answers = {A: _holding_a_hand_beside_it, B: without_it}
+
+    def test_the_newest_that_can_be_scored_is_and_the_other_is_named(
+        self, prescreen: Callable[[], Prescreen]
+    ) -> None:
+        study = prescreen().study
+        assert study
+        assert study.reference == "ImagingStudy/s1"
+        assert study.passed_over == ("DX of 2026-11-21: no frontal chest radiograph (DX of another body part)",)
+
+    def test_where_none_can_be_that_is_said_of_the_newest(
+        self, world: World, prescreen: Callable[[], Prescreen]
+    ) -> None:
+        world.studies = [self.HAND]
+        (missing,) = [missing for missing in prescreen().missing if missing.part == "image"]
+        assert "no frontal chest radiograph (DX of another body part)" in missing.reason
+
+
+def _holding_a_hand_beside_it(request: httpx.Request) -> httpx.Response:
+    answer = with_it(request)
+    if "/studies/1.2.99/" in request.url.path:
+        return httpx.Response(200, json=[answer.json()[0] | {"00180015": {"Value": ["HAND"]}}])
+    return answer
 
 
 def test_our_credentials_go_to_nobody_but_whose_they_are(world: World, prescreen: Callable[[], Prescreen]) -> None:

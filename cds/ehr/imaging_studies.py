@@ -59,6 +59,11 @@ class Selection:
     candidates: tuple[StudyCandidate, ...]
     passed_over: tuple[str, ...]
 
+    def without_the_newest(self, reason: str) -> Selection:
+        """What is left where the PACS has nothing to score of the newest candidate, for that ``reason``."""
+        newest, *older = self.candidates
+        return Selection(tuple(older), (f"{_named(newest.modality, newest.started)}: {reason}", *self.passed_over))
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -218,5 +223,8 @@ def _title(study: Resource) -> str:
     listed += [_code(series, "modality") for series in elements(study, "series")]
     # It ends in a card: a DICOM code string and nothing else.
     modality = next(filter(_CODE_STRING.fullmatch, listed), "study")
-    when = started(study)
+    return _named(modality, started(study))
+
+
+def _named(modality: str, when: datetime | None) -> str:
     return f"{modality} of {when.date().isoformat()}" if when else modality

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from cds.errors import ImagingError
+from cds.errors import NothingToScore
 from cds.imaging.derived import WARNING
 
 RADIOGRAPHY = ("DX", "CR")
@@ -130,15 +130,15 @@ class Choice:
 def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
     """Choose among DICOM JSON ``instances`` of a study, leaving out what we stored there ourselves.
 
-    Else a study would be another one for our having looked at it. Raises :class:`ImagingError` where none is a
-    frontal chest radiograph, saying what there was.
+    Else a study would be another one for our having looked at it. Raises :class:`NothingToScore` where none is
+    a frontal chest radiograph, saying what there was.
     """
     theirs = (match for match in instances if text_in(match, SERIES_DESCRIPTION) != WARNING)
     candidates = [Candidate.from_dicom_json(match) for match in theirs]
     usable = sorted((c for c in candidates if not c.refusal), key=lambda c: c.rank)
     refused = [c.refusal for c in candidates if c.refusal]
     if not usable:
-        raise ImagingError(f"no frontal chest radiograph ({_listed(refused) or 'the study has no images'})")
+        raise NothingToScore(f"no frontal chest radiograph ({_listed(refused) or 'the study has no images'})")
     best, others = usable[-1], usable[:-1]
     return Choice(
         series_uid=best.series_uid,
