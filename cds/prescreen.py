@@ -44,8 +44,8 @@ from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
 from cds.imaging.locating import Located, has_images, locate
-from cds.imaging.retrieval import retrieve
-from cds.imaging.selection import choose, counted
+from cds.imaging.retrieval import retrieve_best
+from cds.imaging.selection import counted
 from cds.inference.engine import Engine
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
@@ -161,7 +161,7 @@ class Prescreening:
         self, ct: CtReader | None, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
     ) -> ImageReading:
         """Of the newest study that has something to score: what a chart says of one may be little."""
-        left, nothing = selection, []
+        left, nothing = selection, list[NothingToScore]()
         while left.candidates and len(nothing) < MOST_STUDIES:
             try:
                 return self._score_first(ct, subject, left, deadline, watch)
@@ -202,11 +202,11 @@ class Prescreening:
                 return self._engine.read_film(file, deadline)
 
         with self._places.place(root, deadline):
+            pacs = subject.pacs(root)
             with watch("find image"):
-                pacs = subject.pacs(root)
-                choice = choose(pacs.instances(study.study_uid))
+                instances = pacs.instances(study.study_uid)
             with watch("fetch and decode image"):
-                film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
+                choice, film = retrieve_best(pacs, study.study_uid, instances, decode)
             with watch("score image"):
                 score = self._engine.score_film(film, deadline)
         other_frames = counted(["another frame of the image"] * (film.frames - 1))
@@ -215,7 +215,7 @@ class Prescreening:
             series_uid=choice.series_uid,
             instance_uid=choice.instance_uid,
             modality=choice.modality,
-            view=choice.view,
+            view=film.view or choice.view,
             started=study.started,
             reference=study.reference,
             root=root,

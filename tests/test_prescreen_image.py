@@ -64,6 +64,15 @@ def with_it(request: httpx.Request, film: bytes = FILM) -> httpx.Response:
     return httpx.Response(200, json=[{tag: {"Value": [value]} for tag, value in uids.items()}])
 
 
+def changed(**attributes: Any) -> bytes:
+    """The same film but for these."""
+    film, file = dcmread(BytesIO(FILM)), BytesIO()
+    for name, value in attributes.items():
+        setattr(film, name, value)
+    film.save_as(file)
+    return file.getvalue()
+
+
 def refusing(request: httpx.Request) -> httpx.Response:
     return httpx.Response(403)
 
@@ -184,15 +193,33 @@ def test_one_that_fails_is_named_where_no_other_has_it(world: World, prescreen: 
 def test_of_many_frames_the_first_is_scored_and_the_others_are_named(
     world: World, prescreen: Callable[[], Prescreen]
 ) -> None:
-    film = dcmread(BytesIO(FILM))
-    film.NumberOfFrames, film.PixelData = 3, 3 * film.PixelData
-    file = BytesIO()
-    film.save_as(file)
-    world.answers = {A: without_it, B: partial(with_it, film=file.getvalue())}
+    film = changed(NumberOfFrames=3, PixelData=3 * dcmread(BytesIO(FILM)).PixelData)
+    world.answers = {A: without_it, B: partial(with_it, film=film)}
     study = prescreen().study
     assert study
     assert study.frame == 1
     assert "2 x another frame of the image" in study.passed_over
+
+
+def test_where_the_search_tells_no_view_the_files_do(world: World, prescreen: Callable[[], Prescreen]) -> None:
+    """The newer of two is lateral, as its file says; it is not the frontal one's end."""
+    lateral = "1.2.3.1.2"
+
+    def both(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(lateral):
+            return with_it(request, changed(SOPInstanceUID=lateral, ViewPosition="LL"))
+        answer = with_it(request)
+        if "/instances/" in request.url.path:
+            return answer
+        (frontal,) = answer.json()
+        newer = {"00080018": {"Value": [lateral]}, "00200013": {"Value": [2]}}
+        return httpx.Response(200, json=[frontal, frontal | newer])
+
+    world.answers = {A: without_it, B: both}
+    study = prescreen().study
+    assert study
+    assert SEEN
+    assert (study.instance_uid, study.view, study.passed_over) == (SEEN.instance_uid, "PA", ("lateral view",))
 
 
 class TestStudiesOfWhichTheChartSaysLittle:

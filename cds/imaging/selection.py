@@ -127,25 +127,27 @@ class Choice:
     passed_over: tuple[str, ...] = ()
 
 
-def choose(instances: Iterable[Mapping[str, Any]]) -> Choice:
+def choose(instances: Iterable[Mapping[str, Any]], refused: Mapping[str, str] = {}) -> Choice:
     """Choose among DICOM JSON ``instances`` of a study, leaving out what we stored there ourselves.
 
-    Else a study would be another one for our having looked at it. Raises :class:`NothingToScore` where none is
-    a frontal chest radiograph, saying what there was.
+    Else a study would be another one for our having looked at it. ``refused``: by instance UID, why not, where
+    more is known than the search said. Raises :class:`NothingToScore` where none is a frontal chest radiograph,
+    saying what there was.
     """
     theirs = (match for match in instances if text_in(match, SERIES_DESCRIPTION) != WARNING)
     candidates = [Candidate.from_dicom_json(match) for match in theirs]
-    usable = sorted((c for c in candidates if not c.refusal), key=lambda c: c.rank)
-    refused = [c.refusal for c in candidates if c.refusal]
+    why = [candidate.refusal or refused.get(candidate.instance_uid, "") for candidate in candidates]
+    reasons = [reason for reason in why if reason]
+    usable = sorted((c for c, reason in zip(candidates, why, strict=True) if not reason), key=lambda c: c.rank)
     if not usable:
-        raise NothingToScore(f"no frontal chest radiograph ({_listed(refused) or 'the study has no images'})")
+        raise NothingToScore(f"no frontal chest radiograph ({_listed(reasons) or 'the study has no images'})")
     best, others = usable[-1], usable[:-1]
     return Choice(
         series_uid=best.series_uid,
         instance_uid=best.instance_uid,
         modality=best.modality,
         view=best.view,
-        passed_over=tuple(counted([_inferiority(other, best) for other in others] + refused)),
+        passed_over=tuple(counted([_inferiority(other, best) for other in others] + reasons)),
     )
 
 
