@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 
 from cds.errors import ImagingError
+from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.selection import choose
+
+from .conftest import make_file
 
 TAGS = {
     "modality": "00080060",
@@ -165,3 +171,32 @@ def test_what_is_no_code_is_not_repeated(kind: str, said: str) -> None:
     with pytest.raises(ImagingError) as refused:
         choose([odd | image("1.1", view="LL", **({kind: said} if kind != "view" else {}))])
     assert said.upper() not in str(refused.value)
+
+
+@pytest.mark.orthanc
+def test_a_real_pacs_tells_what_is_chosen_by(orthanc: str) -> None:
+    """Computed radiography without a view or body part, beside what another program drew."""
+    study = f"2.25.{uuid.uuid4().int}"[:50]
+    captured = "1.2.840.10008.5.1.4.1.1.7"
+    series = [
+        ("W034 Chest p.a.", {}),
+        ("W035 Chest lat.", {}),
+        ("Abdomen ap", {}),
+        ("AI", {"SOPClassUID": captured}),
+    ]
+    y, x = np.mgrid[0:96, 0:80]
+    films = [
+        make_file(
+            (8 * x + 16 * y).astype(np.uint16),
+            **{"StudyInstanceUID": study, "SeriesInstanceUID": f"{study}.{n}", "SOPInstanceUID": f"{study}.{n}.1"},
+            **{"Modality": "CR", "ViewPosition": "", "BodyPartExamined": "", "SeriesDescription": description},
+            **{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1", "ContentDate": f"2026010{n}"} | attributes,
+        )
+        for n, (description, attributes) in enumerate(series, start=1)
+    ]
+    with httpx.Client(trust_env=False) as http:
+        pacs = DICOMweb(http, orthanc, None, max_bytes=2**24, timeout=30)
+        pacs.store(study, films)
+        choice = choose(pacs.instances(study))
+    assert choice.series_uid == f"{study}.1"
+    assert sorted(choice.passed_over) == ["body part not stated", "lateral view", "secondary capture"]
