@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from cds.findings import Finding, Prescreen
-from cds.imaging.derived import WARNING, Source, derived_uid, filed, written
+from cds.imaging.derived import WARNING, Source, derived_uid, filed, frame_of, written
 from cds.imaging.overlay import coloured
 from cds.imaging.smoothing import Pixels
 
@@ -74,7 +74,7 @@ def secondary_capture(
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = capture.ImageComments = WARNING
     capture.PatientOrientation, capture.Laterality = list(source.orientation), ""
-    capture.SourceImageSequence = [_of(source, prescreen.frame_of(finding))]
+    capture.SourceImageSequence = [_of(source, frame_of(finding, prescreen, source))]
     capture.BurnedInAnnotation = "YES" if burned_in else "NO"
     _set_pixels(capture, colours)
     return written(filed(capture, source, prescreen))
