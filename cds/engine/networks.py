@@ -90,7 +90,7 @@ class OnnxNetwork(nn.Module):
     def _run(self, picture: Tensor) -> NDArray[np.float32]:
         try:
             logits: NDArray[np.float32] = self._session.run(None, {self._input: picture.cpu().numpy()})[0]
-        except Exception as wrong:  # the same
+        except Exception as wrong:  # as above
             raise ModelError(f"the ONNX file cannot be run ({type(wrong).__name__})") from None
         return logits
 
