@@ -58,7 +58,7 @@ class Charts:
             fhir_server=base,
             patient_id=patient_id,
             pacs=self.pacs.opener(registration, base),
-            default_root=registration.default_root,
+            pacs_roots=registration.pacs_roots,
         )
         fhir = FhirClient(
             self.http,

@@ -46,10 +46,10 @@ class CtReader:
 
     def finds_one_in(self, studies: Iterable[Resource]) -> bool:
         """Whether such a CT is on record, wherever its pixels are."""
-        return bool(imaging_studies.select(studies, [], self.wanted, default_root="anywhere").candidates)
+        return bool(imaging_studies.select(studies, [], self.wanted, elsewhere=("anywhere",)).candidates)
 
     def read(self, pacs: DICOMweb, selection: Selection, watch: Stopwatch) -> ImageReading:
-        """Score the newest of ``selection``, which has one.
+        """Score the newest of ``selection``, which has one, and which ``pacs`` has.
 
         Raises a leaf of :class:`~cds.errors.UpstreamError`, :class:`ImagingError` with the reason where the series
         cannot be scored, :class:`~cds.errors.ModelError` where its scores are none, and
@@ -67,7 +67,7 @@ class CtReader:
             with watch("score image"):
                 volume = stacked(slices)
                 scored = self._score(volume, deadline)
-            return _reading(self.bundle, scored, volume, choice, selection)
+            return _reading(self.bundle, scored, volume, choice, selection, pacs.root)
 
     def _decode(self, deadline: Deadline, file: bytes) -> CtInstance:
         # Fetched several at once, decoded one by one: others need the cores.
@@ -96,7 +96,7 @@ class CtReaders:
 
 
 def _reading(
-    bundle: Bundle, scored: SeriesScore, volume: Volume, choice: SeriesChoice, selection: Selection
+    bundle: Bundle, scored: SeriesScore, volume: Volume, choice: SeriesChoice, selection: Selection, root: str
 ) -> ImageReading:
     study, slices = selection.candidates[0], volume.slices
     key_slices = {
@@ -113,7 +113,7 @@ def _reading(
         view="",
         started=study.started,
         reference=study.reference,
-        root=study.root,
+        root=root,
         passed_over=(*volume.left_out, *choice.passed_over, *selection.passed_over),
         burned_in=any(one.burned_in for one in slices),
     )

@@ -18,6 +18,7 @@ SightlineError
 │   ├── Missing                 404 or 410
 │   └── BadAnswer               any other status, or a body that cannot be read
 ├── ImagingError                pixels that cannot be used, with the reason
+│   ├── NothingToScore          a study without an image that a model reads
 │   └── UnsupportedSyntax       a transfer syntax that is not decoded here: the PACS may convert
 ├── NoteError                   a document that cannot be read, with the reason
 ├── ModelError                  a bundle that cannot be loaded or run
@@ -134,6 +135,10 @@ class BadAnswer(UpstreamError):
 
 class ImagingError(SightlineError):
     """The pixels cannot be used; the message says why."""
+
+
+class NothingToScore(ImagingError):
+    """The study has no image that a model reads; the message says what it has."""
 
 
 class UnsupportedSyntax(ImagingError):

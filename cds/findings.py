@@ -205,7 +205,7 @@ class ImageReading:
     key_slices: Mapping[str, KeySlice] = field(default_factory=dict)
     """Of a series, by finding key."""
     lacking: tuple[str, ...] = ()
-    """What of the patient was not imaged, each in a sentence without its full stop."""
+    """What was not imaged, and where nobody could look, each in a sentence without its full stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +298,11 @@ class Prescreen:
     def late(self) -> bool:
         """Whether a part is still under way."""
         return any(missing.late for missing in self.missing)
+
+    def frame_of(self, finding: Finding) -> int | None:
+        """The frame that speaks for it, from 1, where the instance has many."""
+        shown = finding.key_slice or self.study
+        return shown.frame if shown else None
 
     @property
     def explainable(self) -> list[Finding]:

@@ -27,8 +27,8 @@ from cds.deadline import Deadline
 from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
-from cds.ehr.imaging_studies import Selection
-from cds.errors import DatabaseAway, EngineError, NoteError, SightlineError
+from cds.ehr.imaging_studies import Selection, StudyCandidate
+from cds.errors import DatabaseAway, EngineError, NoteError, NothingToScore, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -43,8 +43,9 @@ from cds.fusion.alone import with_alone
 from cds.fusion.late import LateFusion
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.film import Film
-from cds.imaging.retrieval import retrieve
-from cds.imaging.selection import choose
+from cds.imaging.locating import Located, has_images, locate
+from cds.imaging.retrieval import retrieve_best
+from cds.imaging.selection import counted
 from cds.inference.engine import Engine
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
@@ -53,6 +54,8 @@ from cds.store.once import Once
 
 NOTE_READING = 4
 """How notes are read, apart from the models: what was read in an older way is read anew."""
+MOST_STUDIES = 3
+"""So many are asked for of the PACS, the newest first, until one has something to score."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -69,7 +72,7 @@ class Subject:
     patient_id: str
     pacs: Callable[[str], DICOMweb]
     """Opens the registered PACS at an address; raises :class:`~cds.errors.NotAllowed` for any other."""
-    default_root: str | None = None
+    pacs_roots: tuple[str, ...] = ()
     """The PACS in which a study is looked for of which no Endpoint says where it is."""
     ct_of: frozenset[str] = frozenset()
     """The parts of the body that a CT is ordered of: a CT on record is looked at, where a bundle reads such."""
@@ -143,49 +146,83 @@ class Prescreening:
         if reading := kept():
             return reading
         wanted = ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH
-        root = subject.default_root
-        selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, default_root=root)
+        roots = subject.pacs_roots
+        selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, elsewhere=roots)
 
         def answer() -> ImageReading:
-            if ct:
-                reading = self._score_ct(ct, subject, selection, watch)
-            else:
-                reading = self._score_image(subject, selection, deadline, watch)
+            if not selection.candidates:
+                raise nowhere(selection) if ct else NothingThere("there is no chest radiograph on record")
+            reading = self._score_newest(ct, subject, selection, deadline, watch)
             return self._record.keep_image_reading(subject.tenant, key, reading)
 
-        pacs = selection.candidates[0].root if selection.candidates and not ct else None
+        pacs = None if ct else _known_root(selection)
         return self._in_time(f"image:{subject.tenant}:{key}", pacs, deadline, kept, answer)
 
-    def _score_image(
-        self, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    def _score_newest(
+        self, ct: CtReader | None, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
     ) -> ImageReading:
-        if not selection.candidates:
-            raise NothingThere("there is no chest radiograph on record")
+        """Of the newest study that has something to score: what a chart says of one may be little."""
+        left, nothing = selection, list[NothingToScore]()
+        while left.candidates and len(nothing) < MOST_STUDIES:
+            try:
+                return self._score_first(ct, subject, left, deadline, watch)
+            except NothingToScore as reason:
+                nothing.append(reason)
+                left = left.without_the_newest(str(reason))
+        raise nothing[0]
+
+    def _score_first(
+        self, ct: CtReader | None, subject: Subject, selection: Selection, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
+        modalities = (ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH).modalities
+        with watch("locate image"):
+            located = self._located(subject, selection.candidates[0], modalities, deadline)
+        if ct:
+            reading = ct.read(subject.pacs(located.root), selection, watch)
+        else:
+            reading = self._score_image(subject, selection, located.root, deadline, watch)
+        return replace(reading, lacking=(*reading.lacking, *located.unseen))
+
+    def _located(
+        self, subject: Subject, study: StudyCandidate, modalities: Sequence[str], deadline: Deadline
+    ) -> Located:
+        def has_study(root: str) -> bool:
+            # In places of its own: to look takes a moment, to read many.
+            with self._places.place(f"{root}/studies", deadline):
+                return has_images(subject.pacs(root), study.study_uid, modalities)
+
+        return locate(study.roots, has_study)
+
+    def _score_image(
+        self, subject: Subject, selection: Selection, root: str, deadline: Deadline, watch: Stopwatch
+    ) -> ImageReading:
         study = selection.candidates[0]
 
         def decode(file: bytes) -> Film:
             with watch("decode image"):
                 return self._engine.read_film(file, deadline)
 
-        with self._places.place(study.root, deadline):
+        with self._places.place(root, deadline):
+            pacs = subject.pacs(root)
             with watch("find image"):
-                pacs = subject.pacs(study.root)
-                choice = choose(pacs.instances(study.study_uid))
+                instances = pacs.instances(study.study_uid)
             with watch("fetch and decode image"):
-                film = retrieve(pacs, study.study_uid, choice.series_uid, choice.instance_uid, decode)
+                choice, film = retrieve_best(pacs, study.study_uid, instances, decode)
             with watch("score image"):
                 score = self._engine.score_film(film, deadline)
+        other_frames = counted(["another frame of the image"] * (film.frames - 1))
         seen = StudySeen(
             study_uid=study.study_uid,
             series_uid=choice.series_uid,
             instance_uid=choice.instance_uid,
             modality=choice.modality,
-            view=choice.view,
+            view=film.view or choice.view,
             started=study.started,
             reference=study.reference,
-            root=study.root,
-            passed_over=(*choice.passed_over, *selection.passed_over),
+            root=root,
+            passed_over=(*other_frames, *choice.passed_over, *selection.passed_over),
             burned_in=bool(film.burned_in),
+            frame=1 if film.frames > 1 else None,
             quality=film.quality,
         )
         return ImageReading(seen, score)
@@ -194,11 +231,6 @@ class Prescreening:
         """Who looks at a CT for this subject; nobody, where none on record is of what is ordered and read."""
         asked = self._ct.asked_for(subject.ct_of)
         return next((ct for ct in asked if ct.finds_one_in(chart.studies())), None)
-
-    def _score_ct(self, ct: CtReader, subject: Subject, selection: Selection, watch: Stopwatch) -> ImageReading:
-        if not selection.candidates:
-            raise nowhere(selection)
-        return ct.read(subject.pacs(selection.candidates[0].root), selection, watch)
 
     # The notes: read, de-identify, score. No model sees a name.
 
@@ -297,6 +329,12 @@ class Prescreening:
             replace(finding, key_slice=image.key_slices.get(finding.key))
             for finding in with_alone(findings, image.score, thresholds, image.study.quality)
         )
+
+
+def _known_root(selection: Selection) -> str | None:
+    """The PACS of the newest study; ``None`` where it has to be looked for."""
+    roots = selection.candidates[0].roots if selection.candidates else ()
+    return roots[0] if len(roots) == 1 else None
 
 
 def _still_awaited(deadline: Deadline) -> None:

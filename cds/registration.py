@@ -255,7 +255,7 @@ class Registration:
         keys = (self.jwks_url,) if self.jwks_url else ()
         tokens = self.access_tokens.urls if self.access_tokens else ()
         audit = (self.audit_repository.url,) if self.audit_repository else ()
-        return (*self.fhir_servers, *self.oauth_hosts, *(p.root for p in self.pacs), *keys, *tokens, *audit)
+        return (*self.fhir_servers, *self.oauth_hosts, *self.pacs_roots, *keys, *tokens, *audit)
 
     def fhir_server(self, url: str) -> str:
         """The registered FHIR base that ``url`` names exactly, else :class:`NotAllowed`."""
@@ -273,9 +273,9 @@ class Registration:
         raise NotAllowed("the PACS is not registered for this issuer")
 
     @property
-    def default_root(self) -> str | None:
-        """The first PACS: there a study is looked for of which no Endpoint says where it is."""
-        return self.pacs[0].root if self.pacs else None
+    def pacs_roots(self) -> tuple[str, ...]:
+        """Of every PACS: there a study is looked for of which no Endpoint says where it is."""
+        return tuple(pacs.root for pacs in self.pacs)
 
     def roles_of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
         """The roles of a user whose id_token, which is verified, has these claims."""

@@ -6,7 +6,7 @@ Pure functions on ImagingStudy and Endpoint resources.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,16 +38,6 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesCandidate:
-    """A series that can be scored."""
-
-    series_uid: str
-    modality: str
-    root: str
-    """The DICOMweb root that serves it, without a slash at its end."""
-
-
-@dataclass(frozen=True, slots=True)
 class StudyCandidate:
     """A study that can be scored."""
 
@@ -57,10 +47,9 @@ class StudyCandidate:
     modality: str
     started: datetime | None
     description: str
-    root: str
-    """The DICOMweb root that serves the study, without a slash at its end."""
-    series: tuple[SeriesCandidate, ...]
-    """DX before CR, else in the resource's order; empty where the EHR does not list them."""
+    roots: tuple[str, ...]
+    """The DICOMweb root that serves the study, without a slash at its end; where the EHR does not say which, all
+    that may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +58,11 @@ class Selection:
 
     candidates: tuple[StudyCandidate, ...]
     passed_over: tuple[str, ...]
+
+    def without_the_newest(self, reason: str) -> Selection:
+        """What is left where the PACS has nothing to score of the newest candidate, for that ``reason``."""
+        newest, *older = self.candidates
+        return Selection(tuple(older), (f"{_named(newest.modality, newest.started)}: {reason}", *self.passed_over))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +87,18 @@ def select(
     endpoints: Iterable[Resource],
     wanted: Wanted | None = None,
     *,
-    default_root: str | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> Selection:
     """Those among ``studies`` that are ``wanted``: the chest radiographs, unless something else is.
 
-    ``default_root`` serves those whose ImagingStudy names no endpoint: many an EHR leaves that to configuration.
+    One of the roots ``elsewhere`` may serve those whose ImagingStudy names no endpoint: many an EHR leaves that to
+    configuration.
     """
     roots = {local_reference(endpoint): root for endpoint in endpoints if (root := wado_root(endpoint))}
     candidates, passed_over = [], []
     for study in sorted(studies, key=_started_or_long_ago, reverse=True):
         try:
-            candidates.append(_candidate(study, wanted or CHEST_RADIOGRAPH, roots, default_root))
+            candidates.append(_candidate(study, wanted or CHEST_RADIOGRAPH, roots, tuple(elsewhere)))
         except _PassedOver as reason:
             passed_over.append(f"{_title(study)}: {reason}")
     return Selection(tuple(candidates), tuple(passed_over))
@@ -153,7 +148,7 @@ def _started_or_long_ago(study: Resource) -> datetime:
 
 
 def _candidate(
-    study: Resource, wanted: Wanted, roots: Mapping[str, str], default_root: str | None
+    study: Resource, wanted: Wanted, roots: Mapping[str, str], elsewhere: tuple[str, ...]
 ) -> StudyCandidate:
     if string(study, "status") in UNUSABLE:
         raise _PassedOver(string(study, "status"))
@@ -163,24 +158,19 @@ def _candidate(
         raise _PassedOver(f"not a {wanted.kind}")
     if not wanted.is_shown_by(study):
         raise _PassedOver(f"not of the {wanted.region}")
-    roots = {**roots, **_contained_roots(study)}
-    root = _root(study, roots) or default_root
-    series = _series(study, wanted, roots, root)
-    if not (root := root or next((s.root for s in series), None)):
+    named = _root(study, wanted, {**roots, **_contained_roots(study)})
+    if not (among := (named,) if named else elsewhere):
         raise _PassedOver("no DICOMweb address")
-    return StudyCandidate(local_reference(study), uid, modality, started(study), _description(study), root, series)
+    return StudyCandidate(local_reference(study), uid, modality, started(study), _description(study), among)
 
 
-def _series(
-    study: Resource, wanted: Wanted, roots: Mapping[str, str], study_root: str | None
-) -> tuple[SeriesCandidate, ...]:
-    found = []
-    for series in elements(study, "series"):
-        uid, modality = string(series, "uid").removeprefix("urn:oid:"), _code(series, "modality")
-        root = _root(series, roots) or study_root
-        if is_uid(uid) and modality in wanted.modalities and root:
-            found.append(SeriesCandidate(uid, modality, root))
-    return tuple(sorted(found, key=lambda series: wanted.modalities.index(series.modality)))
+def _root(study: Resource, wanted: Wanted, roots: Mapping[str, str]) -> str | None:
+    """Where the study's own Endpoint says that it is, or that of a series that can be scored."""
+    best_first = wanted.modalities.index
+    series = [one for one in elements(study, "series") if _code(one, "modality") in wanted.modalities]
+    series.sort(key=lambda one: best_first(_code(one, "modality")))
+    named = (_key(name) for level in (study, *series) for name in references(level, "endpoint"))
+    return next((roots[key] for key in named if key in roots), None)
 
 
 def _modality(study: Resource, wanted: Wanted) -> str:
@@ -214,11 +204,6 @@ def _description(study: Resource) -> str:
     return string(study, "description") or next(filter(None, series), "")
 
 
-def _root(named: Resource, roots: Mapping[str, str]) -> str | None:
-    keys = map(_key, references(named, "endpoint"))
-    return next((roots[key] for key in keys if key in roots), None)
-
-
 def _key(reference: str) -> str:
     """``Type/id``, or ``#id`` for a contained one, whatever server and version the reference spells out."""
     if reference.startswith("#"):
@@ -238,5 +223,8 @@ def _title(study: Resource) -> str:
     listed += [_code(series, "modality") for series in elements(study, "series")]
     # It ends in a card: a DICOM code string and nothing else.
     modality = next(filter(_CODE_STRING.fullmatch, listed), "study")
-    when = started(study)
+    return _named(modality, started(study))
+
+
+def _named(modality: str, when: datetime | None) -> str:
     return f"{modality} of {when.date().isoformat()}" if when else modality

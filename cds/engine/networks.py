@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
@@ -83,9 +85,15 @@ class OnnxNetwork(nn.Module):
         self._input = self._session.get_inputs()[0].name
 
     def forward(self, pixel_values: Tensor) -> ImageClassifierOutputWithNoAttention:
-        rows = [self._session.run(None, {self._input: x[None].cpu().numpy()})[0] for x in pixel_values]
-        stacked = torch.cat([torch.from_numpy(row).reshape(1, -1) for row in rows])
+        stacked = torch.cat([torch.from_numpy(self._run(x[None])).reshape(1, -1) for x in pixel_values])
         return ImageClassifierOutputWithNoAttention(logits=stacked.to(pixel_values.device))
+
+    def _run(self, picture: Tensor) -> NDArray[np.float32]:
+        try:
+            logits: NDArray[np.float32] = self._session.run(None, {self._input: picture.cpu().numpy()})[0]
+        except Exception as wrong:  # as above
+            raise ModelError(f"the ONNX file cannot be run ({type(wrong).__name__})") from None
+        return logits
 
 
 def _transformer(auto: Any, bundle: Bundle) -> nn.Module:

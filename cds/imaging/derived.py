@@ -15,9 +15,14 @@ from uuid import UUID
 from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+)
 
 from cds.errors import ImagingError
-from cds.findings import ModelVersion, Prescreen
+from cds.findings import Finding, ModelVersion, Prescreen
 from cds.imaging.deflated import inflated
 
 WARNING = "AI, preliminary, not for diagnosis"
@@ -42,6 +47,12 @@ PATIENT_AND_STUDY = (
 """Without these a PACS would not file it with the film (PS3.3 C.7.1.1, C.7.2.1)."""
 MAY_BE_EMPTY = frozenset(PATIENT_AND_STUDY) - {"IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC"}
 """Type 2: present, if only without a value."""
+SINGLE_FRAME = (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+)
+"""Whose images have one frame, so that none may be referred to (PS3.3 table 10-3), whatever a file holds."""
 REFERENCES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "PatientOrientation")
 
 
@@ -78,6 +89,11 @@ class Source:
             tuple(orientation) if isinstance(orientation, MultiValue) else (),
             patient,
         )
+
+
+def frame_of(finding: Finding, prescreen: Prescreen, source: Source) -> int | None:
+    """The frame, from 1, that a reference to what speaks for ``finding`` names."""
+    return None if source.sop_class_uid in SINGLE_FRAME else prescreen.frame_of(finding)
 
 
 def _patient(header: Dataset) -> Dataset:

@@ -182,11 +182,8 @@ def window_of(dataset: Dataset, curve: Curve, present: NDArray[Any]) -> Window |
         return None
     center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    if math.isfinite(center) and width >= 1:
-        if function == "SIGMOID":
-            return None
-        if function in WINDOWS:
-            return WINDOWS[function](center, width)
+    if math.isfinite(center) and width >= NARROWEST.get(function, math.inf):
+        return None if function == "SIGMOID" else WINDOWS[function](center, width)
     if present.size == 0:
         raise ImagingError("the image is nothing but padding")
     low, high = np.percentile(curve[present], PERCENTILES)
@@ -204,6 +201,8 @@ def _linear_exact(center: float, width: float) -> Window:
 
 
 WINDOWS = {"LINEAR": _linear, "LINEAR_EXACT": _linear_exact}
+NARROWEST = {"LINEAR": 1.0, "LINEAR_EXACT": 1e-6, "SIGMOID": 1e-6}
+"""Window Width is at least 1 for the first, and for the others more than 0 (PS3.3 C.11.2.1.2, C.11.2.1.3)."""
 
 
 def _sigmoid(x: Curve, center: float, width: float) -> Curve:

@@ -101,6 +101,8 @@ class Described:
     rows: int
     columns: int
     """As stored; of pixels there may be fewer, see :func:`read_radiograph`."""
+    frames: int
+    """How many the file has; one of them is the film."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -215,6 +217,7 @@ def _described(pixels: Grey, dataset: Dataset) -> Radiograph:
         burned_in=_burned_in(pixels, dataset),
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
+        frames=number_of_frames(dataset),
     )
 
 

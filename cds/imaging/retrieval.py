@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import ExplicitVRLittleEndian
 
-from cds.errors import ImagingError, UnsupportedSyntax, UpstreamError
+from cds.errors import ImagingError, NothingToScore, UnsupportedSyntax, UpstreamError
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.pixels import Described
-from cds.imaging.selection import Candidate
+from cds.imaging.selection import Candidate, Choice, choose, counted
+
+MOST_FILES = 3
+"""So many of a study are fetched until one is what the search said."""
 
 
 class Instance(Protocol):
@@ -57,7 +60,28 @@ def retrieve(
     has the last word.
     """
     film = fetch(pacs, study_uid, series_uid, sop_uid, decode)
-    stated = Candidate(film.series_uid, film.instance_uid, film.modality, film.body_part, film.view)
-    if stated.refusal:
-        raise ImagingError(f"the image cannot be scored: {stated.refusal}")
+    if refusal := _refusal(film):
+        raise ImagingError(f"the image cannot be scored: {refusal}")
     return film
+
+
+def retrieve_best(
+    pacs: DICOMweb, study_uid: str, instances: Sequence[Mapping[str, Any]], decode: Callable[[bytes], Film]
+) -> tuple[Choice, Film]:
+    """The best radiograph among the study's ``instances``, as their files say: many a search tells no view.
+
+    Raises what :func:`fetch` does, and :class:`NothingToScore` where the best are no frontal chest radiographs.
+    """
+    refused: dict[str, str] = {}
+    while len(refused) < MOST_FILES:
+        choice = choose(instances, refused)
+        film = fetch(pacs, study_uid, choice.series_uid, choice.instance_uid, decode)
+        if not (refusal := _refusal(film)):
+            return choice, film
+        refused[choice.instance_uid] = refusal
+    raise NothingToScore(f"no frontal chest radiograph ({', '.join(counted(refused.values()))})")
+
+
+def _refusal(film: Described) -> str:
+    """Why the film cannot be scored, as its file says; empty where it can."""
+    return Candidate(film.series_uid, film.instance_uid, film.modality, film.body_part, film.view).refusal

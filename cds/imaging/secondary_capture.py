@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from cds.findings import Finding, Prescreen
-from cds.imaging.derived import WARNING, Source, derived_uid, filed, written
+from cds.imaging.derived import WARNING, Source, derived_uid, filed, frame_of, written
 from cds.imaging.overlay import coloured
 from cds.imaging.smoothing import Pixels
 
@@ -74,17 +74,17 @@ def secondary_capture(
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = capture.ImageComments = WARNING
     capture.PatientOrientation, capture.Laterality = list(source.orientation), ""
-    capture.SourceImageSequence = [_of(source, finding)]
+    capture.SourceImageSequence = [_of(source, frame_of(finding, prescreen, source))]
     capture.BurnedInAnnotation = "YES" if burned_in else "NO"
     _set_pixels(capture, colours)
     return written(filed(capture, source, prescreen))
 
 
-def _of(source: Source, finding: Finding) -> Dataset:
+def _of(source: Source, frame: int | None) -> Dataset:
     film = Dataset()
     film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID = source.sop_class_uid, source.instance_uid
-    if finding.key_slice and finding.key_slice.frame:
-        film.ReferencedFrameNumber = finding.key_slice.frame
+    if frame:
+        film.ReferencedFrameNumber = frame
     purpose = Dataset()
     code = codes.DCM.SourceImageForImageProcessingOperation
     purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (

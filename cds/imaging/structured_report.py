@@ -25,7 +25,17 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes
 
 from cds.findings import Finding, ModelVersion, Prescreen
-from cds.imaging.derived import MANUFACTURER, WARNING, Source, blank, derived_uid, filed, image_model, written
+from cds.imaging.derived import (
+    MANUFACTURER,
+    WARNING,
+    Source,
+    blank,
+    derived_uid,
+    filed,
+    frame_of,
+    image_model,
+    written,
+)
 
 SERIES_NUMBER = 9_101
 """Of no acquisition: a scanner counts from 1."""
@@ -88,12 +98,12 @@ def _group(
             parameters=[f"sha256:{model.digest}"],
         ),
         measurements=[Measurement(name=codes.DCM.CertaintyOfFinding, value=probability, unit=codes.UCUM.Percent)],
-        source_images=[_image(finding, source)],
+        source_images=[_image(finding, prescreen, source)],
     )
 
 
-def _image(finding: Finding, source: Source) -> SourceImageForMeasurementGroup:
-    frame = finding.key_slice and finding.key_slice.frame
+def _image(finding: Finding, prescreen: Prescreen, source: Source) -> SourceImageForMeasurementGroup:
+    frame = frame_of(finding, prescreen, source)
     frames = [frame] if frame else None
     return SourceImageForMeasurementGroup(source.sop_class_uid, _instance(finding, source), frames)
 

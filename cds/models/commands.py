@@ -180,7 +180,7 @@ def models_evaluate(
     settings: Settings = context.obj
     if bool(images) == bool(notes) or bool(images) != bool(labels):
         raise ModelError("give either --images with --labels, or --notes")
-    report.check(html_file)
+    report.check(json_file, html_file)
     bundle = _bundle(settings, name) if name else in_use(settings, "image" if images else "note")
     if images and labels:
         evaluate = evaluate_series if bundle.of_ct else evaluate_images

@@ -29,7 +29,9 @@ def read(file: Path, labels: Sequence[str] | None, *, side: int | None) -> Sourc
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
         raise ModelError(f"{file.name} must read one float tensor (batch, channels, height, width)")
-    _, channels, height, width = inputs[0].shape
+    batch, channels, height, width = inputs[0].shape
+    if isinstance(batch, int) and batch != 1:
+        raise ModelError(f"{file.name} reads {batch} pictures at once; export it with the batch left open, or 1")
     if channels not in (1, 3):
         raise ModelError(f"{file.name} reads {channels} channels; 1 or 3 must come after the batch")
     height, width = (size if isinstance(size, int) else side for size in (height, width))

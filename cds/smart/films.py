@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cds.audit import balp
-from cds.ehr.imaging_studies import StudyCandidate
+from cds.ehr.imaging_studies import MODALITIES, StudyCandidate
 from cds.errors import NoSaliency, NotAllowed, SightlineError, Unknown, UpstreamError
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
+from cds.imaging.locating import has_images, locate
 from cds.imaging.pixels import Radiograph
 from cds.imaging.retrieval import fetch
 from cds.imaging.selection import choose
@@ -105,7 +106,7 @@ class Films:
     def _made(self, asked: Asked, study: StudySeen | StudyCandidate, make: Callable[[DICOMweb], T]) -> T:
         open_pacs = self._services.open_pacs(asked.registration, asked.prescreen.fhir_server)
         try:
-            made = make(open_pacs(study.root))
+            made = make(open_pacs(_root(study, open_pacs)))
         except (Unknown, NoSaliency) as lacking:
             raise FilmRefused(str(lacking), 404) from None
         except NotAllowed:
@@ -122,6 +123,13 @@ def _scored(prescreen: Prescreen) -> StudySeen:
     if prescreen.study is None:
         raise FilmRefused("there is no such image", 404)
     return prescreen.study
+
+
+def _root(study: StudySeen | StudyCandidate, open_pacs: Callable[[str], DICOMweb]) -> str:
+    """The PACS that has the study; raises what :func:`~cds.imaging.locating.locate` does."""
+    if isinstance(study, StudySeen):
+        return study.root
+    return locate(study.roots, lambda root: has_images(open_pacs(root), study.study_uid, MODALITIES)).root
 
 
 def film_of(tenant: str, study: StudySeen | StudyCandidate, pacs: DICOMweb) -> Film:

@@ -50,7 +50,7 @@ class Studies:
     ) -> tuple[StudyCandidate, ...]:
         """All but the prescreen's own, the newest first; raises a leaf of :class:`UpstreamError`.
 
-        A study of which nobody says where it is is looked for in the PACS that has the prescreen's.
+        A study of which nobody says where it is may be in any PACS that is registered.
         """
         client = self._signed_in.fhir(session, registration)
         patient = PatientCompartment(client, prescreen.patient.partition("/")[2])
@@ -61,7 +61,7 @@ class Studies:
         event = balp.patient_query(exchange, prescreen.patient, f"GET ImagingStudy?patient={prescreen.patient}")
         self._services.on_event(registration.tenant, event)
         endpoints = _endpoints(client, found) if may_know else []
-        selection = imaging_studies.select(found.matches, endpoints, default_root=_root(prescreen, registration))
+        selection = imaging_studies.select(found.matches, endpoints, elsewhere=registration.pacs_roots)
         own = prescreen.study.reference if prescreen.study else ""
         return tuple(study for study in selection.candidates if study.reference != own)
 
@@ -104,13 +104,10 @@ def _endpoints(client: FhirClient, found: Found) -> list[Resource]:
 
 
 def _is_registered(registration: Registration, study: StudyCandidate) -> bool:
-    """Whether the study lies in a PACS that may be asked."""
+    """Whether the study lies where we may ask."""
     try:
-        registration.pacs_for(study.root)
+        for root in study.roots:
+            registration.pacs_for(root)
     except NotAllowed:
         return False
     return True
-
-
-def _root(prescreen: Prescreen, registration: Registration) -> str | None:
-    return prescreen.study.root if prescreen.study else registration.default_root

@@ -1,16 +1,17 @@
 """The same question is answered once at a time, by all workers together: whoever comes second waits for the first.
 
-In one process they wait for the same future; between processes the first holds a lease in Valkey. The lease ends
-by itself, so a worker that dies delays the others and stops none. While Valkey is away each process works for
-itself.
+In one process they wait for the same future; between processes the first holds a lease in Valkey, and prolongs it
+until it has answered: a CT takes minutes. Not prolonged, a lease ends by itself, so a worker that dies delays the
+others and stops none. While Valkey is away each process works for itself.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from cds.errors import Unreachable
@@ -18,7 +19,9 @@ from cds.errors import Unreachable
 T = TypeVar("T")
 
 LEASE_S = 20.0
-"""Longer than any one computation takes; one that takes longer may be done twice, which is only slow."""
+"""For so long a worker that died delays the others."""
+PROLONGED = 4
+"""Times in the span of a lease: one that comes late costs nothing yet."""
 LOOK_S = 0.02
 """How often a process looks whether another's lease has ended."""
 
@@ -30,14 +33,17 @@ class Leases(Protocol):
 
     def has(self, key: str, /) -> bool: ...
 
+    def prolong(self, key: str, ttl_s: float, /) -> None: ...
+
     def forget(self, key: str, /) -> None: ...
 
 
 class Once:
     """Answers each key's question in one thread of one process at a time."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, *, lease_s: float = LEASE_S) -> None:
         self._leases = leases
+        self._lease_s = lease_s
         self._lock = threading.Lock()
         self._answering: dict[str, Future[Any]] = {}
 
@@ -74,13 +80,29 @@ class Once:
             while self._leases.has(lease):
                 time.sleep(LOOK_S)
         try:
-            found = kept()
-            return answer() if found is None else found
+            with self._prolonged(lease):
+                found = kept()
+                return answer() if found is None else found
         finally:
             self._leases.forget(lease)
 
     def _leased(self, lease: str) -> bool:
         try:
-            return self._leases.once(lease, LEASE_S)
+            return self._leases.once(lease, self._lease_s)
         except Unreachable:
             return True
+
+    @contextmanager
+    def _prolonged(self, lease: str) -> Iterator[None]:
+        """Within the context the lease does not end."""
+        over = threading.Event()
+
+        def prolong() -> None:
+            while not over.wait(self._lease_s / PROLONGED):
+                self._leases.prolong(lease, self._lease_s)
+
+        threading.Thread(target=prolong, name="lease", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()

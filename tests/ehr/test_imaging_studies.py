@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cds.ehr.imaging_studies import SeriesCandidate, select, started, study_uid
+from cds.ehr.imaging_studies import select, started, study_uid
 
 ROOT = "https://pacs.example/dicom-web"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -51,10 +51,9 @@ def test_a_chest_radiograph_is_a_candidate() -> None:
     assert candidate.reference == "ImagingStudy/s1"
     assert candidate.study_uid == "1.2.3"
     assert candidate.modality == "DX"
-    assert candidate.root == ROOT
+    assert candidate.roots == (ROOT,)
     assert candidate.description == "Chest PA"
     assert candidate.started == started(study())
-    assert candidate.series == (SeriesCandidate("1.2.3.1", "DX", ROOT),)
 
 
 def test_the_newest_comes_first_whatever_the_order_zone_or_precision() -> None:
@@ -65,9 +64,11 @@ def test_the_newest_comes_first_whatever_the_order_zone_or_precision() -> None:
 
 
 def test_digital_before_computed_radiography_and_other_series_left_out() -> None:
-    several = [series("CR", "1.1"), series("SR", "1.2"), series("DX", "1.3"), series("DX", "not a uid")]
-    (candidate,) = select([study(of=several)], [endpoint()]).candidates
-    assert [(s.modality, s.series_uid) for s in candidate.series] == [("DX", "1.3"), ("CR", "1.1")]
+    own = {name: {"endpoint": [{"reference": f"Endpoint/{name}"}]} for name in ("cr", "sr", "dx")}
+    several = [series("SR", **own["sr"]), series("CR", **own["cr"]), series("DX", **own["dx"])]
+    endpoints = [endpoint(name, f"{ROOT}/{name}") for name in own]
+    (candidate,) = select([study(of=several, endpoint=[])], endpoints).candidates
+    assert (candidate.modality, candidate.roots) == ("DX", (f"{ROOT}/dx",))
 
 
 @pytest.mark.parametrize(
@@ -112,14 +113,19 @@ def test_the_chest_may_be_named_anywhere_or_nowhere(chest: Any) -> None:
 )
 def test_an_endpoint_must_be_active_and_speak_wado_rs(wrong: Any) -> None:
     assert select([study()], [wrong]).candidates == ()
-    assert select([study()], [wrong], default_root=ROOT).candidates[0].root == ROOT
+
+
+def test_where_no_endpoint_says_where_it_is_a_study_may_be_in_any_pacs() -> None:
+    others = ["https://a.example", "https://b.example"]
+    assert select([study(endpoint=[])], [], elsewhere=others).candidates[0].roots == tuple(others)
+    assert select([study()], [endpoint()], elsewhere=others).candidates[0].roots == (ROOT,)
 
 
 def test_a_series_may_name_its_own_endpoint_and_an_endpoint_may_be_contained() -> None:
     own = series(endpoint=[{"reference": "#c1"}])
     contained = {**endpoint("c1", "https://pacs.example/other")}
     (candidate,) = select([study(of=[own], endpoint=[], contained=[contained])], []).candidates
-    assert candidate.root == candidate.series[0].root == "https://pacs.example/other"
+    assert candidate.roots == ("https://pacs.example/other",)
 
 
 def test_an_absolute_or_versioned_reference_names_the_same_endpoint() -> None:
@@ -150,7 +156,7 @@ def test_a_study_of_synthea_is_read() -> None:
         pytest.skip("no Synthea bundles under SIGHTLINE_DATA")
     resources = [entry["resource"] for path in bundles for entry in json.loads(path.read_text())["entry"]]
     studies = [resource for resource in resources if resource["resourceType"] == "ImagingStudy"]
-    selection = select(studies, [], default_root=ROOT)
+    selection = select(studies, [], elsewhere=[ROOT])
     assert studies
     assert len(selection.candidates) + len(selection.passed_over) == len(studies)
     assert all(study_uid(resource) for resource in studies)

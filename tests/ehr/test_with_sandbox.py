@@ -158,7 +158,7 @@ def test_the_chart_is_read_within_a_hooks_scopes(patient: Ehr, executor: Executo
         "ImagingStudy/newer",
         "ImagingStudy/older",
     ]
-    assert selection.candidates[0].root == patient.sandbox.dicomweb_root
+    assert selection.candidates[0].roots == (patient.sandbox.dicomweb_root,)
     contents = chart.contents()
     assert [content.reference[18:] for content in contents if isinstance(content, Document)] == [
         "absolute",

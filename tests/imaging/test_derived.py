@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    EnhancedSRStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from cds.errors import ImagingError
 from cds.findings import Finding, KeySlice, Level, Prescreen
@@ -24,7 +28,7 @@ from cds.sandbox.radiograph import render
 from tests.ct import make_enhanced, make_slice
 from tests.prescreens import NOTE_MODEL, PNEUMOTHORAX, prescreen
 
-from .conftest import INSTANCE, SERIES, STUDY, make_file
+from .conftest import DX, INSTANCE, SERIES, STUDY, make_file
 
 FILM = render(5, size=(300, 250))
 PATIENT: dict[str, Any] = {
@@ -231,6 +235,24 @@ def test_dciodvfy_finds_no_error(make: Any, stated: dict[str, Any], tmp_path: Pa
     said = checked("dciodvfy", make(**stated), tmp_path)
     assert "Error" not in said
     assert ("EnhancedSR" if make is report else "SCImage") in said
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "named"), [(MultiFrameGrayscaleWordSecondaryCaptureImageStorage, 1), (DX, None)]
+)
+def test_the_frame_that_was_scored_is_named_where_the_class_of_the_film_has_frames(
+    sop_class: str, named: int | None, tmp_path: Path
+) -> None:
+    study = prescreen().study
+    assert study
+    seen = prescreen(study=replace(study, frame=1), findings=(PNEUMOTHORAX,))
+    made, captured = report(seen, SOPClassUID=sop_class), capture(seen, SOPClassUID=sop_class)
+    (group,) = items(read(made), "Measurement Group")
+    (image,) = (item for item in group.ContentSequence if item.ValueType == "IMAGE")
+    for reference in (image.ReferencedSOPSequence[0], read(captured).SourceImageSequence[0]):
+        assert reference.get("ReferencedFrameNumber") == named
+    for file in (made, captured):
+        assert "\nError" not in f"\n{checked('dciodvfy', file, tmp_path)}"
 
 
 class TestTheReportOfACt:

@@ -77,6 +77,7 @@ def test_of_many_frames_the_first_is_read(dicom: MakeFile, ramp: NDArray[np.uint
     np.testing.assert_array_equal(
         middle(dicom(frames, stored=12, **WINDOW)), middle(dicom(ramp, stored=12, **WINDOW))
     )
+    assert read_radiograph(dicom(frames, stored=12)).frames == 3
 
 
 def test_a_palette_becomes_its_luma(dicom: MakeFile) -> None:
@@ -126,6 +127,16 @@ def test_a_window_is_the_function_of_ps3_3_c_11_2(
 ) -> None:
     row = middle(dicom(ramp, stored=12, WindowCenter=2000, WindowWidth=1000, VOILUTFunction=function))
     np.testing.assert_allclose(row, at(ramp[0].astype(float)), atol=1e-6)
+
+
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
+def test_a_window_of_real_units_may_be_narrower_than_one(
+    dicom: MakeFile, ramp: NDArray[np.uint16], function: str
+) -> None:
+    fine = {"RescaleSlope": 1 / 4096, "RescaleIntercept": 0, "WindowCenter": 0.5, "WindowWidth": 0.25}
+    plain = {"WindowCenter": 2048, "WindowWidth": 1024}
+    narrow, wide = (middle(dicom(ramp, stored=12, VOILUTFunction=function, **at)) for at in (fine, plain))
+    np.testing.assert_allclose(narrow, wide, atol=1e-3)
 
 
 def test_of_several_windows_the_first_is_used(dicom: MakeFile, ramp: NDArray[np.uint16]) -> None:

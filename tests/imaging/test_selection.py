@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 
 from cds.errors import ImagingError
+from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.selection import choose
+
+from .conftest import make_file
 
 TAGS = {
     "modality": "00080060",
@@ -40,6 +46,52 @@ def test_a_stated_frontal_view_goes_before_an_unstated_one_even_if_older(frontal
     choice = choose([image("1.1", view=frontal, date="20240101"), image("1.3", view="", date="20250101")])
     assert choice.instance_uid == "1.1"
     assert choice.passed_over == ("view not stated as frontal",)
+
+
+@pytest.mark.parametrize("lateral", ["W035 Chest lat.", "CHEST LATERAL", "Thorax LLAT", "CXR L LAT"])
+@pytest.mark.parametrize("frontal", ["W034 Chest p.a.", "CHEST AP PORTABLE", "Frontal", "Chest"])
+def test_where_no_view_is_stated_the_series_is_believed_in_words(lateral: str, frontal: str) -> None:
+    films = [
+        image("1.1", view="", series_description=frontal, date="20250101"),
+        image("1.3", view="", series_description=lateral, date="20250102"),
+    ]
+    assert choose(films).instance_uid == "1.1"
+    assert choose(films).passed_over == ("lateral view",)
+    with pytest.raises(ImagingError, match=r"\(lateral view\)"):
+        choose(films[1:])
+
+
+@pytest.mark.parametrize(
+    "words", ["PA AND LATERAL", "LEFT LATERAL DECUBITUS", "Bilateral", "Chest 2 views", "plate 1", "PALM"]
+)
+def test_words_that_do_not_say_lateral_refuse_nothing(words: str) -> None:
+    assert choose([image("1.1", view="", series_description=words)]).instance_uid == "1.1"
+
+
+def test_the_attribute_goes_before_the_words() -> None:
+    assert choose([image("1.1", view="PA", series_description="LATERAL")]).view == "PA"
+    with pytest.raises(ImagingError, match="lateral view"):
+        choose([image("1.1", view="LL", series_description="CHEST PA")])
+
+
+@pytest.mark.parametrize("stated", [{"body": "CHEST"}, {"series_description": "Chest AP"}])
+def test_a_film_of_the_chest_goes_before_one_of_nobody_knows_what(stated: dict[str, str]) -> None:
+    """Of an acute abdomen there is one of the chest and two of the abdomen."""
+    unstated = [image(sop, body="", date="20250101") for sop in ("1.3", "1.5")]
+    choice = choose([image("1.1", date="20240101", **({"body": ""} | stated)), *unstated])
+    assert choice.instance_uid == "1.1"
+    assert choice.passed_over == ("2 x body part not stated",)
+
+
+def test_what_somebody_drew_on_a_film_is_not_the_film() -> None:
+    captured = "1.2.840.10008.5.1.4.1.1.7"
+    drawn = [
+        image(sop, sop_class=uid, date="20250102") for sop, uid in (("1.3", captured), ("1.5", f"{captured}.4"))
+    ]
+    choice = choose([image("1.1", date="20250101"), *drawn])
+    assert choice.instance_uid == "1.1"
+    assert choice.passed_over == ("2 x secondary capture",)
+    assert choose(drawn[:1]).instance_uid == "1.3"
 
 
 def test_for_presentation_goes_before_for_processing() -> None:
@@ -119,3 +171,32 @@ def test_what_is_no_code_is_not_repeated(kind: str, said: str) -> None:
     with pytest.raises(ImagingError) as refused:
         choose([odd | image("1.1", view="LL", **({kind: said} if kind != "view" else {}))])
     assert said.upper() not in str(refused.value)
+
+
+@pytest.mark.orthanc
+def test_a_real_pacs_tells_what_is_chosen_by(orthanc: str) -> None:
+    """Computed radiography without a view or body part, beside what another program drew."""
+    study = f"2.25.{uuid.uuid4().int}"[:50]
+    captured = "1.2.840.10008.5.1.4.1.1.7"
+    series = [
+        ("W034 Chest p.a.", {}),
+        ("W035 Chest lat.", {}),
+        ("Abdomen ap", {}),
+        ("AI", {"SOPClassUID": captured}),
+    ]
+    y, x = np.mgrid[0:96, 0:80]
+    films = [
+        make_file(
+            (8 * x + 16 * y).astype(np.uint16),
+            **{"StudyInstanceUID": study, "SeriesInstanceUID": f"{study}.{n}", "SOPInstanceUID": f"{study}.{n}.1"},
+            **{"Modality": "CR", "ViewPosition": "", "BodyPartExamined": "", "SeriesDescription": description},
+            **{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1", "ContentDate": f"2026010{n}"} | attributes,
+        )
+        for n, (description, attributes) in enumerate(series, start=1)
+    ]
+    with httpx.Client(trust_env=False) as http:
+        pacs = DICOMweb(http, orthanc, None, max_bytes=2**24, timeout=30)
+        pacs.store(study, films)
+        choice = choose(pacs.instances(study))
+    assert choice.series_uid == f"{study}.1"
+    assert sorted(choice.passed_over) == ["body part not stated", "lateral view", "secondary capture"]

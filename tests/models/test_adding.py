@@ -225,7 +225,10 @@ def test_weights_of_hugging_face_that_are_a_pickle_are_not_opened(
 # ONNX
 
 
-def onnx_file(path: Path, side: int | str = 32, end: Sequence[str] = ()) -> Path:
+LABELS = ("Mass", "Pneumonia", "Effusion")
+
+
+def onnx_file(path: Path, side: int | str = 32, end: Sequence[str] = (), batch: int | str = "n") -> Path:
     """Three outputs, each a weight times the mean of the picture; ``end``: what is done with them."""
     weights = numpy_helper.from_array(np.array([[1.0, -2.0, 3.0]], np.float32), "w")
     nodes = [
@@ -234,7 +237,7 @@ def onnx_file(path: Path, side: int | str = 32, end: Sequence[str] = ()) -> Path
         helper.make_node("MatMul", ["flat", "w"], ["y"]),
         *(helper.make_node(kind, ["y" * (n + 1)], ["y" * (n + 2)]) for n, kind in enumerate(end)),
     ]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, side, side])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 1, side, side])
     y = helper.make_tensor_value_info("y" * (len(end) + 1), TensorProto.FLOAT, ["n", 3])
     graph = helper.make_graph(nodes, "g", [x], [y], [weights])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
@@ -277,6 +280,35 @@ def test_an_onnx_file_that_says_too_little_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=reason):
         add(settings, onnx_file(tmp_path / "m.onnx", side), replace(wishes, **changes), say)
+
+
+def test_an_onnx_file_for_so_many_pictures_at_once_is_refused(
+    settings: Settings, wishes: Wishes, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="reads 4 pictures at once"):
+        add(settings, onnx_file(tmp_path / "m.onnx", batch=4), replace(wishes, labels=LABELS), say)
+
+
+def test_an_onnx_file_that_loads_and_does_not_run_is_refused(
+    settings: Settings, wishes: Wishes, tmp_path: Path
+) -> None:
+    """Its graph was traced with another size than it says that it reads."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "traced"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    held = [
+        numpy_helper.from_array(np.array([-1, 48 * 48]), "traced"),
+        numpy_helper.from_array(np.ones((48 * 48, 3), np.float32), "w"),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "h", "w"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y], held), opset_imports=opsets, ir_version=9)
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="cannot be run"):
+        add(settings, tmp_path / "m.onnx", replace(wishes, labels=LABELS, size=32), say)
+    assert not (settings.models_dir / wishes.name).exists()
 
 
 def test_what_is_no_onnx_file_is_refused(settings: Settings, wishes: Wishes, tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ def test_notes_are_evaluated(cds: Any, tmp_path: Path) -> None:
             "nothing could be scored: there is no such file",
         ),
         (("evaluate", "--images", "{empty}", "--labels", "{table}", "--bundle", "clinical-note"), "of kind note"),
+        (
+            ("evaluate", "--images", "{empty}", "--labels", "{table}", "--html", "{empty}/none/r.html"),
+            "there is no such directory",
+        ),
         (("show", "nothing"), "there is no bundle nothing"),
         (("show", "../chest"), "without a path"),
         (("add", "{empty}", "--name", "x", "--licence", "x", "--intended-use", "x"), "neither a Hugging Face"),

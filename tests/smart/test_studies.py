@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -187,8 +188,19 @@ class TestInAnotherPacs:
         )
         assert not any("abroad.example" in url for url in elsewhere.called)
 
-    def test_where_an_endpoint_cannot_be_read_the_scored_ones_pacs_is_asked(
+    def test_where_an_endpoint_cannot_be_read_every_registered_pacs_is_asked(
         self, elsewhere: Ehr, browser: Browser, named: Named
     ) -> None:
-        elsewhere.answers[f"{BASE}/Endpoint/abroad"] = lambda r: httpx.Response(403)
-        assert named("ImagingStudy/old") in browser.get("/smart/studies", ASKED).text
+        elsewhere.answers[f"{BASE}/Endpoint/archive"] = lambda r: httpx.Response(403)
+        elsewhere.answers[WITH_ENDPOINTS] = lambda r: found(
+            study("s0", "1.2.9", "2026-05-02", endpoint=[{"reference": "Endpoint/archive"}])
+        )
+        search = httpx.QueryParams({"includefield": INCLUDED, "limit": MAX_MATCHES})
+        for root, held in ((PACS, []), (OTHER_PACS, [{"00080060": {"Value": ["DX"]}}])):
+            elsewhere.answers[f"{root}/studies/1.2.9/series?{search}"] = partial(answer, held)
+        assert browser.get("/smart/film", {**ASKED, "study": named(EARLIER)}).status_code == 200
+        assert any(url.startswith(f"{OTHER_PACS}/studies/1.2.9/series/") for url in elsewhere.called)
+
+
+def answer(held: list[Any], request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json=held)

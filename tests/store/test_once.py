@@ -12,6 +12,9 @@ import pytest
 from cds.store.once import Once
 from cds.store.valkey import Valkey
 
+LEASE_S = 1.0
+"""Shorter than an answer that the tests hold up."""
+
 
 class Question:
     """Answered slowly, and kept."""
@@ -104,6 +107,25 @@ def test_another_process_answers_for_itself_where_the_first_failed(valkey: Valke
         question.go_on.set()
         assert isinstance(first.exception(10), LookupError)
         assert second.result(10) == "answer 1"
+
+
+def test_who_takes_longer_than_a_lease_lasts_is_still_alone(valkey: Valkey, question: Question) -> None:
+    """Where a lease is not prolonged, the question is asked again while it is being answered."""
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask(Once(valkey, lease_s=LEASE_S), question))
+        assert question.begun.wait(10)
+        second = pool.submit(ask(Once(valkey, lease_s=LEASE_S), question))
+        with pytest.raises(TimeoutError):
+            second.result(1.5 * LEASE_S)
+        question.go_on.set()
+        assert first.result(10) == second.result(10) == "answer 1"
+    assert question.asked == 1
+
+
+def test_the_lease_of_a_process_that_died_ends(valkey: Valkey, question: Question) -> None:
+    valkey.once(f"answering:{question.key}", 0.1)
+    question.go_on.set()
+    assert ask(Once(valkey), question)() == "answer 1"
 
 
 def test_without_valkey_each_process_answers_for_itself(question: Question) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from cds.errors import ImagingError
+from cds.errors import ImagingError, NothingToScore
 from cds.imaging.ct.slice import MOST_PIXELS, MOST_SLICES, CtInstance, Slice
 from cds.imaging.ct.volume import FEWEST
 from cds.imaging.derived import WARNING
@@ -60,14 +60,14 @@ def choose_series(
 
     Scanners count up: what was reconstructed otherwise, or reformatted, comes after. ``instances`` finds those of
     a series, by its UID; it is asked of series so short that many slices must be in one. Raises
-    :class:`ImagingError` where there is none, saying what there was.
+    :class:`NothingToScore` where there is none, saying what there was.
     """
     theirs = [one for one in series if text_in(one, SERIES_DESCRIPTION) != WARNING]
     why = [_refusal(one, region, instances) for one in theirs]
     refused = [reason for reason in why if reason]
     usable = [one for one, reason in zip(theirs, why, strict=True) if not reason]
     if not usable:
-        raise ImagingError(f"no CT of the {region} ({', '.join(counted(refused)) or 'the study has no series'})")
+        raise NothingToScore(f"no CT of the {region} ({', '.join(counted(refused)) or 'the study has no series'})")
     first = min(usable, key=lambda one: number_in(one, SERIES_NUMBER))
     others = ["later CT series"] * (len(usable) - 1)
     return SeriesChoice(text_in(first, SERIES_UID), tuple(counted([*others, *refused])))

@@ -24,8 +24,11 @@ table{border-collapse:collapse}td,th{padding:.2rem .7rem;border-bottom:1px solid
 td:first-child,th:first-child{text-align:left}img{max-width:100%}"""
 
 
-def check(html_file: Path | None) -> None:
-    """Raise :class:`ModelError` now rather than after an hour where the report could not be drawn."""
+def check(json_file: Path | None, html_file: Path | None) -> None:
+    """Raise :class:`ModelError` now rather than after an hour where the report could not be drawn, or written."""
+    for file in filter(None, (json_file, html_file)):
+        if not file.parent.is_dir():
+            raise ModelError(f"the report cannot be written to {file}: there is no such directory")
     if html_file and importlib.util.find_spec("matplotlib") is None:
         raise ModelError("--html needs matplotlib: pip install 'sightline[evaluation]'")
 
