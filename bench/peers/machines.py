@@ -12,10 +12,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from socket import socket
 
-APART = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""A command that begins so is a machine by itself, without any network; its processes die with it."""
+ALONE = ("unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""A command that begins so has processes of its own; all of them die with it, however it ends."""
+APART = (*ALONE, "--net")
+"""A command that begins so is a machine by itself, without any network."""
 ADDRESS = "10.77.0.{}"
 """Of the machine of that number; we are number 1."""
+
+
+def alone(command: Sequence[str]) -> list[str]:
+    """``command`` on this machine's network, :data:`ALONE`: what it leaves in shared memory goes with it too."""
+    return [*ALONE, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh", *command]
 
 
 def bridge(own: str) -> None:

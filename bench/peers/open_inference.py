@@ -1,5 +1,8 @@
 """Servers of other makers with our models, each run by a Python of its own, on loopback and for as long as needed.
 
+One that is not ready within :data:`STARTING_S` is a :class:`~cds.processes.ProcessFailed`. However it goes, nothing of
+them is left (:data:`bench.peers.machines.ALONE`).
+
 The Pythons are named by ``RAY_PYTHON``, ``MLSERVER_PYTHON``, ``TRITON_PYTHON`` and ``KSERVE_PYTHON``;
 docs/remote-engine.md says what they need.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +23,13 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]  # (brings no types)
 
-from bench.peers.machines import APART
-from cds.processes import Processes
+from bench.peers.machines import APART, alone
+from cds.processes import ProcessFailed, Processes
 from cds.settings import PACKAGE_ROOT
 
 DEPLOY, PEERS = PACKAGE_ROOT / "deploy", PACKAGE_ROOT / "bench" / "peers"
-STARTING_S = 600.0
+STARTING_S = 300.0
+"""Most of it is importing torch, several times; on a busy machine that takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,19 @@ def ray_serve(python: str, home: Path, port: int, models_dir: Path, nodes: int =
             stderr=log,
             pass_fds=[door.fileno()],
         ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline(), f"Ray Serve did not start; see {log.name}"
-            yield Started(f"http://127.0.0.1:{port}", _machines(process.pid))
+            try:
+                _wait_for_a_line(process, log.name)
+                yield Started(f"http://127.0.0.1:{port}", _machines(process.pid))
+            finally:
+                process.kill()
+
+
+def _wait_for_a_line(process: subprocess.Popen[bytes], log: str) -> None:
+    """Of its output, which says that it is ready."""
+    assert process.stdout is not None
+    come, _, _ = select.select([process.stdout], [], [], STARTING_S)
+    if not come or not process.stdout.readline():
+        raise ProcessFailed(f"Ray Serve was not ready within {STARTING_S:.0f} s, or ended; see {log}")
 
 
 def _machines(pid: int) -> tuple[int, ...]:
@@ -110,12 +125,15 @@ def kserve(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Sta
 def _started(
     name: str, command: Sequence[str], environ: Mapping[str, str], home: Path, port: int
 ) -> Iterator[Started]:
-    """A server that is one process, ready."""
+    """A server on this machine, ready."""
+    url = f"http://127.0.0.1:{port}"
     with Processes(home) as processes:
-        process = processes.start(name, command, environ)
-        url = f"http://127.0.0.1:{port}"
-        processes.wait(process, lambda: _is_ready(url), within_s=STARTING_S)
-        yield Started(url, (process.popen.pid,))
+        process = processes.start(name, alone(command), environ)
+        try:
+            processes.wait(process, lambda: _is_ready(url), within_s=STARTING_S)
+            yield Started(url, (process.popen.pid,))
+        finally:
+            processes.kill(name)
 
 
 SERVERS: Mapping[str, tuple[str, Start]] = {
