@@ -37,8 +37,8 @@ from tests.serving import listening
 MODELS = Path(os.environ.get("CDS_MODELS_DIR", PACKAGE_ROOT / "models"))
 
 BUDGET_MS = 12_000
-"""Two test processes share two cores, and a slow moment must not look like a missing part. But an EHR waits no longer
-for a part that is late than for any other answer (:data:`cds.sandbox.ehr.ordering.ANSWER_S`)."""
+"""Two test processes share two cores; a slow moment must not look like a missing part. Still it is less than the
+sandbox's EHR waits (:data:`cds.sandbox.ehr.ordering.ANSWER_S`): a part may well be late."""
 
 
 @dataclass(frozen=True)

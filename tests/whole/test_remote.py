@@ -23,7 +23,7 @@ CLINICIANS = 4
 
 
 class Elsewhere:
-    """A server of the Open Inference Protocol with the models that ship; while ``answering`` is not set, it hangs."""
+    """A server of the Open Inference Protocol with the models that ship; unless ``answering`` is set, it hangs."""
 
     def __init__(self) -> None:
         self.answering = threading.Event()
