@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, Response, request
@@ -35,11 +36,11 @@ class Elsewhere:
         app = Flask("elsewhere")
 
         @app.get("/v2")
-        def server() -> object:
+        def server() -> dict[str, Any]:
             return messages.SERVER
 
         @app.get("/v2/models/<name>/versions/<version>")
-        def model(name: str, version: str) -> object:
+        def model(name: str, version: str) -> dict[str, Any]:
             return messages.metadata(self._catalogue.find(name, version), [version])
 
         @app.post("/v2/models/<name>/versions/<version>/infer")
