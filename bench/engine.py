@@ -75,7 +75,7 @@ ASKING_MS = 20_000
 """Of one call to a peer's server."""
 PEERS_MS = 200_000
 """Of all peers' servers together: begun later, nothing more is asked of them."""
-FOUND_OUT_MS = 120_000
+FOUND_OUT_MS = 60_000
 """Until the engine knows how heat maps are made best."""
 
 Ask = Callable[[], object]
@@ -203,14 +203,18 @@ def beside(settings: Settings) -> dict[tuple[str, str], Ask]:
 
 
 def closed_loop(ask: Ask, clients: int, seconds: float) -> Load:
-    """Each client asks again as soon as it is answered; raises what ``ask`` raises."""
+    """Each client asks, and asks again as soon as it is answered; raises what ``ask`` raises."""
     ask()
     load, begun = Load(seconds), time.perf_counter()
 
     def client() -> None:
-        while (at := time.perf_counter()) < begun + seconds:
+        at = time.perf_counter()
+        while True:
             ask()
             load.answered.append((time.perf_counter() - at) * 1000)
+            at = time.perf_counter()
+            if at >= begun + seconds:
+                return
 
     with ThreadPoolExecutor(clients) as threads:
         asking = [threads.submit(client) for _ in range(clients)]
@@ -251,16 +255,18 @@ def memory(home: Path) -> tuple[float, float]:
             (films / str(number)).write_bytes(film)
         calls = [everyone.call(everyone.order_signed(patient)) for patient in everyone.patients * WORKERS]
         run(everyone.service_url, calls, lambda answer: Verdict.WHOLE, clients=WORKERS, seconds=30)
-        kept = everyone.settings.home() / "engine"
-        saliency, until = (
-            kept_file(Models.in_use(everyone.settings).image, kept, "saliency"),
-            Deadline.after(FOUND_OUT_MS),
-        )
-        while not saliency.exists() and not until.passed:
-            time.sleep(0.5)  # a process of its own finds that out, once and for all
+        _wait_for_heat_maps(everyone.settings)
         ours = sum(map(mebibytes, descendants(everyone.web.popen.pid)))
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as one:
         return ours, one.submit(_all_in_one, films).result()
+
+
+def _wait_for_heat_maps(settings: Settings) -> None:
+    """Until it is found out how they are made best; a process of its own does that, once and for all."""
+    found_out = kept_file(Models.in_use(settings).image, settings.home() / "engine", "saliency")
+    until = Deadline.after(FOUND_OUT_MS)
+    while not (found_out.exists() or until.passed):
+        time.sleep(0.5)
 
 
 def _all_in_one(films: Path) -> float:

@@ -10,8 +10,8 @@ ENOUGH = 16
 QUANTILE = 0.95
 """One call in twenty is asked twice (Dean & Barroso, The Tail at Scale, CACM 2013)."""
 HEDGES_PER_CALL, MOST_HEDGES = 0.1, 32
-"""What a call adds to the hedges that may be made, and how many are saved up at most. Where all servers are slow, to
-ask twice would make them slower; where one hangs, these last until the breaker knows."""
+"""What a call adds to the hedges that may be made, and how many are saved up at most. Where all servers are slow,
+to ask twice would make them slower; where one hangs, these last until the breaker knows."""
 
 
 class Pace:
