@@ -58,7 +58,7 @@ from cds.errors import Busy, ConfigurationError, SightlineError
 from cds.inference.engine import Models
 from cds.inference.socket import socket_of
 from cds.notes.deidentification.known import KnownIdentifiers
-from cds.processes import Processes
+from cds.processes import Processes, ProcessFailed
 from cds.serving import environment, logs, python
 from cds.settings import Settings
 
@@ -70,7 +70,7 @@ BUDGET_MS = Settings().hook_budget_ms
 OVERLOAD = 3
 WORKERS = 4
 STARTING_S = 90.0
-"""Of a peer's server."""
+"""Of our engine, and of a peer's server."""
 ASKING_MS = 20_000
 """Of one call to a peer's server."""
 PEERS_MS = 200_000
@@ -128,7 +128,7 @@ def engine(settings: Settings) -> Iterator[EngineProcess]:
     ours = EngineProcess(socket_of(settings), Models.in_use(settings).digests)
     with Processes(logs(settings)) as processes:
         started = processes.start("engine", python("-m", "cds.cli", "engine"), environment(settings))
-        processes.wait(started, ours.ready, within_s=120)
+        processes.wait(started, ours.ready, STARTING_S)
         yield ours
 
 
@@ -371,4 +371,7 @@ def printed(loads: Mapping[tuple[str, str, int], Load]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ProcessFailed as failure:
+        sys.exit(f"nothing is measured: {failure}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench.engine import CLIENTS, Load, closed_loop, measured
+from bench.engine import CLIENTS, Load, closed_loop, measured, of_a_server
+from bench.peers.open_inference import SERVERS
 from cds.deadline import Deadline
 from cds.errors import Away, Busy
+from cds.settings import Settings
 
 SECONDS = 0.01
 
@@ -34,3 +38,17 @@ def test_a_failure_ends_what_is_measured_and_keeps_what_was() -> None:
 def test_nothing_is_begun_when_the_time_is_over() -> None:
     with pytest.raises(Busy):
         dict(measured({("image", "a peer"): lambda: None}, SECONDS, until=Deadline.after(0)))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("python", ["sleep 600", "exit 3"], ids=["hangs", "fails"])
+def test_a_peer_that_does_not_start_is_a_sentence(
+    name: str, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable, _ = SERVERS[name]
+    (program := tmp_path / "python").write_text(f"#!/bin/sh\n{python}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv(variable, str(program))
+    assert list(of_a_server(name, tmp_path, Settings(), SECONDS, Deadline.after(300))) == []
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"{name} is not measured")
