@@ -29,8 +29,8 @@ BACK_S = 0.02
 """An answer takes some time to come back, more where all are at work."""
 AWAY_S = 10.0
 """So long an engine that is not there is waited for, where the deadline is later: it may be starting anew."""
-GREETED_S = 1.0
-"""An engine that can answer says within this which models it runs."""
+GREETED_S = 5.0
+"""An engine that can answer says within this which models it runs, however busy its machine is."""
 HANGS_S = 20.0
 """Longer than any one computation takes: an engine that has not answered so long after the deadline never will."""
 
