@@ -160,7 +160,7 @@ def of_a_server(name: str, home: Path, settings: Settings, seconds: float, until
     try:
         with server(name, home, settings, min(STARTING_S, until.remaining)) as asks:
             yield from measured(asks, seconds, until)
-    except (SightlineError, subprocess.SubprocessError) as failure:
+    except (SightlineError, subprocess.SubprocessError, OSError) as failure:
         say(f"{name} is not measured, or no further: {failure}")
 
 
