@@ -29,7 +29,7 @@ from cds.settings import PACKAGE_ROOT
 
 DEPLOY, PEERS = PACKAGE_ROOT / "deploy", PACKAGE_ROOT / "bench" / "peers"
 RAY_NODES = 2
-STARTING_S = 300.0
+STARTING_S = 600.0
 """For who has time. Most of it is importing torch, several times; on a busy machine that takes minutes."""
 
 
