@@ -73,7 +73,7 @@ STARTING_S = 90.0
 """Of our engine, and of a peer's server."""
 ASKING_MS = 20_000
 """Of one call to a peer's server."""
-PEERS_MS = 200_000
+PEERS_MS = 220_000
 """Of all peers' servers together: begun later, nothing more is asked of them."""
 FOUND_OUT_MS = 60_000
 """Until the engine knows how heat maps are made best."""
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="shorter, and less exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()
-    seconds = 0.5 if arguments.quick else 2.0
+    seconds = 0.5 if arguments.quick else 1.5
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as home:
         settings = Settings(data_dir=Path(home) / "engine")
         with engine(settings) as ours:
