@@ -75,7 +75,7 @@ ASKING_MS = 20_000
 """Of one call to a peer's server."""
 PEERS_MS = 220_000
 """Of all peers' servers together: begun later, nothing more is asked of them."""
-FOUND_OUT_MS = 60_000
+FOUND_OUT_MS = 120_000
 """Until the engine knows how heat maps are made best."""
 
 Ask = Callable[[], object]
@@ -265,7 +265,10 @@ def _wait_for_heat_maps(settings: Settings) -> None:
     """Until it is found out how they are made best; a process of its own does that, once and for all."""
     found_out = kept_file(Models.in_use(settings).image, settings.home() / "engine", "saliency")
     until = Deadline.after(FOUND_OUT_MS)
-    while not (found_out.exists() or until.passed):
+    while not found_out.exists():
+        if until.passed:
+            say("what finds out how heat maps are made best still runs, and counts as memory of ours")
+            return
         time.sleep(0.5)
 
 
