@@ -9,7 +9,8 @@ The peers, in the same run, one after another
     *Naive*: the same readers in the process of the clients, torch called once for each request, from any thread.
     *Pipeline*: Hugging Face's ``text-classification`` of the note bundle, likewise.
     *Ray Serve* (two replicas), *MLServer*, *Triton* and *KServe*, each by itself, where ``RAY_PYTHON`` and so on
-    name a Python that has it (docs/remote-engine.md): asked as our engine asks them, over HTTP.
+    name a Python that has it (docs/remote-engine.md): asked as our engine asks them, over HTTP. What does not
+    start, fails or hangs is named and left out.
 
 Overload
     Three times as many requests a second as the most that was answered, evenly, each with a hook's budget from
@@ -31,10 +32,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,11 +54,11 @@ from cds.engine.local import LocalEngine
 from cds.engine.note import NoteReader
 from cds.engine.process.client import EngineProcess
 from cds.engine.remote import remote_networks
-from cds.errors import Busy
+from cds.errors import Busy, ConfigurationError, SightlineError
 from cds.inference.engine import Models
 from cds.inference.socket import socket_of
 from cds.notes.deidentification.known import KnownIdentifiers
-from cds.processes import Processes
+from cds.processes import Processes, ProcessFailed
 from cds.serving import environment, logs, python
 from cds.settings import Settings
 
@@ -69,6 +69,14 @@ TEXT = "Small right pleural effusion with adjacent atelectasis, slightly increas
 BUDGET_MS = Settings().hook_budget_ms
 OVERLOAD = 3
 WORKERS = 4
+STARTING_S = 90.0
+"""Of our engine, and of a peer's server."""
+ASKING_MS = 20_000
+"""Of one call to a peer's server."""
+PEERS_MS = 220_000
+"""Of all peers' servers together: begun later, nothing more is asked of them."""
+FOUND_OUT_MS = 120_000
+"""Until the engine knows how heat maps are made best."""
 
 Ask = Callable[[], object]
 
@@ -88,22 +96,26 @@ class Load:
         return len(self.answered) / self.seconds
 
 
+Measured = tuple[tuple[str, str, int], Load]
+"""What is asked, of whom, by how many clients, and what came of it."""
+
+
 def main() -> None:
     """Exit code 0 whether or not the goals are met: the table says so."""
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description="The engine process under load.")
     parser.add_argument("--quick", action="store_true", help="shorter, and less exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()
-    seconds = 1.0 if arguments.quick else 5.0
+    seconds = 0.5 if arguments.quick else 1.5
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as home:
         settings = Settings(data_dir=Path(home) / "engine")
         with engine(settings) as ours:
-            loads = measured(of_the_engine(ours, settings) | beside(settings), seconds)
+            loads = dict(measured(of_the_engine(ours, settings) | beside(settings), seconds))
             peak = max(loads[IMAGE, OURS, clients].per_second for clients in CLIENTS)
             over = overload(ours, settings, OVERLOAD * peak, seconds)
+        until = Deadline.after(PEERS_MS)
         for name in SERVERS:
-            with server(name, Path(home), settings) as asks:
-                loads |= measured(asks, seconds)
+            loads.update(of_a_server(name, Path(home), settings, seconds, until))
         taken = memory(Path(home) / "web")
     rows = [*load_rows(loads), *overload_rows(over, peak), *memory_rows(*taken)]
     print(printed(loads), goals(rows), device(), sep="\n\n")
@@ -116,18 +128,23 @@ def engine(settings: Settings) -> Iterator[EngineProcess]:
     ours = EngineProcess(socket_of(settings), Models.in_use(settings).digests)
     with Processes(logs(settings)) as processes:
         started = processes.start("engine", python("-m", "cds.cli", "engine"), environment(settings))
-        processes.wait(started, ours.ready, within_s=120)
+        processes.wait(started, ours.ready, STARTING_S)
         yield ours
 
 
-def measured(asks: Mapping[tuple[str, str], Ask], seconds: float) -> dict[tuple[str, str, int], Load]:
-    """By what is asked, of whom, and number of clients."""
-    loads = {}
+def measured(asks: Mapping[tuple[str, str], Ask], seconds: float, until: Deadline = NEVER) -> Iterator[Measured]:
+    """Raises what is raised by whoever is asked, and :class:`Busy` rather than begin a load after ``until``."""
     for clients in CLIENTS:
         for (what, who), ask in asks.items():
-            print(f"{what}, {who}, clients: {clients}", file=sys.stderr, flush=True)
-            loads[what, who, clients] = closed_loop(ask, clients, seconds)
-    return loads
+            if until.passed:
+                raise Busy("the time of its like is over")
+            say(f"{what}, {who}, clients: {clients}")
+            yield (what, who, clients), closed_loop(ask, clients, seconds)
+
+
+def say(sentence: str) -> None:
+    """How it goes; the results alone are printed."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, str], Ask]:
@@ -138,20 +155,27 @@ def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, st
     }
 
 
+def of_a_server(name: str, home: Path, settings: Settings, seconds: float, until: Deadline) -> Iterator[Measured]:
+    """Of another maker's, as far as it is here, starts and answers."""
+    try:
+        with server(name, home, settings, min(STARTING_S, until.remaining)) as asks:
+            yield from measured(asks, seconds, until)
+    except (SightlineError, subprocess.SubprocessError, OSError) as failure:
+        say(f"{name} is not measured, or no further: {failure}")
+
+
 @contextmanager
-def server(name: str, home: Path, settings: Settings) -> Iterator[dict[tuple[str, str], Ask]]:
-    """Another maker's with the same weights; nothing to ask where its Python is not here."""
+def server(name: str, home: Path, settings: Settings, within_s: float) -> Iterator[dict[tuple[str, str], Ask]]:
+    """Another maker's with the same weights; raises what its start raises."""
     variable, start = SERVERS[name]
     python = python_of(variable)
     if not python:
-        print(f"{name} is not measured: {variable} names no Python that has it", file=sys.stderr)
-        yield {}
-        return
+        raise ConfigurationError(f"{variable} names no Python that has it")
     models, served, (port, _) = Models.in_use(settings), home / name, free_ports(2)
     for bundle in (models.image, models.note):
         shutil.copytree(bundle.directory, served / "models" / bundle.directory.name)
-    with start(python, served, port, served / "models") as started:
-        there = replace(settings, engine_urls=started.url, upstream_timeout_ms=60_000)
+    with start(python, served, port, served / "models", within_s) as started:
+        there = replace(settings, engine_urls=started.url, upstream_timeout_ms=ASKING_MS)
         image, note = remote_networks(there, models.image, models.note)
         held = LocalEngine(ImageReader(models.image, image), models.note, NoteReader.of(models.note, note))
         yield asked(held, name)
@@ -179,22 +203,24 @@ def beside(settings: Settings) -> dict[tuple[str, str], Ask]:
 
 
 def closed_loop(ask: Ask, clients: int, seconds: float) -> Load:
-    """Each client asks again as soon as it is answered."""
+    """Each client asks, and asks again as soon as it is answered; raises what ``ask`` raises."""
     ask()
-    load, until = Load(seconds), time.perf_counter() + seconds
+    load, begun = Load(seconds), time.perf_counter()
 
     def client() -> None:
-        while (begun := time.perf_counter()) < until:
+        at = time.perf_counter()
+        while True:
             ask()
-            load.answered.append((time.perf_counter() - begun) * 1000)
+            load.answered.append((time.perf_counter() - at) * 1000)
+            at = time.perf_counter()
+            if at >= begun + seconds:
+                return
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as threads:
+        asking = [threads.submit(client) for _ in range(clients)]
     load.seconds = time.perf_counter() - begun
+    for each in asking:
+        each.result()
     return load
 
 
@@ -229,12 +255,21 @@ def memory(home: Path) -> tuple[float, float]:
             (films / str(number)).write_bytes(film)
         calls = [everyone.call(everyone.order_signed(patient)) for patient in everyone.patients * WORKERS]
         run(everyone.service_url, calls, lambda answer: Verdict.WHOLE, clients=WORKERS, seconds=30)
-        kept = everyone.settings.home() / "engine"
-        while not kept_file(Models.in_use(everyone.settings).image, kept, "saliency").exists():
-            time.sleep(0.5)  # a process of its own finds that out, once and for all
+        _wait_for_heat_maps(everyone.settings)
         ours = sum(map(mebibytes, descendants(everyone.web.popen.pid)))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return ours, pool.apply(_all_in_one, (films,))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as one:
+        return ours, one.submit(_all_in_one, films).result()
+
+
+def _wait_for_heat_maps(settings: Settings) -> None:
+    """Until it is found out how they are made best; a process of its own does that, once and for all."""
+    found_out = kept_file(Models.in_use(settings).image, settings.home() / "engine", "saliency")
+    until = Deadline.after(FOUND_OUT_MS)
+    while not found_out.exists():
+        if until.passed:
+            say("what finds out how heat maps are made best still runs, and counts as memory of ours")
+            return
+        time.sleep(0.5)
 
 
 def _all_in_one(films: Path) -> float:
@@ -339,4 +374,7 @@ def printed(loads: Mapping[tuple[str, str, int], Load]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ProcessFailed as failure:
+        sys.exit(f"nothing is measured: {failure}")

@@ -7,15 +7,24 @@ Each has its own network and processes; all are joined by a bridge, on which we 
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from socket import socket
 
-APART = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""A command that begins so is a machine by itself, without any network; its processes die with it."""
+ALONE = ("unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""A command that begins so has processes of its own; all of them die with it, however it ends."""
+APART = (*ALONE, "--net")
+"""A command that begins so is a machine by itself, without any network."""
 ADDRESS = "10.77.0.{}"
 """Of the machine of that number; we are number 1."""
+
+
+def alone(command: Sequence[str]) -> list[str]:
+    """``command`` on this machine's network, :data:`ALONE`: what it leaves in shared memory goes with it too."""
+    return [*ALONE, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh", *command]
 
 
 def bridge(own: str) -> None:
@@ -40,10 +49,16 @@ def joined(number: int, own: str, command: Sequence[str]) -> list[str]:
 
 
 def join(number: int, pid: int) -> None:
-    """Lay a cable from the bridge to the machine that the process ``pid`` is."""
+    """Lay a cable from the bridge to the machine that the process ``pid`` is, or is about to be."""
+    while _network(pid) == _network(os.getpid()):
+        time.sleep(0.01)  # a busy machine is slow to begin it, and the cable would end here
     cable = f"cable{number}"
     _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
     _ip("link", "set", cable, "master", "bridge", "up")
+
+
+def _network(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/net")
 
 
 def _ip(*arguments: str) -> None:

@@ -1,5 +1,8 @@
 """Servers of other makers with our models, each run by a Python of its own, on loopback and for as long as needed.
 
+One that is not ready in time is a :class:`~cds.processes.ProcessFailed`. However it goes, nothing of them is left
+(:data:`bench.peers.machines.ALONE`).
+
 The Pythons are named by ``RAY_PYTHON``, ``MLSERVER_PYTHON``, ``TRITON_PYTHON`` and ``KSERVE_PYTHON``;
 docs/remote-engine.md says what they need.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +23,14 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]  # (brings no types)
 
-from bench.peers.machines import APART
-from cds.processes import Processes
+from bench.peers.machines import APART, alone
+from cds.processes import Processes, ProcessFailed
 from cds.settings import PACKAGE_ROOT
 
 DEPLOY, PEERS = PACKAGE_ROOT / "deploy", PACKAGE_ROOT / "bench" / "peers"
+RAY_NODES = 2
 STARTING_S = 600.0
+"""For who has time. Most of it is importing torch, several times; on a busy machine that takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class Started:
     nodes: tuple[int, ...] = ()
 
 
-Start = Callable[[str, Path, int, Path], AbstractContextManager[Started]]
-"""By a Python, with its files in a directory, at a port, with the bundles of a directory."""
+Start = Callable[[str, Path, int, Path, float], AbstractContextManager[Started]]
+"""By a Python, its files in a directory, at a port, with the bundles of a directory, within so many seconds."""
 
 
 def python_of(variable: str) -> str | None:
@@ -46,12 +52,12 @@ def python_of(variable: str) -> str | None:
 
 
 @contextmanager
-def ray_serve(python: str, home: Path, port: int, models_dir: Path, nodes: int = 2) -> Iterator[Started]:
-    """A head, and ``nodes`` that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
+def ray_serve(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
+    """A head, and two nodes that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
     environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0"}
     environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with socket.create_server(("127.0.0.1", port)) as door, (home / "ray.log").open("w") as log:
-        asked = [str(home), str(models_dir), str(nodes), str(door.fileno())]
+        asked = [str(home), str(models_dir), str(RAY_NODES), str(door.fileno())]
         with subprocess.Popen(  # noqa: S603 (our own script)
             [*APART, python, str(PEERS / "ray_nodes.py"), *asked],
             env=environ,
@@ -60,9 +66,19 @@ def ray_serve(python: str, home: Path, port: int, models_dir: Path, nodes: int =
             stderr=log,
             pass_fds=[door.fileno()],
         ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline(), f"Ray Serve did not start; see {log.name}"
-            yield Started(f"http://127.0.0.1:{port}", _machines(process.pid))
+            try:
+                _wait_for_a_line(process, log.name, within_s)
+                yield Started(f"http://127.0.0.1:{port}", _machines(process.pid))
+            finally:
+                process.kill()
+
+
+def _wait_for_a_line(process: subprocess.Popen[bytes], log: str, within_s: float) -> None:
+    """Of its output, which says that it is ready."""
+    assert process.stdout is not None
+    come, _, _ = select.select([process.stdout], [], [], within_s)
+    if not come or not process.stdout.readline():
+        raise ProcessFailed(f"Ray Serve was not ready within {within_s:.0f} s, or ended; see {log}")
 
 
 def _machines(pid: int) -> tuple[int, ...]:
@@ -72,50 +88,57 @@ def _machines(pid: int) -> tuple[int, ...]:
 
 
 @contextmanager
-def mlserver(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Started]:
+def mlserver(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
     """One MLServer with every bundle of ``models_dir``."""
     environ = _environment(DEPLOY / "mlserver")
     script, served = DEPLOY / "mlserver" / "write_settings.py", home / "mlserver"
-    subprocess.run([python, script, models_dir, served], env=environ, check=True)  # noqa: S603 (our own script)
+    _run([python, str(script), str(models_dir), str(served)], environ, within_s)
     settings = served / "settings.json"
     ports = {"http_port": port, "grpc_port": port + 1}
     settings.write_text(json.dumps(json.loads(settings.read_text()) | ports))
     command = [str(Path(python).with_name("mlserver")), "start", str(served)]
-    with _started("mlserver", command, environ, home, port) as started:
+    with _started("mlserver", command, environ, home, port, within_s) as started:
         yield started
 
 
 @contextmanager
-def triton(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Started]:
+def triton(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
     """One Triton with every bundle of ``models_dir``."""
     environ = _environment(DEPLOY / "triton")
     write, served = DEPLOY / "triton" / "write_repository.py", home / "triton"
-    subprocess.run([python, write, models_dir, served], env=environ, check=True)  # noqa: S603 (our own script)
+    _run([python, str(write), str(models_dir), str(served)], environ, within_s)
     command = [python, str(PEERS / "triton_server.py"), str(served), str(port)]
-    with _started("triton", command, environ, home, port) as started:
+    with _started("triton", command, environ, home, port, within_s) as started:
         yield started
 
 
 @contextmanager
-def kserve(python: str, home: Path, port: int, models_dir: Path) -> Iterator[Started]:
+def kserve(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
     """One server of KServe with the bundles of ``models_dir`` that ship: it has one version of each model."""
     script = str(DEPLOY / "kserve" / "application.py")
     bundles = [str(models_dir / name) for name in ("chest-radiograph", "clinical-note")]
     command = [python, script, *bundles, f"--http_port={port}"]
-    with _started("kserve", command, _environment(DEPLOY / "kserve"), home, port) as started:
+    with _started("kserve", command, _environment(DEPLOY / "kserve"), home, port, within_s) as started:
         yield started
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], within_s: float) -> None:
+    subprocess.run(command, env=environ, check=True, timeout=within_s)  # noqa: S603 (our own scripts)
 
 
 @contextmanager
 def _started(
-    name: str, command: Sequence[str], environ: Mapping[str, str], home: Path, port: int
+    name: str, command: Sequence[str], environ: Mapping[str, str], home: Path, port: int, within_s: float
 ) -> Iterator[Started]:
-    """A server that is one process, ready."""
+    """A server on this machine, ready."""
+    url = f"http://127.0.0.1:{port}"
     with Processes(home) as processes:
-        process = processes.start(name, command, environ)
-        url = f"http://127.0.0.1:{port}"
-        processes.wait(process, lambda: _is_ready(url), within_s=STARTING_S)
-        yield Started(url, (process.popen.pid,))
+        process = processes.start(name, alone(command), environ)
+        try:
+            processes.wait(process, lambda: _is_ready(url), within_s)
+            yield Started(url, (process.popen.pid,))
+        finally:
+            processes.kill(name)
 
 
 SERVERS: Mapping[str, tuple[str, Start]] = {

@@ -24,13 +24,14 @@ from cds.processes import Process, Processes
 
 GCS_PORT, PORT = 6379, 8490
 GCS = f"{machines.ADDRESS.format(1)}:{GCS_PORT}"
-STARTING_S = 600.0
+STARTING_S = 300.0
 FILES = "/tmp/ray"  # noqa: S108 (Ray's own choice; what we put over it nobody else sees)
 """Where each node has its sockets, by names that it believes it alone gives."""
 
 
 def main(home: Path, models_dir: Path, nodes: int, listening: socket) -> None:
     """The head has the door and scores nothing; each node has one replica."""
+    threading.Thread(target=_end_with_the_input, daemon=True).start()
     Path(FILES).mkdir(parents=True, exist_ok=True)
     machines.bridge(FILES)
     with Processes(home) as processes:
@@ -46,11 +47,13 @@ def main(home: Path, models_dir: Path, nodes: int, listening: socket) -> None:
             models_dir=models_dir, device="cpu", min_replicas=nodes, max_replicas=nodes, gateways=2
         )
         serve.run(application.build(options), route_prefix="/")
-        door = machines.passed_on(listening, "127.0.0.1", PORT)
-        threading.Thread(target=asyncio.run, args=(door,), daemon=True).start()
         print("ready", flush=True)
-        sys.stdin.read()
-        os._exit(0)  # We are the first process here: all others end with us.
+        asyncio.run(machines.passed_on(listening, "127.0.0.1", PORT))
+
+
+def _end_with_the_input() -> None:
+    sys.stdin.read()
+    os._exit(0)  # We are the first process here: all others end with us.
 
 
 def _answers() -> bool:

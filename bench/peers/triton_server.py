@@ -18,8 +18,14 @@ PACKAGES = Path(pytriton.__file__).parents[1]
 SERVER = PACKAGES / "pytriton" / "tritonserver"
 STUB = SERVER / "python_backend_stubs" / f"{sys.version_info.major}.{sys.version_info.minor}"
 
-SLOW = "--backend-config=python,stub-timeout-seconds=600"
-"""To begin with a model; without it 30 s, in which a busy machine does not even import torch."""
+STARTING = (
+    # To begin with a model; without it 30 s, in which a busy machine does not even import torch.
+    "--backend-config=python,stub-timeout-seconds=600",
+    # Our config.pbtxt is complete; else each version would import torch once more, only to be asked about it.
+    "--disable-auto-complete-config",
+    # One after another: several at once take each other's time, and 2.51 has aborted over a lock of theirs.
+    "--model-load-thread-count=1",
+)
 
 
 def main(repository: Path, port: int) -> None:
@@ -31,7 +37,7 @@ def main(repository: Path, port: int) -> None:
     where = ["--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false"]
     os.execve(  # noqa: S606 (our own command)
         program,
-        [program, f"--model-repository={repository}", f"--backend-directory={backends}", SLOW, *where],
+        [program, f"--model-repository={repository}", f"--backend-directory={backends}", *STARTING, *where],
         dict(os.environ) | _environment(),
     )
 

@@ -24,6 +24,10 @@ def die_here(deadline: Deadline) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def pid_here(deadline: Deadline) -> int:
+    return os.getpid()
+
+
 def pid_after(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
@@ -49,6 +53,7 @@ def fail(secret: str) -> None:
     raise ValueError(secret)
 
 
+HERE = {"double": double, "die here": die_here, "pid here": pid_here}
 ON_CORES = {
     "sleep": time.sleep,
     "die once": die_once,
@@ -61,7 +66,9 @@ ON_CORES = {
 
 def main(socket: Path) -> None:
     def hold() -> None:
-        Server({"double": double, "die here": die_here}, frozenset(ON_CORES), 2, "small").serve(socket)
+        Server(
+            {"double": double, "die here": die_here, "pid here": pid_here}, frozenset(ON_CORES), 2, "small"
+        ).serve(socket)
 
     core = partial(compute, socket, ON_CORES)
     supervise({"models": hold, "core 1": core, "core 2": core})

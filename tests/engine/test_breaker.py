@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds.engine.remote.breaker import FAILURES, LASTING_S, REST_S, Breaker
-from cds.engine.remote.pace import ENOUGH, Pace
+from cds.engine.remote.pace import ENOUGH, HEDGES_PER_CALL, MOST_HEDGES, Pace
 
 
 class Clock:
@@ -78,3 +78,11 @@ def test_patience_ends_at_half_of_the_time_and_earlier_where_answers_come_sooner
         pace.took(0.1)
     assert pace.patience(2.0) == 0.1
     assert pace.patience(0.1) == 0.05
+
+
+def test_of_many_slow_calls_few_are_hedged() -> None:
+    pace, calls, hedged = Pace(), 10 * MOST_HEDGES, 0
+    for _ in range(calls):
+        pace.called()
+        hedged += pace.allows_a_hedge()
+    assert MOST_HEDGES < hedged <= MOST_HEDGES + HEDGES_PER_CALL * calls

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as Socket
 
 import pytest
 
@@ -19,6 +22,7 @@ from cds.processes import Process, Processes
 from cds.settings import PACKAGE_ROOT
 
 GREETING = "small"
+HANGS_S = 0.2
 
 
 def soon() -> Deadline:
@@ -151,3 +155,40 @@ def test_an_engine_that_is_not_there_is_waited_for_as_long_as_there_is_time(tmp_
     with pytest.raises(Away, match="not there"):
         EngineProcess(tmp_path / "engine.sock", GREETING)("double", Deadline.after(200), 1)
     assert 0.1 < time.monotonic() - begun < 10
+
+
+class TestHanging:
+    """An engine that takes calls and says no more holds nobody for good: neither a hook's thread nor a probe's."""
+
+    @pytest.fixture
+    def hanging(self, tmp_path: Path) -> Iterator[Path]:
+        """It does not even greet."""
+        path = tmp_path / "engine.sock"
+        with Socket(AF_UNIX) as listening:
+            listening.bind(str(path))
+            listening.listen()
+            yield path
+
+    def test_it_is_not_ready(self, hanging: Path) -> None:
+        assert not EngineProcess(hanging, GREETING).ready()
+
+    def test_it_is_away_at_the_deadline(self, hanging: Path) -> None:
+        with pytest.raises(Away):
+            EngineProcess(hanging, GREETING, HANGS_S)("double", Deadline.after(200), 1)
+
+    def test_what_it_began_is_given_up_some_time_after_the_deadline(self, process: Process, socket: Path) -> None:
+        ask = EngineProcess(socket, GREETING, HANGS_S)
+        assert ask("double", soon(), 1) == 2
+        with pytest.raises(Away):
+            ask("sleep", Deadline.after(200), 2.0)
+
+    def test_it_need_not_even_read(self, process: Process, socket: Path) -> None:
+        ask = EngineProcess(socket, GREETING, HANGS_S)
+        models = ask("pid here", soon())
+        os.kill(models, signal.SIGSTOP)
+        try:
+            with pytest.raises(Away):
+                ask("double", Deadline.after(200), bytes(16 * 1024 * 1024))
+        finally:
+            os.kill(models, signal.SIGCONT)
+        assert ask("double", soon(), 2) == 4

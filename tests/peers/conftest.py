@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.hospital import free_ports
-from bench.peers.open_inference import SERVERS, Started, python_of
+from bench.peers.open_inference import SERVERS, STARTING_S, Started, python_of
 from tests.hospital import MODELS
 
 
@@ -37,7 +37,7 @@ def _running(name: str, models: Path, tmp_path_factory: pytest.TempPathFactory) 
     if not python:
         pytest.skip(f"{name} is not here: {variable} names no Python that has it")
     (port, _) = free_ports(2)
-    with start(python, tmp_path_factory.mktemp("server"), port, models) as started:
+    with start(python, tmp_path_factory.mktemp("server"), port, models, STARTING_S) as started:
         yield started
 
 

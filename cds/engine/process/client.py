@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
+import socket
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +29,10 @@ BACK_S = 0.02
 """An answer takes some time to come back, more where all are at work."""
 AWAY_S = 10.0
 """So long an engine that is not there is waited for, where the deadline is later: it may be starting anew."""
+GREETED_S = 5.0
+"""An engine that can answer says within this which models it runs, however busy its machine is."""
+HANGS_S = 20.0
+"""Longer than any one computation takes: an engine that has not answered so long after the deadline never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,15 @@ class Refusal:
 
 
 class EngineProcess:
-    """The engine that listens at ``path``, where it runs the models that ``greeting`` names."""
+    """The engine that listens at ``path``, where it runs the models that ``greeting`` names.
 
-    def __init__(self, path: Path, greeting: object) -> None:
+    It hangs, and is left, where it says nothing for ``hangs_s`` after a deadline.
+    """
+
+    def __init__(self, path: Path, greeting: object, hangs_s: float = HANGS_S) -> None:
         self._path = path
         self._greeting = greeting
+        self._hangs_s = hangs_s
         self._idle: LifoQueue[Connection[Any, Any]] = LifoQueue()
         self._refused: dict[str, Refusal] = {}
 
@@ -57,7 +69,7 @@ class EngineProcess:
         """What the engine's ``operation`` returns or raises; begun in time, it is waited for.
 
         Raises :class:`~cds.errors.Busy` where it is not begun by ``deadline``, :class:`Away` where the engine is
-        not there by then, and :class:`ModelError` where it runs other models than we were started with.
+        not there by then or hangs, and :class:`ModelError` where it runs other models than we were started with.
         """
         refused = self._refused.get(operation)
         if deadline.passed or (refused and refused.holds_for(deadline)):
@@ -75,7 +87,7 @@ class EngineProcess:
         until = min(deadline.at, time.monotonic() + AWAY_S)
         while True:
             try:
-                return self._asked(call, packed).opened()
+                return self._asked(call, packed, deadline).opened()
             except (EOFError, OSError):
                 self._drop_idle()
                 # What is computed changes nothing, so asking twice does no harm.
@@ -86,14 +98,15 @@ class EngineProcess:
     def ready(self) -> bool:
         """Whether it is there, with our models."""
         try:
-            self._opened().close()
+            self._opened(GREETED_S).close()
         except (EOFError, OSError, ModelError):
             return False
         return True
 
-    def _asked(self, call: Call, packed: bytes) -> Reply:
-        connection = self._connection()
+    def _asked(self, call: Call, packed: bytes, deadline: Deadline) -> Reply:
+        connection = self._connection(deadline)
         try:
+            _wait_at_most(deadline.remaining + self._hangs_s, connection)
             connection.send(call)
             connection.send_bytes(packed)
             reply: Reply = pickle.loads(connection.recv_bytes())  # noqa: S301 (from ourselves)
@@ -109,16 +122,29 @@ class EngineProcess:
             while True:
                 self._idle.get_nowait().close()
 
-    def _connection(self) -> Connection[Any, Any]:
+    def _connection(self, deadline: Deadline) -> Connection[Any, Any]:
         try:
             return self._idle.get_nowait()
         except Empty:
-            return self._opened()
+            return self._opened(deadline.remaining)
 
-    def _opened(self) -> Connection[Any, Any]:
+    def _opened(self, within_s: float) -> Connection[Any, Any]:
         connection: Connection[Any, Any] = Client(str(self._path), "AF_UNIX")
-        connection.send("caller")
-        if connection.recv() != self._greeting:
+        try:
+            _wait_at_most(within_s, connection)
+            connection.send("caller")
+            if connection.recv() != self._greeting:
+                raise ModelError("the engine runs other models than the service was started with; restart both")
+        except BaseException:
             connection.close()
-            raise ModelError("the engine runs other models than the service was started with; restart both")
+            raise
         return connection
+
+
+def _wait_at_most(seconds: float, connection: Connection[Any, Any]) -> None:
+    """Reading and writing fail with :class:`OSError` after that, as nothing else would where the engine hangs."""
+    fraction, whole = math.modf(max(seconds, 0.001)) if math.isfinite(seconds) else (0, 0)
+    timeval = struct.pack("@ll", int(whole), int(fraction * 1e6))
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)

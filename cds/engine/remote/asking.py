@@ -37,6 +37,7 @@ class Asking:
 
     def first_answer(self, servers: Sequence[Server]) -> Logits:
         """Ask the first; the next when one fails, and also when one takes longer than is usual (a hedge)."""
+        self._pace.called()
         self._to_ask.extend([*servers] * TRIES)
         self._ask()
         hedge = Deadline.after(1000 * self._pace.patience(self._ends.remaining))
@@ -48,11 +49,15 @@ class Asking:
                     raise Away("no server of the models answered in time")
                 if hedge.passed:
                     hedge = NEVER
-                    self._ask()
+                    self._hedge()
         finally:
             for future in self._asked:
                 future.cancel()
         raise self._failure
+
+    def _hedge(self) -> None:
+        if any(server not in self._asked.values() for server in self._to_ask) and self._pace.allows_a_hedge():
+            self._ask()
 
     def _ask(self) -> None:
         """The next that is not being asked already and is worth asking; nobody, where there is none."""
