@@ -24,10 +24,10 @@ from training.bundle import Bundle, write_bundle
 from training.deid import card, handwritten, presidio_research
 from training.deid.carriers import paragraphs
 from training.deid.corpus import DATA, corpus
-from training.deid.fit import build, fit
+from training.deid.fit import RATE, build, fit
 from training.deid.knowledge import lexicon, vectors, write_lexicon
 from training.deid.lists import split_of
-from training.deid.network import Network
+from training.deid.network import Network, Shape
 from training.deid.writer import Note, Writer
 
 VERSION = "1.3.0"
@@ -40,21 +40,24 @@ THRESHOLDS = {"NAME": 0.08, "ADDRESS": 0.12, "FACILITY": 0.07, "DATE": 0.9, "NUM
 class Size:
     """How much is written, and how often it is read."""
 
-    snippets: int = 24_000
+    snippets: int = 32_000
     notes: int = 1_400
     heldout: int = 100
     blind: int = 150
     """Notes to test on, of templates that were looked at while mending, and of those that were not."""
     epochs: int = 5
+    more_epochs: int = 3
+    """From nothing, and where a network goes on."""
 
 
-SMOKE = Size(snippets=300, notes=10, heldout=5, blind=5, epochs=1)
+SMOKE = Size(snippets=300, notes=10, heldout=5, blind=5, epochs=1, more_epochs=1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.deid", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     parser.add_argument("--data", type=Path, default=DATA, help="the folder with notes/ and phi-dev/")
+    parser.add_argument("--start", type=Path, help="a bundle whose network goes on learning, more gently and less long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--measure", action="store_true", help="learn nothing: measure and seal OUT anew")
     parser.add_argument("--smoke", action="store_true", help="a minute's run that shows the way, not a good model")
@@ -62,20 +65,34 @@ def main() -> None:
     torch.set_num_threads(1)
     size = SMOKE if arguments.smoke else Size()
     if not arguments.measure:
-        learn(arguments.out, arguments.data, size, seed=arguments.seed)
+        learn(arguments.out, arguments.data, size, seed=arguments.seed, start=arguments.start)
     seal(arguments.out, arguments.data, size)
 
 
-def learn(out: Path, data: Path, size: Size, *, seed: int) -> None:
+def learn(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = None) -> None:
     """The files of the bundle, in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     notes = [*_written(data, size, seed=seed), *_general(data) * 2]
     known = lexicon(data)
-    words, table = vectors((w for w, digits in known.items() if digits[3:] != "00"), VECTOR)
-    network = build(words, table)
-    fit(network, words, known, notes, epochs=size.epochs, seed=seed, checkpoint=out / "checkpoint.pt")
-    (out / "checkpoint.pt").unlink()
+    words, network = _begun(start) if start else _new(known)
+    rate, epochs = (RATE / 2, size.more_epochs) if start else (RATE, size.epochs)
+    checkpoint = out / "checkpoint.pt"
+    fit(network, words, known, notes, epochs=epochs, seed=seed, rate=rate, checkpoint=checkpoint)
+    checkpoint.unlink()
     save(out, network, words, known)
+
+
+def _new(known: Mapping[str, str]) -> tuple[Sequence[str], Network]:
+    words, table = vectors((w for w, digits in known.items() if digits[3:] != "00"), VECTOR)
+    return words, build(words, table)
+
+
+def _begun(start: Path) -> tuple[Sequence[str], Network]:
+    """The words and the network of a bundle."""
+    words = (start / "words.txt").read_text(encoding="utf-8").split()
+    network = Network(Shape(words=len(words), embedding=VECTOR))
+    network.load_state_dict({name: w.float() for name, w in load_file(start / "model.safetensors").items()})
+    return words, network
 
 
 def _written(data: Path, size: Size, *, seed: int) -> list[Note]:
