@@ -42,14 +42,20 @@ FORMS: tuple[regex.Pattern[str], ...] = tuple(
         # 3.14.24
         rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])\.(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<year>\d\d)"
         r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
+        # 14.3.24
+        rf"{_EDGE}(?P<day>1[3-9]|2\d|3[01])\.(?P<month>0?[1-9]|1[0-2])\.(?P<year>\d\d)"
+        r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
+        # 03 14 2024
+        rf"{_EDGE}(?P<month>\d\d)[ ](?P<day>\d\d)[ ]{_YEAR}(?![\d-])",
         # March 14, 2024; Mar 14th '24
         rf"\b{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
         # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
         rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
         # March 2024, Mar '24
         rf"\b{_NAME},?[\s-]+(?:of\s+)?(?:{_YEAR}|['\u2019](?P<year>\d\d))(?!\d)",
-        # 03/2024
+        # 03/2024, 2024-03
         rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
+        rf"{_EDGE}{_YEAR}-(?P<month>0[1-9]|1[0-2])(?![\w-])",
         # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
         rf"\b{_PLAIN}{_NAME}[\s-]*{_DAY}(?!\d|:\d\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
         rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+{_PLAIN}{_NAME}(?!\w)",
@@ -65,9 +71,13 @@ WEEKDAY = regex.compile(
 """What may stand before a date: left beside a shifted one, it would tell the shift but for whole weeks."""
 
 DAY_OF_YEAR = regex.compile(
-    r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])(?![\d/%]|-\d)"
+    r"(?<![\w./])(?<!(?<!\d/\d{1,2})-)(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])"
+    r"(?![\d/%]|-\d(?!\d?/\d))"
 )
 """``3/14``: a date only where nothing says that it is a fraction, a score or a pressure."""
+
+MONTH_OF_YEAR = regex.compile(r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])/(?P<year>[3-9]\d)(?![\w/%.-])")
+"""``6/88``: a date only behind a word that asks for one."""
 
 MONTH = regex.compile(rf"\b{_NAME}(?<!\.)(?!\w)", regex.IGNORECASE)
 """``January`` or ``Jan``, alone: a date unless it is the verb "may", or "march"."""
@@ -91,7 +101,7 @@ def shifted(text: str, days: int, *, year: int) -> str | None:
     if weekday:
         rest = shifted(text[weekday.end() :], days, year=year)
         return rest and _weekday(weekday, days) + rest
-    for form in (*FORMS, DAY_OF_YEAR, MONTH):
+    for form in (*FORMS, DAY_OF_YEAR, MONTH_OF_YEAR, MONTH):
         match = form.fullmatch(text)
         if match and (day := understood(match, year=year)):
             return _rewritten(match, day + timedelta(days=days))

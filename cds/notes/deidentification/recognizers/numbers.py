@@ -17,7 +17,8 @@ _CODE = (
 """Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
 
 
-_PLATE = r"(?=[A-Z]{0,4}[ -]?\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+_PLATE = r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,3}\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+_DIGIT_SPOKEN = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 
 
 def _after(words: str) -> str:
@@ -33,6 +34,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b(?:ssn?|social security|soc sec)(?:\s+(?:number|no\.?|#))?"
             r"(?:[\s|]*(?:is|end(?:s|ing)(?: (?:in|with))?|last (?:four|4)|:|#))*\s*"
             r"(?P<phi>[\dx*]{0,3}[\s-]?[\dx*]{0,2}[\s-]?\d{4})\b",
+            r"\blast (?:four|4)(?:\s+(?:digits|of ssn|ssn))?[\s:#]*(?P<phi>\d{4})\b",
         ),
         Category.HEALTH_PLAN: compiled(
             _after(
@@ -64,7 +66,10 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _after(
                 r"mrn?|m\.r\.n\.?|medical record|med rec|record|chart|account|acct|encounter|visit|csn|fin|"
                 r"accession|acc|case|(?:patient|pt|pat|hospital|unit|order|specimen|study|claim|referral|nhs|"
-                r"employee|badge|student|passport|index|report|lab|room)(?: (?:id|no|number|#))|patient identifier|id|invoice|"  # noqa: E501
+                r"employee|badge|student|passport|index|report|lab|room|subject|participant|donor|sample|inmate|booking|"
+                r"certificate|permit|visa|contract|registration|reg|event|episode|call|tracking|kit|file|ref|reference|"
+                r"grp|group|slide|block|bag|tube)(?: (?:id|no|number|#))|patient identifier|id|invoice|"
+                r"incident|docket|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|auth(?:orization)?|grievance|"
                 r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
             r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
@@ -72,6 +77,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
             r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
             r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",
+            rf"\b{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{4,}}\b",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
@@ -81,7 +87,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
             r"\b[\w-]*\d[\w-]*\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
-            r"(?<!\w)#\s?(?P<phi>\d{5,})\b",
+            r"(?<!\w)#\s?(?P<phi>\d{4,})\b",
             # A name to log in by.
             r"(?<![\w@./])(?!covid|table|image|figure|page)[a-z]{3,}(?:\.[a-z]+)?_\d{1,6}(?!\w)",
         ),
