@@ -36,11 +36,11 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
         ),
-        Category.EMAIL: compiled(r"[\w.+%'-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+        Category.EMAIL: compiled(r"(?<![\w.+%'-])[\w.+%'-]++\s?@\s?[\w-]+(?:\.[\w-]+)+"),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
-            r"(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
+            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
         ),
         Category.IP: compiled(
             r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d)",

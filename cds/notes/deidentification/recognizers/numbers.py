@@ -10,7 +10,7 @@ _VALUE = r"(?P<phi>(?=[a-z-]{0,6}\d)[a-z0-9](?:[a-z0-9]|[-/.](?=[a-z0-9])){2,24}
 
 
 _CODE = (
-    r"(?<![\w.,/-])(?=[a-z\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
+    r"(?<![\w.,/-])(?=[a-z:-]*\d)(?=[\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
     r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
     r"[a-z\d]+(?:[-:][a-z\d]+)*(?![\w-])"
 )
@@ -60,7 +60,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             # Before the vehicle's own number.
             rf"(?<![\w-])(?P<phi>(?-i:{_PLATE}))(?=[,;/]?[ ](?:and[ ])?vin\b|,[ ][a-hj-npr-z0-9]{{17}}\b)",
             _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no"),
-            r"\b(?=[a-hj-npr-z0-9]*[a-hj-npr-z])(?=[a-hj-npr-z]*\d)[a-hj-npr-z0-9]{17}\b",
+            r"\b(?=[a-hj-npr-z]{0,16}+\d)(?=\d{0,16}+[a-hj-npr-z])[a-hj-npr-z0-9]{17}\b",
         ),
         Category.RECORD: compiled(
             _after(
@@ -85,7 +85,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _CODE,
             r"\b[a-z]{1,3}/\d{4,}\b",
             r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
-            r"\b[\w-]*\d[\w-]*\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
+            r"(?<![\w-])(?=[a-z_-]*\d)[\w-]++\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
             r"(?<!\w)#\s?(?P<phi>\d{4,})\b",
             # A name to log in by.

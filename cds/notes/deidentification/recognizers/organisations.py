@@ -47,10 +47,11 @@ _WHAT = (
     r"colonoscopy|shift|job)"
 )
 _SAID = (
-    rf"(?:(?<=\b(?i:{_CARE}))[ ](?i:at|by)|(?<=\b(?i:{_WHAT}))[ ](?i:at)|(?<=\b(?i:{_MOVE}))[ ](?i:from|to|at)|"
-    rf"(?<=\b(?i:{_WORK}))[ ](?i:at|for|by|from))[ ](?:(?i:the|an)[ ])?"
+    r"[ ](?i:at|by|from|to|for)(?=[ ](?:(?i:the|an)[ ])?[\p{Lu}])"
+    rf"(?:(?<=\b(?i:{_CARE})[ ](?i:at|by))|(?<=\b(?i:{_WHAT})[ ](?i:at))|(?<=\b(?i:{_MOVE})[ ](?i:from|to|at))|"
+    rf"(?<=\b(?i:{_WORK})[ ](?i:at|for|by|from)))[ ](?:(?i:the|an)[ ])?"
 )
-"""Looked for backwards from the preposition, which there are fewer of."""
+"""Looked for backwards from the preposition before a capital, which there are fewer of."""
 _LABEL = (
     r"(?:(?:sending|receiving|referring|outside|treating)[ ])?(?:facility|hospital|employer|practice|institution|"
     r"agency|pharmacy|school|site|clinic|performed at)"
