@@ -422,8 +422,16 @@ class Identities:
         reverse += [f"{p.family}, {p.given} {p.middle[0]}.", f"{p.family}, {p.given} {p.middle}"]
         if self.split == "train":
             full += [f"{p.given} {p.family} {p.middle}", f"{p.given[0]}. {p.middle} {p.family}"]
-            full += [f"{p.family} {p.given}", f"{p.given} {p.middle[0]}.{p.family}", f"{p.given} {p.family.upper()}"]
-            reverse += [f"{p.family.upper()}, {p.given}", f"{p.family.upper()} {p.given}", f"{p.family} , {p.given}"]
+            full += [
+                f"{p.family} {p.given}",
+                f"{p.given} {p.middle[0]}.{p.family}",
+                f"{p.given} {p.family.upper()}",
+            ]
+            reverse += [
+                f"{p.family.upper()}, {p.given}",
+                f"{p.family.upper()} {p.given}",
+                f"{p.family} , {p.given}",
+            ]
             reverse += [f"{p.family}, {p.given[0]}.", f"{p.family},{p.given[0]}"]
         short = [
             f"{p.given[0]}. {p.family}",
@@ -431,7 +439,11 @@ class Identities:
             f"{p.given[0]} {p.family}",
         ]
         if self.split == "train":
-            short += [f"{p.family} {p.given[0]}", f"{p.family} {p.given[0]}{p.middle[0]}", f"{p.given[0]}.{p.family}"]
+            short += [
+                f"{p.family} {p.given[0]}",
+                f"{p.family} {p.given[0]}{p.middle[0]}",
+                f"{p.given[0]}.{p.family}",
+            ]
             short += [f"{p.given[0]}{p.middle[0]} {p.family}", f"{p.family}, {p.given[0]}.{p.middle[0]}."]
         initials = [f"{p.given[0]}.{p.family[0]}.", f"{p.given[0]}. {p.family[0]}.", f"{p.given[0]}{p.family[0]}"]
         forms = {"full": full, "first": [p.given], "last": [p.family], "rev": reverse, "short": short}
@@ -623,7 +635,12 @@ class Identities:
         """A date in words, as it is dictated."""
         day, rng = self.today - timedelta(days=self.rng.randrange(4000)), self.rng
         month, ordinal, year = day.strftime("%B"), words("ordinals")[day.day - 1], _spoken_year(day.year)
-        forms = (f"{month} {ordinal}", f"{month} {ordinal} {year}", f"the {ordinal} of {month}", f"{month} of {year}")
+        forms = (
+            f"{month} {ordinal}",
+            f"{month} {ordinal} {year}",
+            f"the {ordinal} of {month}",
+            f"{month} of {year}",
+        )
         return rng.choice((*forms, f"{ordinal} of {month} {year}", f"{month} the {ordinal}"))
 
 

@@ -74,7 +74,8 @@ def _of(begins: str, where: str) -> str:
 
 
 ANY_FORM = regex.compile(
-    "|".join((_of(_ALONE, r"(?=[12]\d{7})"), _of(_EDGE, r"(?=\d)"), _of(_WORD, "(?=[jfmasond])"))), regex.IGNORECASE
+    "|".join((_of(_ALONE, r"(?=[12]\d{7})"), _of(_EDGE, r"(?=\d)"), _of(_WORD, "(?=[jfmasond])"))),
+    regex.IGNORECASE,
 )
 """All of them in one reading of the text: at each place the most telling that fits."""
 

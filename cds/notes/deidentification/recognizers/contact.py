@@ -31,7 +31,8 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"\b(?:phone|tel(?:ephone)?|cell|mobile|desk|messages?|answering|reach(?:ed|able)?)\b\W{0,3}"
             r"(?:(?:at|on|to|is)\s+)?(?P<phi>\+?\(?\d[\d\s().-]{5,16}\d)(?![\w-])",
             # As a scanner reads it, with letters for digits.
-            r"(?<![\w.-])(?=(?:\D{0,3}\d){6})\(?[\doliqsb]{3}(?:\)[ ]?|[ .-])[\doliqsb]{3}[ .-][\doliqsb]{4}(?![\w-])",
+            r"(?<![\w.-])(?=(?:\D{0,3}\d){6})\(?[\doliqsb]{3}(?:\)[ ]?|[ .-])[\doliqsb]{3}[ .-]"
+            r"[\doliqsb]{4}(?![\w-])",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",

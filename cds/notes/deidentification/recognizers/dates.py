@@ -40,11 +40,13 @@ _MONTH_WORD = regex.compile(
     r"between|every|each)[\s-]+$",
     regex.IGNORECASE,
 )
-_RANGE_BEFORE = regex.compile(r"(?:\bto|\d/\d\d[ ]?-|\bin|\bfrom|\b(?:army|navy|marines|exp|dated?))[ :]+$", regex.IGNORECASE)
+_RANGE_BEFORE = regex.compile(
+    r"(?:\bto|\d/\d\d[ ]?-|\bin|\bfrom|\b(?:army|navy|marines|exp|dated?))[ :]+$", regex.IGNORECASE
+)
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
 _HOLIDAY = (
-    r"\b(?=[acdeghijklmnpr-wxy14])(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
+    r"\b(?=[a-hijklmnpr-wxy14])(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
     r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
     r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wednesday|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
     r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
@@ -52,22 +54,22 @@ _HOLIDAY = (
     r"election|may|all\s+saints['\u2019]?)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
     r"(?:\s+(?:eve|day|sunday|monday))?\b"
 )
-_MONTHS = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
-)
+_MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 _ORDINAL = (
-    r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|twelfth|"
+    r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|"
+    r"eleventh|twelfth|"
     r"(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
 )
 _SPOKEN_YEAR = (
-    r"(?:(?:two thousand|twenty|nineteen)(?:[ -](?:and[ ])?(?:oh|hundred|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|"
-    r"nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|one|two|three|four|five|six|seven|eight|nine))*)"
+    r"(?:(?:two thousand|twenty|nineteen)(?:[ -](?:and[ ])?(?:oh|hundred|ten|eleven|twelve|"
+    r"(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|one|two|three|four|five|six|seven|eight|nine))*)"
 )
 _SPOKEN = (
     rf"\b{_MONTHS}[ ,]+(?:the[ ])?(?:{_ORDINAL})\b(?:[ ,]+(?:of[ ])?(?:{_SPOKEN_YEAR}|(?:19|20)\d\d)\b)?",
     rf"\b(?:{_ORDINAL})[ ]of[ ]{_MONTHS}\b(?:[ ,]+(?:{_SPOKEN_YEAR}|(?:19|20)\d\d)\b)?",
     rf"\b{_MONTHS}[ ](?:of[ ])?{_SPOKEN_YEAR}\b",
-    rf"\b(?:on|until|till|by|since|before|after) the (?P<phi>{_ORDINAL})(?=\s*(?:[.,;)]|$|and\b|at\b|he\b|she\b|we\b|i\b))",
+    rf"\b(?:on|until|till|by|since|before|after) the (?P<phi>{_ORDINAL})"
+    r"(?=\s*(?:[.,;)]|$|and\b|at\b|he\b|she\b|we\b|i\b))",
 )
 """A date in words, as it is dictated."""
 _MISREAD_MONTH = "|".join(

@@ -69,8 +69,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
                 r"employee|badge|student|passport|index|report|lab|room|subject|participant|donor|sample|inmate|booking|"
                 r"certificate|permit|visa|contract|registration|reg|event|episode|call|tracking|kit|file|ref|reference|"
                 r"grp|group|slide|block|bag|tube)(?: (?:id|no|number|#))|patient identifier|id|invoice|"
-                r"incident|docket|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|auth(?:orization)?|grievance|"
-                r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
+                r"incident|docket|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|auth(?:orization)?|"
+                r"grievance|job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
             r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
             r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
