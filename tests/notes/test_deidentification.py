@@ -53,6 +53,7 @@ def found(text: str) -> list[tuple[Category, str]]:
         ("with her parents, Nils and Zahra", "Zahra"),
         ('a tall man ("Toby") in pain', "Toby"),
         ("signed A. Montalvo", "A. Montalvo"),
+        ("STABLE OVERNIGHT. INGRID HALVORSEN, MD NOTIFIED.", "INGRID HALVORSEN"),
         ("SIGNED T. KOSIR. LABS TO FOLLOW.", "T. KOSIR"),
         ("signed b. herring", "b. herring"),
         ("Family (Gail + Norm) updated.", "Norm"),

@@ -46,7 +46,7 @@ _RANGE_BEFORE = regex.compile(
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
 _HOLIDAY = (
-    r"\b(?=[a-hijklmnpr-wxy14])(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
+    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
     r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
     r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wednesday|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
     r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"

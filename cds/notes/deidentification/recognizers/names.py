@@ -36,7 +36,7 @@ _LABEL = (
     r"applicant|claimant|veteran|client|member|insured|subscriber|guarantor|owner|decedent|donor|recipient|inmate|employee|"
     r"student|child|caller|sender|witness|examiner|assistant|anesthesi(?:a|ologist)|technician|tech|phlebotomist|collector|"
     r"counselor|therapist|social worker|case ?(?:manager|worker)|investigator|principal|coach|judge|attorney|"
-    r"adjuster|supervisor|consultant|registrar|fellow|student|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
+    r"adjuster|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
     r"mother|father|parent|daughter|son|reported by|collected by|treating (?:physician|provider)|"
     r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md))"
 )
@@ -70,9 +70,6 @@ _IN_CONTEXT = tuple(
     regex.compile(p)
     for p in (
         rf"\b{_LABEL}{FILLED}(?:(?i:dr|mrs?|ms)\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
-        # Under a letter.
-        r"(?m)^[ ]*(?i:sincerely|(?:kind |best |warm )?regards|thank(?:s| you)|yours(?: \w+)?|respectfully|"
-        rf"cheers|best),?[ ]*\n\s*(?P<phi>{FULL})(?=[ ]*(?:,|\n|$))",
         rf"\b{_BY}(?:[ ]+|[ ]*:[ ]*)(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
         rf"(?P<phi>{_REVERSED}|{FULL})",
         rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
@@ -102,6 +99,9 @@ _IN_CONTEXT = tuple(
         rf"[(](?P<phi>{FULL})[ ][+][ ](?P<phi>{FULL})[)]",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
+        # Under a letter.
+        r"(?m)^[ ]*(?i:sincerely|(?:kind |best |warm )?regards|thank(?:s| you)|yours(?: \w+)?|respectfully|"
+        rf"cheers|best),?[ ]*\n\s*(?P<phi>{FULL})(?=[ ]*(?:,|\n|$))",
     )
 )
 _SIGNED = regex.compile(
