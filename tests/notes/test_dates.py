@@ -32,6 +32,9 @@ WRITTEN = [
     ("Fri 8/18", "Mon 8/28"),
     ("THURS 20 APRIL", "SUN 30 APRIL"),
     ("3.14.24", "3.24.24"),
+    ("14.3.24", "24.3.24"),
+    ("03 14 2024", "03 24 2024"),
+    ("2024-03", "2024-03"),
     ("jan 3", "jan 13"),
     ("Janaury 14, 2024", "January 24, 2024"),
 ]
@@ -75,6 +78,7 @@ def test_every_form_is_found_in_a_sentence(written: str) -> None:
         "visual acuity 20/20",
         "at 10:30, in 2019, every 6-8 hours",
         "HbA1c 7.1, WBC 12.4, EF 55-60%",
+        "second degree burn, third toe; may proceed; 9/88 of normal",
     ],
 )
 def test_measurements_are_no_dates(text: str) -> None:
@@ -90,6 +94,14 @@ def test_measurements_are_no_dates(text: str) -> None:
         ("home until the 20th, then rehab", "20th"),
         ("leaves on Thursday the 12th", "Thursday the 12th"),
         ("f/u 3/10", "3/10"),
+        ("home 3/14-3/18", "3/18"),
+        ("served in 6/88", "6/88"),
+        ("seen march third twenty twenty one", "march third twenty twenty one"),
+        ("admitted the twelfth of may", "twelfth of may"),
+        ("biopsy on the nineteenth.", "nineteenth"),
+        ("surgery Novembcr 3, 2021", "Novembcr 3, 2021"),
+        ("faxed 0l/17/2023", "0l/17/2023"),
+        ("not well since Boxing Day", "Boxing Day"),
     ],
 )
 def test_short_dates_by_their_context(text: str, date: str) -> None:

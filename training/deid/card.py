@@ -22,6 +22,11 @@ def card(*, sets: Mapping[str, Evaluation], facts: Mapping[str, object]) -> str:
     return text.replace("$figures", "\n\n".join(_section(name, one) for name, one in sets.items()))
 
 
+def told(evaluation: Evaluation) -> str:
+    """Of identifiers known from the EHR: how many are gone, in how many notes."""
+    return f"{evaluation.all.removed:,} of {evaluation.all.spans:,} in {evaluation.notes} generated notes"
+
+
 def _section(name: str, evaluation: Evaluation) -> str:
     head = [
         f"### {name}",

@@ -83,6 +83,7 @@ def fit(
     *,
     epochs: int,
     seed: int,
+    rate: float,
     checkpoint: Path,
 ) -> None:
     """In place; the state after each epoch is left in ``checkpoint``."""
@@ -92,9 +93,9 @@ def fit(
     forms = sorted({word for piece in pieces for word in piece.words})
     index = {word: i for i, word in enumerate(forms)}
     every = rows(Vocabulary(words, lexicon).encode(forms))
-    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], rate, weight_decay=0.01)
     steps = epochs * len(list(_batches(pieces, rng)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 2 * epochs, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 2 * epochs, pct_start=0.1)
     network.train()
     started, losses = time.monotonic(), []
     for epoch in range(epochs):

@@ -13,7 +13,7 @@ from pathlib import Path
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.known import KnownIdentifiers
 from training.deid.english import small_words
-from training.deid.lists import Lists, Split, lists
+from training.deid.lists import Lists, Split, lists, split_of
 
 Part = tuple[str, Category | None]
 """A piece of text, and what it identifies."""
@@ -102,6 +102,40 @@ _FACILITIES: Mapping[Split, Sequence[str]] = {
         "U{acronym}",
         "{city} Center for Rehabilitation",
         "{tree}{lower} at {city}",
+        "{tree} {water} Nursing & Rehab",
+        "{family} Home",
+        "{city} Physical Therapy",
+        "{city} Hearing & Balance",
+        "{city} Podiatry Group",
+        "{city} Birth Center",
+        "{tree} {water} Drug",
+        "{family} Apothecary",
+        "{city} Ambulance",
+        "{city} County Health Department",
+        "{city} Free Clinic",
+        "{family} Institute for Rehabilitation",
+        "{city} Sleep Center",
+        "{city} Endoscopy",
+        "{city} Hand & Shoulder",
+        "{family} Vision",
+        "{family} Hospice House",
+        "{city} Care & Rehab",
+        "{city} Indian Hospital",
+        "{city} Naval Hospital",
+        "{city} Recovery",
+        "{tree} Street Shelter",
+        "St. {saint}-{city}",
+        "{city} {tree} Medical",
+        "{family} Chiropractic",
+        "{city} Wound Center",
+        "{city} Practice",
+        "{family} Surgery",
+        "Ronald {family} House",
+        "{tree} {tree} Home Health",
+        "{city} Mercy",
+        "{city} Presbyterian",
+        "The {city} Clinic",
+        "{city} Allergy",
     ),
     "heldout": (
         "{city} District Hospital",
@@ -162,6 +196,36 @@ _EMPLOYERS: Mapping[Split, Sequence[str]] = {
         "{city} State",
         "{acronym}",
         "Local ### of the {city} Carpenters",
+        "{family} Elevator",
+        "{city} Marching Band",
+        "{city} Christian Academy",
+        "{city} High",
+        "{city} Central",
+        "{family} Mills",
+        "{city} Diner",
+        "{city} Bus Company",
+        "{family} Roofing",
+        "{family} Ranch",
+        "{city} Zoo",
+        "{city} Parks and Recreation",
+        "{tree} {water} Golf Club",
+        "{family} Steel",
+        "Temple {saint}",
+        "{city} Mosque",
+        "Church of {saint} in {city}",
+        "{family} Insurance",
+        "{city} Credit Union",
+        "{family} Law",
+        "{family}, {family} & Co.",
+        "{city} Correctional Center",
+        "{city} Sheriff",
+        "{city} Raceway",
+        "{city} Daily News",
+        "{family} Elementary",
+        "{city} Tech",
+        "Port of {city}",
+        "{family} Auto Body",
+        "{city} Cannery",
     ),
     "heldout": (
         "{family} Bakery",
@@ -210,6 +274,32 @@ _DATES = {
         "%m/%d",
         "{d}-%b-%y",
         "%m/%Y",
+        "{d}.{m}.%y",
+        "{d}/{m}/%y",
+        "{d}/{m}",
+        "%d %m %y",
+        "%m %d %Y",
+        "%Y.%m.%d",
+        "{d} %b",
+        "%d%b",
+        "{d}{th} %B",
+        "{d}{th} %b %Y",
+        "%b{d}",
+        "%a {m}/{d}",
+        "%A, %B {d}",
+        "%a %d %b %y",
+        "%B of %Y",
+        "%b %Y",
+        "%b-%Y",
+        "%Y-%m",
+        "%d%b%y",
+        "%Y %b %d",
+        "mid-%B",
+        "early %B",
+        "late %b",
+        "the {d}{th}",
+        "{m}/{d}/%y 14:05",
+        "%Y-%m-%dT09:41:00",
     ),
     "heldout": (
         "%m/%d/%Y",
@@ -259,6 +349,14 @@ def _words_among(names: Sequence[str], weights: Sequence[float]) -> Mapping[str,
     return {n: w for n, w in zip(names, weights, strict=True) if n.casefold() in small_words()}
 
 
+@cache
+def romanised(part: str) -> Sequence[str]:
+    """Given or family names of languages that no list has, less those that testing draws."""
+    tested = lists("heldout")
+    kept = {*tested.foreign_given, *tested.foreign_family}
+    return [n for n in words(f"romanised_{part}") if n not in kept and split_of(n) == "train"]
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     given: str
@@ -282,8 +380,8 @@ class Identities:
 
     def given(self) -> str:
         draw = self.rng.random()
-        if draw < 0.06 and self.split == "train":
-            return self.rng.choice(words("romanised_given"))
+        if draw < 0.1 and self.split == "train":
+            return self.rng.choice(romanised("given"))
         if draw > 0.92 and self.split == "train":
             return self.rng.choices(plain("train").given, plain("train").given_weights)[0]
         if draw < 0.08:
@@ -294,8 +392,8 @@ class Identities:
 
     def family(self) -> str:
         draw = self.rng.random()
-        if draw < 0.06 and self.split == "train":
-            return self.rng.choice(words("romanised_family"))
+        if draw < 0.1 and self.split == "train":
+            return self.rng.choice(romanised("family"))
         if draw > 0.85 and self.split == "train":
             return self.rng.choices(plain("train").family, plain("train").family_weights)[0]
         if draw < 0.3:
@@ -322,11 +420,31 @@ class Identities:
             f"{p.family},{p.given}",
         ]
         reverse += [f"{p.family}, {p.given} {p.middle[0]}.", f"{p.family}, {p.given} {p.middle}"]
+        if self.split == "train":
+            full += [f"{p.given} {p.family} {p.middle}", f"{p.given[0]}. {p.middle} {p.family}"]
+            full += [
+                f"{p.family} {p.given}",
+                f"{p.given} {p.middle[0]}.{p.family}",
+                f"{p.given} {p.family.upper()}",
+            ]
+            reverse += [
+                f"{p.family.upper()}, {p.given}",
+                f"{p.family.upper()} {p.given}",
+                f"{p.family} , {p.given}",
+            ]
+            reverse += [f"{p.family}, {p.given[0]}.", f"{p.family},{p.given[0]}"]
         short = [
             f"{p.given[0]}. {p.family}",
             f"{p.given[0]}. {p.middle[0]}. {p.family}",
             f"{p.given[0]} {p.family}",
         ]
+        if self.split == "train":
+            short += [
+                f"{p.family} {p.given[0]}",
+                f"{p.family} {p.given[0]}{p.middle[0]}",
+                f"{p.given[0]}.{p.family}",
+            ]
+            short += [f"{p.given[0]}{p.middle[0]} {p.family}", f"{p.family}, {p.given[0]}.{p.middle[0]}."]
         initials = [f"{p.given[0]}.{p.family[0]}.", f"{p.given[0]}. {p.family[0]}.", f"{p.given[0]}{p.family[0]}"]
         forms = {"full": full, "first": [p.given], "last": [p.family], "rev": reverse, "short": short}
         forms["initials"] = initials
@@ -376,6 +494,8 @@ class Identities:
         name = rng.choice((name, name, name, f"{rng.randint(1, 120)}th", f"N. {name}", f"West {name}"))
         end = rng.choice(_STREETS[self.split].split())
         unit = rng.choice(("", "", "", f" Apt {rng.randint(1, 90)}", f", Apt. #{rng.randint(1, 30)}B", " Unit 4"))
+        if self.split == "train" and rng.random() < 0.15:
+            return self.pattern(rng.choice(words("streets_at_home")).format(name=name, small=name.lower()))
         return rng.choice(
             (f"{rng.randint(1, 9999)} {name} {end}{unit}",) * 6 + (self.one("PO Box ####", "P.O. Box ###"),)
         )
@@ -444,6 +564,8 @@ class Identities:
         plain = " ".join(rng.sample(words("plain_names"), rng.choice((1, 2, 2, 3))))
         owners = f"{self.family()}, {self.family()} and {self.family()}"
         name = rng.choice((made, made, plain, plain, owners, f"{self.family()}-{self.family()}", self.family()))
+        if self.split == "train" and rng.random() < 0.5:
+            return f"{name} {rng.choice(words('kinds_in_training'))}"
         return f"{name} {rng.choice((*words('kinds'), '', '', ''))}".strip()
 
     def street_abroad(self) -> str:
@@ -493,10 +615,37 @@ class Identities:
 
     def number(self, kind: str) -> str:
         """Of a category that has a number, kept for the note where one patient has one."""
-        return self.same(kind, lambda: self.one(*_NUMBERS[kind])) if kind in _STABLE else self.one(*_NUMBERS[kind])
+        return self.same(kind, lambda: self._numbered(kind)) if kind in _STABLE else self._numbered(kind)
+
+    def _numbered(self, kind: str) -> str:
+        if self.split == "train" and kind in _OF_ANY_FORM and self.rng.random() < 0.3:
+            return self.odd()
+        return self.one(*_NUMBERS[kind])
+
+    def odd(self) -> str:
+        """A number as some registry may write it: groups of digits and letters, at least four digits in all."""
+        rng = self.rng
+        between = rng.choice(("-", "-", "/", " ", ".", ""))
+        groups = [rng.choice(("@", "@@", "@@@", "##", "###"))] if rng.random() < 0.6 else []
+        groups += [rng.choice(("##", "###", "####", "#####")) for _ in range(rng.choice((1, 2, 2, 3)))]
+        groups += [rng.choice(("@", "#", "@#"))] if rng.random() < 0.25 else []
+        return self.pattern(between.join((*groups, "####") if "".join(groups).count("#") < 4 else groups))
+
+    def spoken(self) -> str:
+        """A date in words, as it is dictated."""
+        day, rng = self.today - timedelta(days=self.rng.randrange(4000)), self.rng
+        month, ordinal, year = day.strftime("%B"), words("ordinals")[day.day - 1], _spoken_year(day.year)
+        forms = (
+            f"{month} {ordinal}",
+            f"{month} {ordinal} {year}",
+            f"the {ordinal} of {month}",
+            f"{month} of {year}",
+        )
+        return rng.choice((*forms, f"{ordinal} of {month} {year}", f"{month} the {ordinal}"))
 
 
 _STABLE = {"mrn", "acct", "ssn", "plan"}
+_OF_ANY_FORM = {"mrn", "acct", "acc", "job", "device", "licence", "plan"}
 _NUMBERS: Mapping[str, Sequence[str]] = {
     "mrn": (
         "#######",
@@ -563,6 +712,14 @@ def tells(who: Identities, text: str, category: Category) -> bool:
         people = (who.person(role) for role in ("pt", "rel", "dr"))
         return any(name in text for p in people for name in (p.given, p.family))
     return text in {who.kept[kind] for kind in _TOLD if kind in who.kept}
+
+
+def _spoken_year(year: int) -> str:
+    century, rest = divmod(year, 100)
+    tens = " ".join(filter(None, (words("tens")[rest // 10], words("units")[rest % 10])))
+    if rest < 10:
+        return f"two thousand {tens}".strip() if century == 20 else f"nineteen oh {tens}"
+    return f"{'twenty' if century == 20 else 'nineteen'} {words('teens')[rest - 10] if rest < 20 else tens}"
 
 
 def _strftime(day: date, form: str) -> str:

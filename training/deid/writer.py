@@ -73,7 +73,7 @@ class Writer:
         filler = _Filler(Identities(self._split, self._rng), self._terms, self._rng)
         kind = self._rng.choices(list(_SHARES), list(_SHARES.values()))[0]
         note = _assembled([filler(self._rng.choice(self._bank[kind]))], self._rng)
-        for change, share in ((_capitals, 0.2), (_small, 0.22), (_wrapped, 0.1), (_slips, 0.1)):
+        for change, share in _OFTEN:
             if self._rng.random() < share:
                 note = change(note, self._rng)
         return note
@@ -125,6 +125,13 @@ def bank(name: str) -> Mapping[str, Sequence[str]]:
 
 
 @cache
+def known_eponyms() -> Sequence[str]:
+    """All that the lexicon has, less those that testing asks for."""
+    tested = {word for words_ in terms("heldout").values() for term in words_ for word in term.split()}
+    return [word for word in words("eponyms") if word not in tested]
+
+
+@cache
 def terms(split: Split) -> Mapping[str, Sequence[str]]:
     raw = tomllib.loads((BANKS / "terms.toml").read_text())
     return {k: _listed(v[split], "|" if k in ("bug", "opening") else None) for k, v in raw.items()}
@@ -158,6 +165,7 @@ class _Filler:
             "digit": lambda: str(rng.randrange(10)),
             "year": lambda: str(rng.randint(1985, 2025)),
             "EPONYM": lambda: rng.choice(terms_["eponym"]),
+            "KNOWN": lambda: rng.choice(known_eponyms()),
             "DEVICE": lambda: rng.choice(terms_["device"]),
             "SCORE": lambda: rng.choice(terms_["score"]),
             "ABBR": lambda: rng.choice(terms_["abbreviation"]),
@@ -195,6 +203,9 @@ class _Filler:
             ),
             "road": (Category.ADDRESS, who.road),
             "handle": (Category.RECORD, who.handle),
+            "letter": (Category.NAME, lambda: who.pattern("@")),
+            "odd": (Category.RECORD, who.odd),
+            "spoken": (Category.DATE, who.spoken),
             "initials3": (Category.NAME, lambda: who.one("@@@", "@@")),
         }
         for slot, category in _NUMBERED.items():
@@ -294,3 +305,62 @@ def _slips(note: Note, rng: random.Random) -> Note:
             at = rng.randrange(word.start() + 1, word.end() - 1)
             letters[at], letters[at + 1] = letters[at + 1], letters[at]
     return Note("".join(letters), note.spans)
+
+
+def _dictated(note: Note, rng: random.Random) -> Note:
+    """As a voice was taken down: small letters, and no points or commas."""
+    small = _small(note, rng)
+    plain = list(re.sub(r"[.,;:](?=\s)", " ", small.text))
+    for start, end, category in note.spans:
+        if category not in _WITH_CAPITALS:
+            plain[start:end] = note.text[start:end]
+    return Note("".join(plain), note.spans)
+
+
+def _scanned(note: Note, rng: random.Random) -> Note:
+    """With letters and digits that a scanner took for others, points for commas, lines broken anywhere."""
+    letters = list(note.text)
+    share = rng.choice((0.01, 0.03, 0.06))
+    for at, letter in enumerate(letters):
+        if letter in _LOOK_ALIKES and rng.random() < share:
+            letters[at] = rng.choice(_LOOK_ALIKES[letter])
+    return Note("".join(letters), note.spans)
+
+
+_LOOK_ALIKES: Mapping[str, str] = {
+    "o": "0",
+    "O": "0Q",
+    "0": "OoD",
+    "l": "1I",
+    "1": "lI",
+    "I": "l1",
+    "i": "l1",
+    "e": "c",
+    "c": "e",
+    "S": "5",
+    "5": "S",
+    "B": "8",
+    "8": "B",
+    "Z": "2",
+    "2": "Z",
+    "G": "6",
+    "h": "b",
+    "n": "r",
+    "a": "o",
+    ",": ".",
+    ".": ",",
+    ":": ";.",
+    "/": "l1",
+    " ": "\n",
+}
+
+
+_OFTEN: Sequence[tuple[Callable[[Note, random.Random], Note], float]] = (
+    (_capitals, 0.2),
+    (_small, 0.2),
+    (_dictated, 0.07),
+    (_scanned, 0.06),
+    (_wrapped, 0.1),
+    (_slips, 0.1),
+)
+"""What befalls one template alone, where training is to see it often."""

@@ -15,13 +15,15 @@ from cds.engine.bundles import Bundle
 from cds.errors import ModelError
 from cds.notes.deidentification.network import LABELS, Network
 from cds.notes.deidentification.tokens import Tokens, tokens
-from cds.notes.deidentification.vocabulary import Vocabulary
+from cds.notes.deidentification.vocabulary import NOTHING, Vocabulary
 
 WINDOW = 6_000
 """Tokens that are looked at together; a longer note is read in such pieces."""
 NAME_ALONE, NAME_IN_SMALL, UNHEARD_OF = 0.003, 0.03, 0.05
 """At this a word is taken whatever its label asks, where the lexicon has it as a name or place and as nothing else
 (with a capital; in small letters), or does not have it at all."""
+_NO_PLAIN_WORD = "00"
+"""Neither ordinary nor clinical: the last two digits of the lexicon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,14 @@ class TokenClassifier:
         return np.array([limit[word] for word in words], np.float32)
 
     def _limit(self, word: str) -> float:
-        knows = self.knows(word.casefold())
-        if not word[0].isalpha() or len(word) < 3 or knows["ordinary"] or knows["clinical"]:
+        if len(word) < 3 or not word[0].isalpha():
             return 1.0
-        if max(knows["family"], knows["given"], knows["place"]):
-            return NAME_IN_SMALL if word.islower() else NAME_ALONE
-        return UNHEARD_OF
+        digits = self._vocabulary.digits(word.casefold())
+        if digits == NOTHING:
+            return UNHEARD_OF
+        if not digits.endswith(_NO_PLAIN_WORD):
+            return 1.0
+        return NAME_IN_SMALL if word.islower() else NAME_ALONE
 
     def _decided(
         self, probabilities: NDArray[np.float32], limits: NDArray[np.float32]

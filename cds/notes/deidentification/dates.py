@@ -26,36 +26,58 @@ _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _SHORT_YEAR = r"(?P<year>(?:19|20)\d\d|\d\d)"
 _EDGE = r"(?<![\w./-])"
 
-FORMS: tuple[regex.Pattern[str], ...] = tuple(
-    regex.compile(form, regex.IGNORECASE)
-    for form in (
-        # 2024-03-14, 2024/3/14, and the date of 2024-03-14T10:00
-        rf"{_EDGE}{_YEAR}(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})(?!\d)",
-        # 20240314 and the date of HL7's 20240314103000
-        r"(?<![\w.])(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?=\b|\d{4}\b|\d{6}\b)",
-        # 03/14/2024, 3-14-24, 14/03/2024
-        rf"{_EDGE}(?P<month>\d{{1,2}})(?P<sep>[-/])(?P<day>\d{{1,2}})(?P=sep){_SHORT_YEAR}(?![\d/])",
-        rf"{_EDGE}(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})\.{_YEAR}(?!\d)",
-        # Janaury 14, 2024; 14 Janaury 2024
-        rf"\b{_SLIPPED}[\s-]*{_DAY},?\s+{_YEAR}(?!\d)",
-        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_SLIPPED}[\s,-]*{_YEAR}(?!\d)",
-        # 3.14.24
-        rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])\.(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<year>\d\d)"
-        r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
-        # March 14, 2024; Mar 14th '24
-        rf"\b{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
-        # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
-        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
-        # March 2024, Mar '24
-        rf"\b{_NAME},?[\s-]+(?:of\s+)?(?:{_YEAR}|['\u2019](?P<year>\d\d))(?!\d)",
-        # 03/2024
-        rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
-        # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
-        rf"\b{_PLAIN}{_NAME}[\s-]*{_DAY}(?!\d|:\d\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
-        rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+{_PLAIN}{_NAME}(?!\w)",
-    )
+_ALONE = r"(?<![\w.])"
+_WORD = r"\b"
+
+_WRITTEN = (
+    # 2024-03-14, 2024/3/14, and the date of 2024-03-14T10:00
+    rf"{_EDGE}{_YEAR}(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})(?!\d)",
+    # 20240314 and the date of HL7's 20240314103000
+    _ALONE + r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?=\b|\d{4}\b|\d{6}\b)",
+    # 03/14/2024, 3-14-24, 14/03/2024
+    rf"{_EDGE}(?P<month>\d{{1,2}})(?P<sep>[-/])(?P<day>\d{{1,2}})(?P=sep){_SHORT_YEAR}(?![\d/])",
+    rf"{_EDGE}(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})\.{_YEAR}(?!\d)",
+    # Janaury 14, 2024; 14 Janaury 2024
+    rf"{_WORD}{_SLIPPED}[\s-]*{_DAY},?\s+{_YEAR}(?!\d)",
+    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_SLIPPED}[\s,-]*{_YEAR}(?!\d)",
+    # 3.14.24
+    rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])\.(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<year>\d\d)"
+    r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
+    # 14.3.24
+    rf"{_EDGE}(?P<day>1[3-9]|2\d|3[01])\.(?P<month>0?[1-9]|1[0-2])\.(?P<year>\d\d)"
+    r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
+    # 03 14 2024
+    rf"{_EDGE}(?P<month>\d\d)[ ](?P<day>\d\d)[ ]{_YEAR}(?![\d-])",
+    # March 14, 2024; Mar 14th '24
+    rf"{_WORD}{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
+    # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
+    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
+    # March 2024, Mar '24
+    rf"{_WORD}{_NAME},?[\s-]+(?:of\s+)?(?:{_YEAR}|['\u2019](?P<year>\d\d))(?!\d)",
+    # 03/2024, 2024-03
+    rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
+    rf"{_EDGE}{_YEAR}-(?P<month>0[1-9]|1[0-2])(?![\w-])",
+    # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
+    rf"{_WORD}{_PLAIN}{_NAME}[\s-]*{_DAY}(?!\d|:\d\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
+    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+{_PLAIN}{_NAME}(?!\w)",
 )
+"""Each form with what must stand before it."""
+
+FORMS: tuple[regex.Pattern[str], ...] = tuple(regex.compile(form, regex.IGNORECASE) for form in _WRITTEN)
 """Every written form with its parts as named groups, the most telling first."""
+
+
+def _of(begins: str, where: str) -> str:
+    """The forms that begin so; ``where`` is a quick look at what follows."""
+    forms = "|".join(form.removeprefix(begins) for form in _WRITTEN if form.startswith(begins))
+    return f"{where}{begins}(?:{forms})"
+
+
+ANY_FORM = regex.compile(
+    "|".join((_of(_ALONE, r"(?=[12]\d{7})"), _of(_EDGE, r"(?=\d)"), _of(_WORD, "(?=[jfmasond])"))),
+    regex.IGNORECASE,
+)
+"""All of them in one reading of the text: at each place the most telling that fits."""
 
 WEEKDAYS = tuple(day.lower() for day in calendar.day_name)
 WEEKDAY = regex.compile(
@@ -65,9 +87,13 @@ WEEKDAY = regex.compile(
 """What may stand before a date: left beside a shifted one, it would tell the shift but for whole weeks."""
 
 DAY_OF_YEAR = regex.compile(
-    r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])(?![\d/%]|-\d)"
+    r"(?<![\w./])(?<!(?<!\d/\d{1,2})-)(?P<month>0?[1-9]|1[0-2])(?P<sep>[/-])(?P<day>[12]\d|3[01]|0?[1-9])"
+    r"(?![\d/%]|-\d(?!\d?/\d))"
 )
 """``3/14``: a date only where nothing says that it is a fraction, a score or a pressure."""
+
+MONTH_OF_YEAR = regex.compile(r"(?<![\w./-])(?P<month>0?[1-9]|1[0-2])/(?P<year>[3-9]\d)(?![\w/%.-])")
+"""``6/88``: a date only behind a word that asks for one."""
 
 MONTH = regex.compile(rf"\b{_NAME}(?<!\.)(?!\w)", regex.IGNORECASE)
 """``January`` or ``Jan``, alone: a date unless it is the verb "may", or "march"."""
@@ -91,7 +117,7 @@ def shifted(text: str, days: int, *, year: int) -> str | None:
     if weekday:
         rest = shifted(text[weekday.end() :], days, year=year)
         return rest and _weekday(weekday, days) + rest
-    for form in (*FORMS, DAY_OF_YEAR, MONTH):
+    for form in (*FORMS, DAY_OF_YEAR, MONTH_OF_YEAR, MONTH):
         match = form.fullmatch(text)
         if match and (day := understood(match, year=year)):
             return _rewritten(match, day + timedelta(days=days))

@@ -11,7 +11,7 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from cds.errors import NoteError
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.classifier import TokenClassifier
-from cds.notes.deidentification.dates import FORMS
+from cds.notes.deidentification.dates import ANY_FORM
 from cds.notes.deidentification.deidentified import Deidentified, Replaced
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.notes.deidentification.lines import unwrapped
@@ -116,5 +116,5 @@ def _rewritten(text: str, replaced: Sequence[Replaced]) -> Deidentified:
 
 def _year_of(text: str) -> int:
     """The year of the first complete date, which dates without a year are taken to share."""
-    stated = (m.groupdict().get("year") for form in FORMS for m in form.finditer(text))
+    stated = (match["year"] for match in ANY_FORM.finditer(text))
     return next((int(year) for year in stated if year and len(year) == 4), PLAIN_YEAR)

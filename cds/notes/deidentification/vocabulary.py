@@ -16,7 +16,7 @@ HEAD, TAIL = 9, 5
 CHARACTERS = 0x180
 """Latin letters; whatever lies beyond is one character."""
 SHAPES = 8
-_NOTHING = "0" * len(LEXICON)
+NOTHING = "0" * len(LEXICON)
 """What the lexicon has of a word that it does not have."""
 
 Lexicon = Mapping[str, str]
@@ -43,28 +43,34 @@ class Vocabulary:
         self._lexicon = lexicon
 
     def knows(self, word: str) -> dict[str, int]:
-        return dict(zip(LEXICON, self._grades(word), strict=True))
+        return dict(zip(LEXICON, map(int, self.digits(word)), strict=True))
 
-    def _grades(self, word: str) -> list[int]:
-        return [int(digit) for digit in self._lexicon.get(word, _NOTHING)]
+    def digits(self, word: str) -> str:
+        """One for each of :data:`LEXICON`, of a casefolded word."""
+        return self._lexicon.get(word, NOTHING)
 
     def encode(self, words: Sequence[str]) -> Words:
         small = [word.casefold() for word in words]
+        grades = np.frombuffer("".join(map(self.digits, small)).encode(), np.uint8).reshape(-1, len(LEXICON))
         return Words(
             np.array([self._rows.get(word, 0) for word in small], np.int64),
-            np.array([_letters(word) for word in words], np.int64),
-            np.array([self._grades(word) for word in small], np.float32) / np.float32(3),
+            _letters(words),
+            (grades - np.uint8(ord("0"))).astype(np.float32) / np.float32(3),
             np.array([_shape(word) for word in words], np.int64),
         )
 
 
-def _letters(word: str) -> list[int]:
+def _letters(words: Sequence[str]) -> NDArray[np.int64]:
+    width = HEAD + TAIL
+    text = "".join(_shortened(word).ljust(width, "\0") for word in words)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).reshape(-1, width)
+    return np.minimum(codes, CHARACTERS - 1).astype(np.int64)
+
+
+def _shortened(word: str) -> str:
     if word.isdigit() and len(word) > 4:
         word = "0" * len(word)
-    if len(word) > HEAD + TAIL:
-        word = word[:HEAD] + word[-TAIL:]
-    codes = [min(ord(c), CHARACTERS - 1) for c in word]
-    return codes + [0] * (HEAD + TAIL - len(codes))
+    return word if len(word) <= HEAD + TAIL else word[:HEAD] + word[-TAIL:]
 
 
 def _shape(word: str) -> int:

@@ -20,7 +20,7 @@ class ContactRecognizer(MarkedPatternRecognizer):
             rf"\b(?:fax|facsimile)\b\W{{0,4}}(?:no\.?|number|to|at|is|:|#)*\s*(?P<phi>{_NUMBER})"
         ),
         Category.PHONE: compiled(
-            r"(?<![\w.-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}"
+            r"(?<![\w.-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s./-])\d{3}[\s.-]\d{4}"
             rf"(?:,?\s*(?:x|ext\.?|extension)\s*\d{{1,6}})?(?![\d-]){_UNIT}",
             r"(?<![\w.,-])\d{10},?\s*(?:x|ext\.?|extension)\s*\d{1,6}\b",
             r"(?<![\w.,/-])(?!\d\d\.\d\d\.\d{4}\b)(?=(?:[ .]?\d){9})0\d{1,3}(?:[ .]\d{2,4}){2,4}(?![\w-])",
@@ -30,15 +30,18 @@ class ContactRecognizer(MarkedPatternRecognizer):
             rf"(?:no\.?|number|at|on|is|:|#)*\s*(?P<phi>{_NUMBER}|\(?\d{{3}}\)?[\s.-]?\d{{3}}[\s.-]?\d{{4}})",
             r"\b(?:phone|tel(?:ephone)?|cell|mobile|desk|messages?|answering|reach(?:ed|able)?)\b\W{0,3}"
             r"(?:(?:at|on|to|is)\s+)?(?P<phi>\+?\(?\d[\d\s().-]{5,16}\d)(?![\w-])",
+            # As a scanner reads it, with letters for digits.
+            r"(?<![\w.-])(?=(?:\D{0,3}\d){6})\(?[\doliqsb]{3}(?:\)[ ]?|[ .-])[\doliqsb]{3}[ .-]"
+            r"[\doliqsb]{4}(?![\w-])",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
         ),
-        Category.EMAIL: compiled(r"[\w.+%'-]+\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+        Category.EMAIL: compiled(r"(?<![\w.+%'-])[\w.+%'-]++\s?@\s?[\w-]+(?:\.[\w-]+)+"),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
-            r"(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
+            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
         ),
         Category.IP: compiled(
             r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d)",

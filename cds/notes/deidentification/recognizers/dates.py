@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
-from cds.notes.deidentification.dates import DAY_OF_YEAR, FORMS, MONTH, WEEKDAY, understood
-from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
+from cds.notes.deidentification.dates import ANY_FORM, DAY_OF_YEAR, MONTH, MONTH_OF_YEAR, WEEKDAY, understood
+from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer, compiled
 
 LEAP_YEAR = 2024
 
@@ -40,14 +40,49 @@ _MONTH_WORD = regex.compile(
     r"between|every|each)[\s-]+$",
     regex.IGNORECASE,
 )
+_RANGE_BEFORE = regex.compile(
+    r"(?:\bto|\d/\d\d[ ]?-|\bin|\bfrom|\b(?:army|navy|marines|exp|dated?))[ :]+$", regex.IGNORECASE
+)
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
 _HOLIDAY = (
-    r"\b(?:christmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|hanukkah|passover|ramadan|diwali|juneteenth|"
-    r"(?:labor|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
-    r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
-    r"(?:\s+(?:eve|day|sunday))?\b"
+    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
+    r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
+    r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wednesday|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
+    r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
+    r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s|boxing|canada|victoria|anzac|australia|armistice|groundhog|earth|"
+    r"election|may|all\s+saints['\u2019]?)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
+    r"(?:\s+(?:eve|day|sunday|monday))?\b"
 )
+_MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_ORDINAL = (
+    r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|"
+    r"eleventh|twelfth|"
+    r"(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
+)
+_SPOKEN_YEAR = (
+    r"(?:(?:two thousand|twenty|nineteen)(?:[ -](?:and[ ])?(?:oh|hundred|ten|eleven|twelve|"
+    r"(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|one|two|three|four|five|six|seven|eight|nine))*)"
+)
+_SPOKEN = (
+    rf"\b{_MONTHS}[ ,]+(?:the[ ])?(?:{_ORDINAL})\b(?:[ ,]+(?:of[ ])?(?:{_SPOKEN_YEAR}|(?:19|20)\d\d)\b)?",
+    rf"\b(?:{_ORDINAL})[ ]of[ ]{_MONTHS}\b(?:[ ,]+(?:{_SPOKEN_YEAR}|(?:19|20)\d\d)\b)?",
+    rf"\b{_MONTHS}[ ](?:of[ ])?{_SPOKEN_YEAR}\b",
+    rf"\b(?:on|until|till|by|since|before|after) the (?P<phi>{_ORDINAL})"
+    r"(?=\s*(?:[.,;)]|$|and\b|at\b|he\b|she\b|we\b|i\b))",
+)
+"""A date in words, as it is dictated."""
+_MISREAD_MONTH = "|".join(
+    f"{month[:i]}[a-z\\d]{month[i + 1 :]}"
+    for month in ("january", "february", "august", "september", "october", "november", "december")
+    for i in range(1, len(month))
+)
+_MISREAD = (
+    rf"\b(?=[jfasond])(?:{_MISREAD_MONTH})\b(?:[ ]\d\d?)?(?:,?[ ](?:19|20)\d\d)?\b",
+    r"(?<![\w./-])[\doliqsb|]{1,2}([/.-])[\doliqsb|]{1,2}\1[\doliqsb|]{2,4}(?![\w/-])"
+    r"(?<=(?:\d[/.oliqsb|-]{0,5}){2})(?<=[oliqsb|][\d/.-]{0,9})",
+)
+"""As a scanner reads it: one letter of a month another, a letter for a digit."""
 _DAY_OF_WEEK_AND_MONTH = (
     r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+(?:the\s+)?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b"
 )
@@ -62,16 +97,22 @@ class DateRecognizer(MarkedPatternRecognizer):
     """Calendar dates, months and holidays, but not fractions, scores and pressures; times and bare years stay."""
 
     patterns = {  # noqa: RUF012
-        Category.DATE: (*FORMS, DAY_OF_YEAR, MONTH, *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH))
+        Category.DATE: (
+            ANY_FORM,
+            DAY_OF_YEAR,
+            MONTH_OF_YEAR,
+            MONTH,
+            *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, *_SPOKEN, *_MISREAD),
+        )
     }
     score = 0.78
     """Above that of a bare number, which ``20240314`` could be too."""
 
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-        accepted = _ACCEPTED.get(pattern, _exists if pattern in FORMS else None)
-        for start, end in super().spans(category, pattern, text):
-            match = pattern.match(text, start)
-            if accepted is None or (match and accepted(match)):
+        accepted = _ACCEPTED.get(pattern)
+        for match in pattern.finditer(text, timeout=TIMEOUT):
+            start, end = match.span("phi" if "phi" in pattern.groupindex else 0)
+            if accepted is None or accepted(match):
                 yield _with_weekday(text, start), end
 
 
@@ -118,4 +159,10 @@ def _is_day(match: regex.Match[str]) -> bool:
     return not (_RATIO_BEFORE.search(before) or _RATIO_AFTER.search(after))
 
 
-_ACCEPTED = {DAY_OF_YEAR: _is_day, MONTH: _is_month}
+def _is_month_of_year(match: regex.Match[str]) -> bool:
+    """Whether ``6/88`` is said of a time."""
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    return bool(_MONTH_WORD.search(before) or _RANGE_BEFORE.search(before))
+
+
+_ACCEPTED = {ANY_FORM: _exists, DAY_OF_YEAR: _is_day, MONTH_OF_YEAR: _is_month_of_year, MONTH: _is_month}

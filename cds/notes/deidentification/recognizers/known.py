@@ -9,7 +9,7 @@ import regex
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from cds.notes.deidentification.categories import Category
-from cds.notes.deidentification.dates import FORMS, understood
+from cds.notes.deidentification.dates import ANY_FORM, understood
 from cds.notes.deidentification.known import KnownIdentifiers, Person
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT
 from cds.notes.deidentification.words import listed, nicknames
@@ -137,10 +137,9 @@ class KnownRecognizer(EntityRecognizer):
         born = self._known.birth_date
         if born is None:
             return
-        for form in FORMS:
-            for match in form.finditer(text, timeout=TIMEOUT):
-                if match.groupdict().get("day") and understood(match, year=born.year) == born:
-                    yield RecognizerResult(Category.BIRTH_DATE, *match.span(), self.score)
+        for match in ANY_FORM.finditer(text, timeout=TIMEOUT):
+            if match["day"] and understood(match, year=born.year) == born:
+                yield RecognizerResult(Category.BIRTH_DATE, *match.span(), self.score)
         for compact in ("%m%d%Y", "%m%d%y", "%d%m%Y"):
             yield from self._literal(text, born.strftime(compact), Category.BIRTH_DATE)
 

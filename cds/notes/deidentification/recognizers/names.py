@@ -18,7 +18,9 @@ FULL = rf"{_NAME}(?:[ ]{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?)
 _REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]{_NAME}){{0,2}}"
 _CREDENTIAL = (
     r"(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
-    r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR)\b"
+    r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR|"
+    r"PsyD|PSYD|EdD|DMD|AuD|LICSW|LMSW|LMFT|LPC|LVN|CMA|CCC-SLP|FNP-BC|NP-C|CNP|RDN|CCRN|FACC|FACEP|FACP|FAAFP|MS[1-4]|"
+    r"PGY-?\d)\b"
 )
 _KIN = (
     r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
@@ -30,8 +32,16 @@ _LABEL = (
     r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
     r"physician|primary care(?: physician| provider)?|resident|surgeon|author|signed|signature|cosigner|referring"
     r"(?: physician| provider)?|emergency contact|next of kin|nok|proxy|hcp|poa|contact|guardian|interpreter|"
-    r"technologist|radiologist|reader|transcriptionist|cc|copy to|re|from|to|attn|dear|rn|nurse|subject|informant)"
+    r"technologist|radiologist|reader|transcriptionist|cc|copy to|re|from|to|attn|dear|rn|nurse|subject|informant|"
+    r"applicant|claimant|veteran|client|member|insured|subscriber|guarantor|owner|decedent|donor|recipient|inmate|employee|"
+    r"student|child|caller|sender|witness|examiner|assistant|anesthesi(?:a|ologist)|technician|tech|phlebotomist|collector|"
+    r"counselor|therapist|social worker|case ?(?:manager|worker)|investigator|principal|coach|judge|attorney|"
+    r"adjuster|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
+    r"mother|father|parent|daughter|son|reported by|collected by|treating (?:physician|provider)|"
+    r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md))"
 )
+FILLED = r"[ \t]*(?:[:=|\t]|\.{3,}|_{2,}|[ ]{3,})[ \t._|]*"
+"""Between a label of a form and what was filled in."""
 _BY = (
     r"(?i:(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
     r"(?:co-?signed|taken|initial(?:l?ed)|dictated|transcribed|reviewed|read|interpreted|performed|reported|"
@@ -59,7 +69,7 @@ _TITLED = regex.compile(
 _IN_CONTEXT = tuple(
     regex.compile(p)
     for p in (
-        rf"\b{_LABEL}[ ]*[:=][ ]*(?:Dr\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
+        rf"\b{_LABEL}{FILLED}(?:(?i:dr|mrs?|ms)\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
         rf"\b{_BY}(?:[ ]+|[ ]*:[ ]*)(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
         rf"(?P<phi>{_REVERSED}|{FULL})",
         rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
@@ -89,6 +99,9 @@ _IN_CONTEXT = tuple(
         rf"[(](?P<phi>{FULL})[ ][+][ ](?P<phi>{FULL})[)]",
         r"[(][\"\u201c](?P<phi>\p{Lu}\p{L}+)[\"\u201d][)]",
         rf"(?:^|[.\n:]\s*)(?P<phi>{_NAME}[ ]+(?:{_NAME}[ ]+)?{_NAME})[ ]*,?[ ]*{_CUE}",
+        # Under a letter.
+        r"(?m)^[ ]*(?i:sincerely|(?:kind |best |warm )?regards|thank(?:s| you)|yours(?: \w+)?|respectfully|"
+        rf"cheers|best),?[ ]*\n\s*(?P<phi>{FULL})(?=[ ]*(?:,|\n|$))",
     )
 )
 _SIGNED = regex.compile(

@@ -10,14 +10,15 @@ _VALUE = r"(?P<phi>(?=[a-z-]{0,6}\d)[a-z0-9](?:[a-z0-9]|[-/.](?=[a-z0-9])){2,24}
 
 
 _CODE = (
-    r"(?<![\w.,/-])(?=[a-z\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
+    r"(?<![\w.,/-])(?=[a-z:-]*\d)(?=[\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
     r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
     r"[a-z\d]+(?:[-:][a-z\d]+)*(?![\w-])"
 )
 """Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
 
 
-_PLATE = r"(?=[A-Z]{0,4}[ -]?\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+_PLATE = r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,3}\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+_DIGIT_SPOKEN = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 
 
 def _after(words: str) -> str:
@@ -33,6 +34,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b(?:ssn?|social security|soc sec)(?:\s+(?:number|no\.?|#))?"
             r"(?:[\s|]*(?:is|end(?:s|ing)(?: (?:in|with))?|last (?:four|4)|:|#))*\s*"
             r"(?P<phi>[\dx*]{0,3}[\s-]?[\dx*]{0,2}[\s-]?\d{4})\b",
+            r"\blast (?:four|4)(?:\s+(?:digits|of ssn|ssn))?[\s:#]*(?P<phi>\d{4})\b",
         ),
         Category.HEALTH_PLAN: compiled(
             _after(
@@ -58,20 +60,24 @@ class NumberRecognizer(MarkedPatternRecognizer):
             # Before the vehicle's own number.
             rf"(?<![\w-])(?P<phi>(?-i:{_PLATE}))(?=[,;/]?[ ](?:and[ ])?vin\b|,[ ][a-hj-npr-z0-9]{{17}}\b)",
             _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no"),
-            r"\b(?=[a-hj-npr-z0-9]*[a-hj-npr-z])(?=[a-hj-npr-z]*\d)[a-hj-npr-z0-9]{17}\b",
+            r"\b(?=[a-hj-npr-z]{0,16}+\d)(?=\d{0,16}+[a-hj-npr-z])[a-hj-npr-z0-9]{17}\b",
         ),
         Category.RECORD: compiled(
             _after(
                 r"mrn?|m\.r\.n\.?|medical record|med rec|record|chart|account|acct|encounter|visit|csn|fin|"
                 r"accession|acc|case|(?:patient|pt|pat|hospital|unit|order|specimen|study|claim|referral|nhs|"
-                r"employee|badge|student|passport|index|report|lab|room)(?: (?:id|no|number|#))|patient identifier|id|invoice|"  # noqa: E501
-                r"job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
+                r"employee|badge|student|passport|index|report|lab|room|subject|participant|donor|sample|inmate|booking|"
+                r"certificate|permit|visa|contract|registration|reg|event|episode|call|tracking|kit|file|ref|reference|"
+                r"grp|group|slide|block|bag|tube)(?: (?:id|no|number|#))|patient identifier|id|invoice|"
+                r"incident|docket|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|auth(?:orization)?|"
+                r"grievance|job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
             r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
             r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
             r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
             r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
             r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",
+            rf"\b{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{4,}}\b",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
@@ -79,9 +85,9 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _CODE,
             r"\b[a-z]{1,3}/\d{4,}\b",
             r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
-            r"\b[\w-]*\d[\w-]*\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
+            r"(?<![\w-])(?=[a-z_-]*\d)[\w-]++\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
-            r"(?<!\w)#\s?(?P<phi>\d{5,})\b",
+            r"(?<!\w)#\s?(?P<phi>\d{4,})\b",
             # A name to log in by.
             r"(?<![\w@./])(?!covid|table|image|figure|page)[a-z]{3,}(?:\.[a-z]+)?_\d{1,6}(?!\w)",
         ),

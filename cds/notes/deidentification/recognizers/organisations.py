@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.names import FILLED
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.recognizers.places import CAP, CITY, named, plain_words
 from cds.notes.deidentification.words import listed
@@ -47,13 +48,16 @@ _WHAT = (
     r"colonoscopy|shift|job)"
 )
 _SAID = (
-    rf"(?:(?<=\b(?i:{_CARE}))[ ](?i:at|by)|(?<=\b(?i:{_WHAT}))[ ](?i:at)|(?<=\b(?i:{_MOVE}))[ ](?i:from|to|at)|"
-    rf"(?<=\b(?i:{_WORK}))[ ](?i:at|for|by|from))[ ](?:(?i:the|an)[ ])?"
+    r"[ ](?i:at|by|from|to|for)(?=[ ](?:(?i:the|an)[ ])?[\p{Lu}])"
+    rf"(?:(?<=\b(?i:{_CARE})[ ](?i:at|by))|(?<=\b(?i:{_WHAT})[ ](?i:at))|(?<=\b(?i:{_MOVE})[ ](?i:from|to|at))|"
+    rf"(?<=\b(?i:{_WORK})[ ](?i:at|for|by|from)))[ ](?:(?i:the|an)[ ])?"
 )
-"""Looked for backwards from the preposition, which there are fewer of."""
+"""Looked for backwards from the preposition before a capital, which there are fewer of."""
 _LABEL = (
     r"(?:(?:sending|receiving|referring|outside|treating)[ ])?(?:facility|hospital|employer|practice|institution|"
-    r"agency|pharmacy|school|site|clinic|performed at)"
+    r"agency|pharmacy|school|site|clinic|performed at|sent to|transferred (?:from|to)|insurer|payer|supplier|"
+    r"vendor|funeral home|church|court|home health|hospice|laboratory|reference lab|ward|"
+    r"place of (?:birth|service|death))"
 )
 _SEVERAL = rf"{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{0,4}}"
 """Words with capitals, as a name of several words has them."""
@@ -68,7 +72,13 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
             regex.compile(rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{CITY})"),
             regex.compile(rf"{_SAID}(?P<said>{_SEVERAL})"),
             regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?!\d)| joint)"),
-            regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL})[ ]*[:=][ ]*(?P<said>{_SEVERAL})"),
+            regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL}){FILLED}(?P<said>{_SEVERAL})"),
+            # The head of a letter: a line above one with a street, a post code or a telephone.
+            regex.compile(
+                rf"(?m)^[ ]*(?P<said>{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{1,5}})[ ]*\n"
+                r"(?=\d{1,5}[ ]\p{Lu}[^\n:]*$|"
+                r"[^\n]{0,60}(?:\d{3}[-.) ]{1,2}\d{3}[-.]\d{4}|[ ][A-Z]{2}[ ]+\d{5}\b))"
+            ),
         )
     }
     score = 0.75

@@ -58,8 +58,12 @@ class PlaceRecognizer(MarkedPatternRecognizer):
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
             regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
+            regex.compile(
+                r"\b(?i:hwy|highway|route|rte|(?:state|county|farm) (?:route|road|rd))\.?[ ]\d{1,4}[A-Z]?\b"
+                r"|\bI-(?!1(?:11|2[345]|31)\b)\d{1,3}\b"
+            ),
             regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
-            regex.compile(rf"\b(?:{_STATES})\.?\s+(?P<phi>\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?:{_STATES})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"),
             regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
             regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
             regex.compile(
