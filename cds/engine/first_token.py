@@ -14,8 +14,9 @@ from transformers import BertForSequenceClassification
 
 def first_token_alone(network: nn.Module) -> nn.Module:
     """``network``, less what its head does not look at; one that is no BERT stays as it is."""
-    if type(network) is BertForSequenceClassification and network.config.num_hidden_layers:
-        layers = network.bert.encoder.layer
+    bert: Any = network
+    if type(bert) is BertForSequenceClassification and bert.config.num_hidden_layers:
+        layers = bert.bert.encoder.layer
         layers[-1] = FirstToken(layers[-1])
     return network
 
