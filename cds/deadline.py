@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Deadline:
-    """A point on the monotonic clock, in seconds."""
+    """A point on the monotonic clock, in seconds. It may come nearer."""
 
     at: float
 
@@ -17,6 +17,10 @@ class Deadline:
     def after(cls, milliseconds: float, since: float | None = None) -> Self:
         """``since`` is on the monotonic clock; now, where it is not given."""
         return cls((time.monotonic() if since is None else since) + milliseconds / 1000)
+
+    def hasten(self, at: float) -> None:
+        """Let it be no later than ``at``."""
+        self.at = min(self.at, at)
 
     @property
     def remaining(self) -> float:

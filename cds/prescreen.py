@@ -12,7 +12,7 @@ import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -56,6 +56,8 @@ NOTE_READING = 4
 """How notes are read, apart from the models: what was read in an older way is read anew."""
 MOST_STUDIES = 3
 """So many are asked for of the PACS, the newest first, until one has something to score."""
+AGAIN_S = 0.03
+"""How often who waits for a part looks whether the deadline has come nearer."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -346,7 +348,7 @@ def _still_awaited(deadline: Deadline) -> None:
 def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missing:
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
-        return due.result(timeout=deadline.remaining)
+        return _awaited(due, deadline)
     except (NotInTime, EngineError, DatabaseAway):
         # What is ours and away comes back: that is no fact about the patient's image or notes.
         return _late(part)
@@ -363,6 +365,12 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
         place = traceback.extract_tb(defect.__traceback__)[-1]
         _log.error("the %s failed: %s at %s:%s", part, type(defect).__name__, place.name, place.lineno)
         return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
+
+
+def _awaited(due: Future[Reading], deadline: Deadline) -> Reading:
+    while not due.done() and not deadline.passed:
+        wait([due], min(deadline.remaining, AGAIN_S))
+    return due.result(timeout=0)
 
 
 def _late(part: Part) -> Missing:

@@ -49,22 +49,30 @@ class Call:
 
 
 class UnderWay:
-    """How many calls are being answered by this process."""
+    """The calls that are being answered by this process, and until when each may look."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._calls: list[tuple[float, Deadline]] = []
+        """When the budget of each is over, and its deadline."""
 
     @contextmanager
-    def one_more(self) -> Iterator[int]:
-        """Within the context it is one more; gives how many others there are."""
+    def one_more(self, arrived: float, budget_ms: int) -> Iterator[Deadline]:
+        """Within the context it is one more, and gets the deadline; that of each other comes nearer.
+
+        ``arrived``: on the monotonic clock.
+        """
+        call = (arrived + budget_ms / 1000, Deadline.after(budget_ms, since=arrived))
         with self._lock:
-            others, self._count = self._count, self._count + 1
+            self._calls.append(call)
+            telling_ms = TELLING_MS + (len(self._calls) - 1) * TELLING_OTHERS_MS
+            for over, deadline in self._calls:
+                deadline.hasten(over - min(telling_ms, budget_ms * MOST_TELLING) / 1000)
         try:
-            yield others
+            yield call[1]
         finally:
             with self._lock:
-                self._count -= 1
+                self._calls.remove(call)
 
 
 class Answering:
@@ -88,9 +96,8 @@ class Answering:
 
         Raises :class:`RequestError` where no answer can be given; nothing is then kept but the audit.
         """
-        with self._under_way.one_more() as others:
-            telling_ms = min(TELLING_MS + others * TELLING_OTHERS_MS, self._budget_ms * MOST_TELLING)
-            return self._answered(client, hook, Deadline.after(self._budget_ms - telling_ms, since=arrived))
+        with self._under_way.one_more(arrived, self._budget_ms) as deadline:
+            return self._answered(client, hook, deadline)
 
     def _answered(self, client: Client, hook: HookRequest, deadline: Deadline) -> Answer:
         issuer, service = client.registration.issuer, hook.service.id

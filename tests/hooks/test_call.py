@@ -1,0 +1,44 @@
+"""What of a call's budget is left to look: the more calls are to be told, the less, and each the same."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from cds.deadline import Deadline
+from cds.hooks.call import MOST_TELLING, TELLING_MS, TELLING_OTHERS_MS, UnderWay
+
+BUDGET_MS = 450
+
+
+def until(deadline: Deadline) -> float:
+    """Milliseconds from when the clock of these tests began."""
+    return round(deadline.at * 1000, 3)
+
+
+def test_alone_one_may_look_until_it_is_time_to_tell() -> None:
+    with UnderWay().one_more(0.0, BUDGET_MS) as deadline:
+        assert until(deadline) == BUDGET_MS - TELLING_MS
+
+
+def test_who_comes_brings_the_deadline_of_the_others_nearer() -> None:
+    calls = UnderWay()
+    with calls.one_more(0.0, BUDGET_MS) as first, calls.one_more(0.1, BUDGET_MS) as second:
+        assert until(first) == BUDGET_MS - TELLING_MS - TELLING_OTHERS_MS
+        assert until(second) == 100 + until(first)
+
+
+def test_who_goes_puts_no_deadline_off() -> None:
+    calls = UnderWay()
+    with calls.one_more(0.0, BUDGET_MS) as first:
+        with calls.one_more(0.0, BUDGET_MS):
+            among_two = until(first)
+        assert until(first) == among_two
+        with calls.one_more(0.0, BUDGET_MS) as third:
+            assert until(third) == until(first) == among_two
+
+
+def test_a_crowd_leaves_each_a_third() -> None:
+    calls = UnderWay()
+    with ExitStack() as crowd:
+        deadlines = [crowd.enter_context(calls.one_more(0.0, BUDGET_MS)) for _ in range(100)]
+        assert {until(deadline) for deadline in deadlines} == {round(BUDGET_MS * (1 - MOST_TELLING), 3)}
