@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +46,7 @@ from cds.imaging.locating import Located, has_images, locate
 from cds.imaging.retrieval import retrieve_best
 from cds.imaging.selection import counted
 from cds.inference.engine import Engine
+from cds.logs import kind_and_place
 from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
@@ -361,9 +361,7 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
         _log.warning("the %s could not be had: %s", part, failure)
         return Missing(part, f"the {part} could not be had: {failure}.")
     except Exception as defect:
-        # Its message may quote the patient's data: the log gets its kind and place alone.
-        place = traceback.extract_tb(defect.__traceback__)[-1]
-        _log.error("the %s failed: %s at %s:%s", part, type(defect).__name__, place.name, place.lineno)
+        _log.error("the %s failed: %s", part, kind_and_place(defect))
         return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
 
 

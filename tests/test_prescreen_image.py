@@ -16,24 +16,20 @@ import pytest
 from pydicom import dcmread
 
 from cds.audit.trail import OnBehalf, Trail, party
-from cds.bulkhead import Bulkhead
 from cds.charts import Charts
 from cds.deadline import Deadline
-from cds.engine.active import in_use
 from cds.engine.quality import QualityGate
 from cds.findings import Prescreen
-from cds.fusion.late import LateFusion
 from cds.imaging.film import read_film
 from cds.inference.engine import Engine, Models
 from cds.pacs import PacsAccess
-from cds.prescreen import Prescreening
 from cds.registration import Registration
 from cds.reporting.record import Record
 from cds.settings import Settings
 from cds.store.database import Database
-from cds.store.once import Once
 from cds.store.valkey import Valkey
 from tests.films import FILM, SEEN
+from tests.prescreening import prescreening
 
 MODELS = Models.in_use(Settings())
 EHR = "https://ehr.example/fhir"
@@ -131,21 +127,13 @@ def prescreen(
     ):
         access = PacsAccess(http, None, 2**24, 5.0)  # type: ignore[arg-type]
         charts = Charts(http, access, None, requests, 365, 5)  # type: ignore[arg-type]
-        prescreening = Prescreening(
-            Engine(MODELS, engine),
-            LateFusion.from_bundle(in_use(Settings(), "fusion")),
-            record,
-            once=Once(valkey),
-            places=Bulkhead(2),
-            images=images,
-            notes=notes,
-        )
+        looking = prescreening(Engine(MODELS, engine), record, valkey, places=2, images=images, notes=notes)
 
         def made() -> Prescreen:
             deadline = Deadline.after(60_000)
             trail = Trail(party("https://cds.example"), OnBehalf())
             chart = charts.open(registration, EHR, "p1", auth=httpx.Auth(), deadline=deadline, trail=trail)
-            return prescreening(*chart, deadline)
+            return looking(*chart, deadline)
 
         yield made
 

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from cds.errors import RequestError
 from cds.notes.context import PatientContext, Sex
-from cds.notes.observations import KNOWN, Observation, is_loinc
+from cds.notes.observations import KNOWN, LOINC, Observation, is_loinc
 
 MAX_NOTE_CHARS = 50_000
 MOST = 1e9
@@ -80,7 +80,7 @@ class Measured(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    code: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}-[0-9]$")] = Field(
+    code: Annotated[str, StringConstraints(pattern=f"^{LOINC}$")] = Field(
         description="LOINC, with its check digit"
     )
     value: Annotated[float, Field(ge=-1e6, le=MOST, allow_inf_nan=False)]

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-_LOINC = re.compile(r"[1-9][0-9]{0,6}-[0-9]")
+LOINC = r"[1-9][0-9]{0,6}-[0-9]"
+"""How a code is written, its last digit a check digit."""
 
 
 class Group(StrEnum):
@@ -100,7 +101,7 @@ KNOWN: Mapping[str, Known] = {
 
 def is_loinc(code: str) -> bool:
     """Whether ``code`` has the form and the check digit of a LOINC code (mod 10, LOINC Users' Guide)."""
-    if not _LOINC.fullmatch(code):
+    if not re.fullmatch(LOINC, code):
         return False
     number, _, digit = code.partition("-")
     doubled = int("".join(reversed(number))[::2][::-1]) * 2

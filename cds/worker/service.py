@@ -50,7 +50,7 @@ from cds.worker.report import Reporter
 REQUESTS = 4 * CONCURRENCY
 """To EHRs, at once, for the prescreens that are being finished."""
 NICER = 5
-"""As the engine's processes: on a busy machine a worker that gives way to everybody is never done."""
+"""Less than the engine's processes are: on a busy machine a worker that gives way to everybody is never done."""
 
 
 def run(settings: Settings) -> None:

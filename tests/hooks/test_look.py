@@ -19,14 +19,11 @@ import pytest
 
 from cds.audit.trail import party
 from cds.audit.verify import verify
-from cds.bulkhead import Bulkhead
 from cds.charts import Charts
 from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.active import in_use
 from cds.findings import Prescreen
-from cds.fusion.late import LateFusion
 from cds.hooks.call import TELLING_MS, Answer, Answering, Call, UnderWay
 from cds.hooks.client_auth import Client
 from cds.hooks.context import Context
@@ -44,12 +41,12 @@ from cds.reporting.standing import Standing
 from cds.settings import Settings
 from cds.store import outbox, withdrawn_models
 from cds.store.database import Database
-from cds.store.once import Once
 from cds.store.sealed_tables import AUDIT_EVENT, OUTBOX, PRESCREEN, SCORE, SealedTable
 from cds.store.valkey import Valkey
 from cds.worker.delivery import Deliverer
 from cds.worker.finishing import Finisher
 from tests.opened import bodies
+from tests.prescreening import prescreening
 
 MODELS = Models.in_use(Settings())
 BASE = "https://ehr.example/fhir"
@@ -131,25 +128,17 @@ class Service:
         backend = BackendServices(http, keys, Discovery(http))
         self.engine = Engine(MODELS, self.models)
 
-        def prescreening() -> Prescreening:
+        def looking() -> Prescreening:
             """One of the web server's, and one of the worker's: what they share, they share by Valkey."""
-            return Prescreening(
-                self.engine,
-                LateFusion.from_bundle(in_use(Settings(), "fusion")),
-                record,
-                once=Once(valkey),
-                places=Bulkhead(4),
-                images=images,
-                notes=notes,
-            )
+            return prescreening(self.engine, record, valkey, places=4, images=images, notes=notes)
 
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
-        self.look = Look(prescreening(), charts, reported=True)
+        self.look = Look(looking(), charts, reported=True)
         self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS, under_way=UnderWay())
         self.prescreens: list[Prescreen] = []
         registrations = Registrations([registration])
-        finisher = Finisher(registrations, prescreening(), charts, record, US)
+        finisher = Finisher(registrations, looking(), charts, record, US)
         self._worker = Deliverer(database, registrations, http, backend, handlers={outbox.PRESCREEN: finisher})
 
     def _answer(self, call: Call) -> Answer:

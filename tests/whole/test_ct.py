@@ -26,17 +26,14 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedSRStorage
 
 from cds.audit.trail import party
-from cds.bulkhead import Bulkhead
 from cds.charts import Charts
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
-from cds.engine.active import in_use
 from cds.engine.local import LocalEngine
 from cds.engine.slices import SliceReader
 from cds.errors import NoSaliency
 from cds.explain import Explaining
 from cds.findings import Level, Prescreen
-from cds.fusion.late import LateFusion
 from cds.hooks.call import Answering, UnderWay
 from cds.hooks.cards import Card
 from cds.hooks.client_auth import Client
@@ -52,7 +49,6 @@ from cds.inference.engine import Engine, Models
 from cds.inference.reading import Reading, here
 from cds.keys import Keys
 from cds.pacs import PacsAccess
-from cds.prescreen import Prescreening
 from cds.registration import Registration, Registrations
 from cds.reporting.pacs import ResultsForPacs
 from cds.reporting.record import Record
@@ -67,6 +63,7 @@ from cds.worker.pacs import PacsDelivery, ToPacs
 from cds.worker.report import Reporter
 from tests.ct import make_enhanced, make_series
 from tests.ct_bundle import in_use_as_if_trained, with_shipped_models
+from tests.prescreening import prescreening
 
 BASE = "https://ehr.example/fhir"
 SECRET = "TEST_CT_PACS_SECRET"
@@ -210,15 +207,8 @@ class Service:
         self.backend = BackendServices(self.http, keys, Discovery(self.http))
         self.access = PacsAccess(self.http, self.backend, max_bytes=2**26, timeout_s=30)
         self.registration = Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,), client_id="us")
-        self._prescreen = Prescreening(
-            engine,
-            LateFusion.from_bundle(in_use(Settings(), "fusion")),
-            self.record,
-            once=Once(valkey),
-            places=Bulkhead(2),
-            images=ThreadPoolExecutor(2),
-            notes=ThreadPoolExecutor(2),
-        )
+        images, notes = ThreadPoolExecutor(2), ThreadPoolExecutor(2)
+        self._prescreen = prescreening(engine, self.record, valkey, places=2, images=images, notes=notes)
         self._handle = keys.handle
 
     def knows(self, pacs: Pacs, *studies: dict[str, Any]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import pickle
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cds.errors import Away, SightlineError
+from cds.logs import kind_and_place
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,6 @@ def answered(operation: Callable[..., Any], arguments: bytes) -> bytes:
     except SightlineError as failure:
         reply = Reply(error=failure)
     except Exception as defect:
-        # Its message may quote the patient's data: the log gets its kind and place alone.
-        place = traceback.extract_tb(defect.__traceback__)[-1]
-        log.error("the engine failed: %s at %s:%s", type(defect).__name__, place.name, place.lineno)
+        log.error("the engine failed: %s", kind_and_place(defect))
         reply = Reply(error=Away("the engine failed; this is a fault of ours and has been logged"))
     return pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
