@@ -2,23 +2,72 @@
 
 A bulkhead (Nygard, "Release It!", "Stability Patterns"): a PACS that hangs takes no place from another, and a
 crowd of calls that each begin a little make all of them late. A place is its holder's until it has ended, or until
-nobody waits for it any more. How long work at a server takes is learnt from the work before, and whoever would
-come too late by that is told so at once.
+nobody waits for it any more. How long work at a server takes is learnt from the work before, and seen of the work
+that has not ended: who waits for a place leaves when it would come too late by that. Where nobody could come in
+time, one try is made now and then.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from cds.deadline import Deadline
 from cds.errors import Busy
 
-NEWS = 0.3
-"""What the last piece of work weighs in how long one takes, against all before it."""
+TOO_LONG = 2.0
+"""Of the time that there was for it: how much longer work takes makes no difference any more."""
+TRY_S = 1.0
+"""So often work is begun that seems to take too long: else nobody would see that a server is quick again."""
+LOOK_S = 0.03
+"""How often who waits looks whether the deadline has come nearer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    began: float
+    wanted: float
+    """Seconds until it was due."""
+    deadline: Deadline
+
+
+@dataclass(slots=True)
+class _Server:
+    """What is under way at one server, who waits, and how long it takes there."""
+
+    held: list[_Work] = field(default_factory=list)
+    waiting: deque[object] = field(default_factory=deque)
+    lately: deque[float] = field(default_factory=lambda: deque([0.0], maxlen=2))
+    last_begun: float = float("-inf")
+
+    @property
+    def takes(self) -> float:
+        """Seconds: the less of the last two, for one long note says nothing, or what is under way has taken."""
+        now = time.monotonic()
+        return max([min(self.lately), *(now - work.began for work in self.held)])
+
+    @property
+    def is_due_a_try(self) -> bool:
+        return time.monotonic() - self.last_begun >= TRY_S
+
+    def is_too_late(self, deadline: Deadline) -> bool:
+        return deadline.passed or (self.takes > deadline.remaining and not self.is_due_a_try)
+
+    def begin(self, deadline: Deadline) -> _Work:
+        work = _Work(time.monotonic(), deadline.remaining, deadline)
+        self.held.append(work)
+        self.last_begun = work.began
+        return work
+
+    def end(self, work: _Work, *, broken_off: bool) -> None:
+        self.held.remove(work)
+        took = time.monotonic() - work.began
+        # Broken off because there was no time left, it would have taken longer.
+        self.lately.append(min(max(took, work.wanted) if broken_off else took, TOO_LONG * work.wanted))
 
 
 class Bulkhead:
@@ -27,63 +76,59 @@ class Bulkhead:
     def __init__(self, places: int) -> None:
         self._places = places
         self._changed = threading.Condition()
-        self._held: defaultdict[str, list[Deadline]] = defaultdict(list)
-        self._waiting: Counter[str] = Counter()
-        self._takes: dict[str, float] = {}
-        """Seconds, by server."""
-
-    def check(self, server: str, deadline: Deadline) -> None:
-        """Raise :class:`~cds.errors.Busy` where who comes now would come too late."""
-        with self._changed:
-            if self._full(server):
-                self._check_turn(server, deadline)
+        self._servers: defaultdict[str, _Server] = defaultdict(_Server)
+        self._here = threading.local()
 
     @contextmanager
     def place(self, server: str, deadline: Deadline) -> Iterator[None]:
-        """Wait for a place; raises :class:`~cds.errors.Busy` where what it is for would not end by ``deadline``.
+        """Wait for a place; a thread that has one at ``server`` has it.
 
-        A place that is free is given to whoever comes, however long work took before: so it is seen that a server
-        is quick again.
+        Raises :class:`~cds.errors.Busy` as soon as what it is for would not end by ``deadline``.
         """
+        if server in self._held_here:
+            yield
+            return
+        self._held_here.add(server)
+        try:
+            with self._one(server, deadline):
+                yield
+        finally:
+            self._held_here.remove(server)
+
+    @property
+    def _held_here(self) -> set[str]:
+        """By this thread."""
+        held: set[str] = self._here.__dict__.setdefault("held", set())
+        return held
+
+    @contextmanager
+    def _one(self, server: str, deadline: Deadline) -> Iterator[None]:
         with self._changed:
-            self._take(server, deadline)
-        began, wanted = time.monotonic(), deadline.remaining
+            at = self._servers[server]
+            work = self._begun(at, deadline)
+        broken_off = False
         try:
             yield
+        except Exception as error:
+            broken_off = deadline.passed or isinstance(error, Busy)
+            raise
         finally:
             with self._changed:
-                self._held[server].remove(deadline)
-                # What went on when nobody waited for it any more says nothing of what came after that.
-                self._learn(server, min(time.monotonic() - began, wanted))
+                at.end(work, broken_off=broken_off)
                 self._changed.notify_all()
 
-    def _take(self, server: str, deadline: Deadline) -> None:
-        if self._full(server):
-            self._wait(server, deadline)
-        self._held[server].append(deadline)
-
-    def _wait(self, server: str, deadline: Deadline) -> None:
-        self._check_turn(server, deadline)
-        self._waiting[server] += 1
+    def _begun(self, at: _Server, deadline: Deadline) -> _Work:
+        turn = object()
+        at.waiting.append(turn)
         try:
-            while self._full(server):
-                if deadline.passed:
-                    raise Busy("there was too much to do")
-                awaited = [held.remaining for held in self._held[server] if not held.passed]
-                self._changed.wait(min([*awaited, deadline.remaining, threading.TIMEOUT_MAX]))
-            if self._takes.get(server, 0.0) > deadline.remaining:
-                raise Busy("there was too much to do")
+            while True:
+                if at.is_too_late(deadline):
+                    raise Busy("there is too much to do")
+                if at.waiting[0] is turn and self._has_place(at):
+                    return at.begin(deadline)
+                self._changed.wait(min(LOOK_S, deadline.remaining))
         finally:
-            self._waiting[server] -= 1
+            at.waiting.remove(turn)
 
-    def _check_turn(self, server: str, deadline: Deadline) -> None:
-        turns = (self._waiting[server] + 1) / self._places
-        if (turns + 1) * self._takes.get(server, 0.0) > deadline.remaining:
-            raise Busy("there is too much to do")
-
-    def _full(self, server: str) -> bool:
-        return sum(not held.passed for held in self._held[server]) >= self._places
-
-    def _learn(self, server: str, took: float) -> None:
-        before = self._takes.get(server, took)
-        self._takes[server] = before + NEWS * (took - before)
+    def _has_place(self, at: _Server) -> bool:
+        return sum(not work.deadline.passed for work in at.held) < self._places

@@ -27,7 +27,7 @@ from cds.ehr import imaging_studies
 from cds.ehr.chart import Chart
 from cds.ehr.documents import Document
 from cds.ehr.imaging_studies import Selection, StudyCandidate
-from cds.errors import DatabaseAway, EngineError, NoteError, NothingToScore, SightlineError
+from cds.errors import Busy, DatabaseAway, EngineError, NoteError, NothingToScore, SightlineError
 from cds.findings import (
     Finding,
     ImageReading,
@@ -251,11 +251,10 @@ class Prescreening:
             return reading
 
         def answer() -> NoteReading:
-            with self._places.place(subject.fhir_server, deadline):
-                with watch("fetch notes"):
-                    contents = chart.contents()
-                    known = _known(subject, chart)
-                reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
+            with watch("fetch notes"):
+                contents = chart.contents()
+                known = _known(subject, chart)
+            reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
             # A note that took too long may not the next time.
             return reading if reading.withheld else self._record.keep_note_reading(subject.tenant, key, reading)
 
@@ -291,9 +290,16 @@ class Prescreening:
         answer: Callable[[], Reading],
     ) -> Reading:
         """What is kept or answered, once; :class:`~cds.errors.Busy` where a turn at ``server`` comes too late."""
-        if server and not self._once.answering(key):
-            self._places.check(server, deadline)
-        return self._once(key, kept, answer)
+        once = partial(self._once, key, kept, answer)
+        if server is None or self._once.answering(key):
+            return once()
+        try:
+            with self._places.place(server, deadline):
+                return once()
+        except Busy:
+            if not self._once.answering(key):
+                raise
+            return once()
 
     def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""

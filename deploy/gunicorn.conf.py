@@ -10,7 +10,8 @@ from cds.serving import environment, python
 from cds.settings import Settings
 
 # A thread that answers waits for one that computes each time it comes back from the database: not 5 ms each time.
-sys.setswitchinterval(0.0005)
+# Nor much less: whoever waits wakes as often, and a crowd would do little else.
+sys.setswitchinterval(0.002)
 
 _settings = Settings.from_environment()
 

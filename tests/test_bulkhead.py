@@ -52,7 +52,7 @@ def take(work: Work, deadline: Deadline = NEVER, server: str = PACS) -> bool:
 
 def test_who_finds_no_place_by_the_deadline_is_told_so(work: Work) -> None:
     work.begin()
-    assert take(work, Deadline.after(0))
+    assert take(work, Deadline.after(50))
     work.begin()
     with pytest.raises(Busy):
         take(work, Deadline.after(50))
@@ -66,43 +66,66 @@ def test_who_waits_gets_the_place_that_becomes_free(work: Work) -> None:
     waiting.result(10)
 
 
+def took(work: Work, *seconds: float) -> None:
+    """What was done lately."""
+    for each in seconds:
+        with work.bulkhead.place(PACS, NEVER):
+            time.sleep(each)
+
+
 def test_who_would_come_too_late_is_told_so_at_once(work: Work) -> None:
-    with work.bulkhead.place(PACS, NEVER):
-        time.sleep(0.05)
-    work.begin()
-    work.begin()
-    due = Deadline.after(60)
+    took(work, 0.05, 0.05)
+    due = Deadline.after(40)
     with pytest.raises(Busy):
         take(work, due)
     assert not due.passed
 
 
-def test_whether_one_would_come_too_late_can_be_asked(work: Work) -> None:
-    with work.bulkhead.place(PACS, NEVER):
-        time.sleep(0.05)
-    work.bulkhead.check(PACS, Deadline.after(10))
+def test_one_that_took_long_says_nothing_of_the_next(work: Work) -> None:
+    took(work, 0.0, 0.05)
+    assert take(work, Deadline.after(40))
+
+
+def test_one_that_was_quick_shows_that_it_is_quick_again(work: Work) -> None:
+    took(work, 0.05, 0.05, 0.0)
+    assert take(work, Deadline.after(40))
+
+
+def test_what_takes_too_long_is_tried_now_and_then(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    took(work, 0.05, 0.05)
+    monkeypatch.setattr("cds.bulkhead.TRY_S", 0.0)
+    assert take(work, Deadline.after(40))
+
+
+def test_what_has_not_ended_takes_at_least_so_long(work: Work) -> None:
+    work.begin()
+    time.sleep(0.05)
+    with pytest.raises(Busy):
+        take(work, Deadline.after(40))
+
+
+def test_what_was_broken_off_would_have_taken_longer(work: Work) -> None:
+    for _ in range(2):
+        with pytest.raises(Busy), work.bulkhead.place(PACS, Deadline.after(200)):
+            raise Busy("the engine has too much to do")
+    with pytest.raises(Busy):
+        take(work, Deadline.after(100))
+
+
+def test_who_waits_leaves_as_soon_as_it_would_come_too_late(work: Work) -> None:
+    took(work, 0.1, 0.1)
     work.begin()
     work.begin()
-    work.bulkhead.check(PACS, NEVER)
+    due = Deadline.after(200)
     with pytest.raises(Busy):
-        work.bulkhead.check(PACS, Deadline.after(60))
+        take(work, due)
+    assert not due.passed
 
 
-def test_whose_turn_comes_too_late_leaves_it_to_the_next(work: Work) -> None:
-    with work.bulkhead.place(PACS, NEVER):
-        time.sleep(0.1)
-    work.begin(Deadline.after(170))
-    work.begin(Deadline.after(170))
-    late = work.pool.submit(take, work, Deadline.after(260))
-    with pytest.raises(Busy):
-        late.result(10)
-    assert take(work, Deadline.after(20))
-
-
-def test_a_place_that_is_free_is_given_however_long_work_took_before(work: Work) -> None:
-    with work.bulkhead.place(PACS, NEVER):
-        time.sleep(0.05)
-    assert take(work, Deadline.after(10))
+def test_who_has_a_place_needs_no_other(work: Work) -> None:
+    work.begin()
+    with work.bulkhead.place(PACS, NEVER), work.bulkhead.place(PACS, NEVER):
+        pass
 
 
 def test_where_nothing_is_known_of_a_server_one_waits(work: Work) -> None:

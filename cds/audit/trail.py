@@ -58,13 +58,17 @@ class Trail:
                 self._events = events + self._events
             raise
 
-    def hand_over(self, late: Callable[[Event], None]) -> None:
-        """The request is answered: what work goes on for it is told to ``late``, one event at a time."""
+    @contextmanager
+    def closed(self, late: Callable[[Event], None]) -> Iterator[list[Event]]:
+        """As :meth:`taken`, for the last time: from now on each event is told to ``late`` as it happens."""
         with self._lock:
-            self._late = late
-            rest, self._events = self._events, []
-        for event in rest:
-            late(event)
+            events, self._events, self._late = self._events, [], late
+        try:
+            yield events
+        except BaseException:
+            with self._lock:
+                self._events, self._late = events, None
+            raise
 
     def beside(self) -> Trail:
         """An empty trail of the same request, for work that outlives it and has transactions of its own."""

@@ -18,10 +18,10 @@ from cds.reporting.record import Record
 
 TELLING_MS = 100
 """Of the budget, what is left for fusing, recording and sending the answer."""
-TELLING_OTHERS_MS = 13
-"""So much more for each other call under way: whose time is over at once is told at once, by the same cores."""
+TELLING_NEXT_MS = 13
+"""So long after one call the next may be told: whose time is over at once is told at once, by the same cores."""
 MOST_TELLING = 2 / 3
-"""Of the budget: a crowd leaves each little time to look, and nobody none."""
+"""Of the budget: a crowd leaves each a little time to look, and nobody none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +48,44 @@ class Call:
         return f"Patient/{self.hook.context.patient_id}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderWay:
+    deadline: Deadline
+    least: float
+    """On the monotonic clock: until then it may look, however many there are."""
+
+
 class UnderWay:
-    """The calls that are being answered by this process, and until when each may look."""
+    """The calls that are being answered by this process, and until when each may look: they are told in turn."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: list[tuple[float, Deadline]] = []
-        """When the budget of each is over, and its deadline."""
+        self._calls: list[_UnderWay] = []
 
     @contextmanager
     def one_more(self, arrived: float, budget_ms: int) -> Iterator[Deadline]:
-        """Within the context it is one more, and gets the deadline; that of each other comes nearer.
+        """Within the context it is one more, and gets the deadline; those before it are told before it.
 
         ``arrived``: on the monotonic clock.
         """
-        call = (arrived + budget_ms / 1000, Deadline.after(budget_ms, since=arrived))
+        deadline = Deadline.after(budget_ms - TELLING_MS, since=arrived)
+        call = _UnderWay(deadline, arrived + budget_ms * (1 - MOST_TELLING) / 1000)
         with self._lock:
             self._calls.append(call)
-            telling_ms = TELLING_MS + (len(self._calls) - 1) * TELLING_OTHERS_MS
-            for over, deadline in self._calls:
-                deadline.hasten(over - min(telling_ms, budget_ms * MOST_TELLING) / 1000)
+            self._spread()
         try:
-            yield call[1]
+            yield deadline
         finally:
             with self._lock:
                 self._calls.remove(call)
+
+    def _spread(self) -> None:
+        """From the last to the first, each deadline far enough before the next."""
+        following = float("inf")
+        # Reversed afterwards: of two that are due at the same time the later one is the last.
+        for call in reversed(sorted(self._calls, key=lambda call: call.deadline.at)):  # noqa: C413
+            call.deadline.hasten(max(call.least, following - TELLING_NEXT_MS / 1000))
+            following = call.deadline.at
 
 
 class Answering:
@@ -105,12 +118,9 @@ class Answering:
         call = Call(client, hook, deadline, Trail(self._us, behalf))
         call.trail.hook_called(issuer, service, call.patient)
         try:
-            answer = self._answer(call)
-            self._record.audit(client.tenant, call.trail)
-            return answer
+            return self._answer(call)
         except RequestError as refusal:
             call.trail.hook_refused(issuer, service, str(refusal))
-            self._record.audit(client.tenant, call.trail)
             raise
         finally:
-            call.trail.hand_over(lambda event: self._record.event(client.tenant, event))
+            self._record.write_last(client.tenant, call.trail)

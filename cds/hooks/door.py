@@ -11,6 +11,10 @@ from cds.errors import RequestError, Unauthenticated
 from cds.hooks.client_auth import Client, ClientAuthentication
 from cds.reporting.record import Record
 from cds.store.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
+from cds.turns import Turns
+
+AT_ONCE, ANYWAY_S = 3, 0.05
+"""Calls are admitted so many at once; one that has waited so long does not wait for a Valkey that hangs."""
 
 
 class Door:
@@ -24,6 +28,7 @@ class Door:
         self._record = record
         self._calls = RateLimit(counts, "issuer", rate_per_minute)
         self._failures = failures_limit(counts, rate_per_minute)
+        self._turns = Turns(AT_ONCE, ANYWAY_S)
 
     @contextmanager
     def admitted(self, authorization: str | None, path: str, address: str | None) -> Iterator[Client]:
@@ -32,7 +37,8 @@ class Door:
         What it is refused within the context is in the audit trail of its tenant.
         """
         service = path.removeprefix("/cds-services/").removeprefix("/api/v1/")
-        client = self._admit(authorization, path, service, address)
+        with self._turns.one():
+            client = self._admit(authorization, path, service, address)
         try:
             yield client
         except RequestError as refusal:

@@ -29,7 +29,9 @@ class KnownFindings:
         if known is None:
             return []
         outstanding = [finding for finding in known.findings if worth_a_card(finding)]
-        return self.telling(call, known, outstanding) if outstanding else []
+        if not outstanding:
+            return []
+        return self.telling(call, known, outstanding, self.telling.overrides(call))
 
 
 def _standing(prescreens: Sequence[Prescreen]) -> Prescreen | None:

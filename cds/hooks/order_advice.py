@@ -64,12 +64,14 @@ class OrderAdvice:
         ours = _asked_for(orders, call.patient)
         if not ours:
             return Answer([])
+        overrides = self.telling.overrides(call)
         looked = self.look(call, _ordered_by_ct(ours))
         at_hand = OrdersAtHand(call, looked.prescreen, ours, studies(looked.chart.studies_at_hand()))
         given = self.telling(
             call,
             looked.prescreen,
             at_hand.findings(),
+            overrides,
             suggestions=at_hand.suggestions,
             besides=[
                 *at_hand.nothing_seen(),

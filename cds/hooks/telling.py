@@ -14,6 +14,7 @@ from cds.findings import Finding, Prescreen
 from cds.hooks import cards
 from cds.hooks.call import Call
 from cds.hooks.cards import Card, Statement, Suggestion
+from cds.hooks.chart import fhir_base
 from cds.hooks.overrides import Overrides
 from cds.reporting import words
 from cds.reporting.record import Record
@@ -51,6 +52,7 @@ class Telling:
         call: Call,
         prescreen: Prescreen,
         findings: Sequence[Finding],
+        overrides: Overrides,
         *,
         suggestions: Callable[[Finding], Sequence[Suggestion]] = _no_suggestion,
         besides: Iterable[Statement] = (),
@@ -58,18 +60,23 @@ class Telling:
     ) -> list[Card]:
         """One card about those of ``findings`` that are news, and one for each other statement that is.
 
+        What is news is by ``overrides``, those of :meth:`overrides`.
         ``suggestions`` gives what the worst of them suggests. What is ``also`` to be written goes into the
         transaction that keeps the cards.
         """
-        said = list(besides)
-        if findings or said:
-            overrides = self._overrides(call, prescreen)
-            said = [statement for statement in said if not overrides.hold_for_all_of(statement)]
-            if news := [finding for finding in findings if not overrides.hold_for(finding, prescreen)]:
-                said.insert(0, self._of_findings(prescreen, news, suggestions(news[0])))
+        said = [statement for statement in besides if not overrides.hold_for_all_of(statement)]
+        if news := [finding for finding in findings if not overrides.hold_for(finding, prescreen)]:
+            said.insert(0, self._of_findings(prescreen, news, suggestions(news[0])))
         given = [self._given(call, prescreen, statement) for statement in said]
         self.record.answered(call.client.tenant, call.hook.service.id, prescreen, given, call.trail, *also)
         return [one.card for one in given]
+
+    def overrides(self, call: Call) -> Overrides:
+        """Of the call's patient, within the window. To be read before the look: afterwards there is no time."""
+        if not self.override_window:
+            return Overrides({})
+        since, base = datetime.now(UTC) - self.override_window, fhir_base(call.client, call.hook)
+        return Overrides.of(self.record.outcomes(call.client.tenant, base, call.patient, since))
 
     def _of_findings(
         self, prescreen: Prescreen, findings: Sequence[Finding], suggestions: Sequence[Suggestion]
@@ -100,11 +107,3 @@ class Telling:
             "clinician": f"{prescreen.fhir_server}/{call.hook.context.user}",
         }
         return Given(card["uuid"], statement.topic.code, card, kept)
-
-    def _overrides(self, call: Call, prescreen: Prescreen) -> Overrides:
-        if not self.override_window:
-            return Overrides({})
-        since = datetime.now(UTC) - self.override_window
-        return Overrides.of(
-            self.record.outcomes(call.client.tenant, prescreen.fhir_server, prescreen.patient, since)
-        )

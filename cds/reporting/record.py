@@ -130,6 +130,12 @@ class Record:
             if events or writes:
                 self._journal.write(tenant, lambda connection: _all(events, writes, connection))
 
+    def write_last(self, tenant: str, trail: Trail, *writes: Write) -> None:
+        """:meth:`write` for the last time: what happens then for the same request is written as it happens."""
+        with trail.closed(lambda event: self.event(tenant, event)) as events:
+            if events or writes:
+                self._journal.write(tenant, lambda connection: _all(events, writes, connection))
+
     def answered(
         self,
         tenant: str,
@@ -139,8 +145,11 @@ class Record:
         trail: Trail,
         *also: Write,
     ) -> None:
-        """Keep the cards of an answer, for the feedback that may come, with the prescreen that they tell of."""
-        self.write(tenant, trail, kept(prescreen, trail), told(prescreen, service, given), *also)
+        """Keep the cards of an answer, for the feedback that may come, with the prescreen that they tell of.
+
+        Nothing is to be written for it after this.
+        """
+        self.write_last(tenant, trail, kept(prescreen, trail), told(prescreen, service, given), *also)
 
     def feedback(self, tenant: str, service: str, entries: Sequence[Told], trail: Trail) -> None:
         """Keep what became of cards, each told once; :class:`~cds.errors.Unknown` for a card that is not ours."""

@@ -80,10 +80,18 @@ def test_events_that_could_not_be_written_are_not_lost(trail: Trail) -> None:
     assert [str(event).count("Patient/1") for event in take(trail)] == [1, 0]
 
 
-def test_what_comes_after_the_answer_is_not_lost(trail: Trail) -> None:
+def test_what_comes_after_the_last_writing_is_told_as_it_happens(trail: Trail) -> None:
     late: list[dict[str, Any]] = []
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
-    trail.hand_over(late.append)
+    with trail.closed(late.append) as events:
+        trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
     trail.fhir_read(BASE, "Patient/1", f"{BASE}/Patient/1", 200)
-    assert len(late) == 2
-    assert take(trail) == []
+    assert (len(events), len(late), take(trail)) == (1, 2, [])
+
+
+def test_a_last_writing_that_failed_was_not_the_last(trail: Trail) -> None:
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/1")
+    with suppress(Unreachable), trail.closed(lambda event: None):
+        raise Unreachable("the database is away")
+    trail.hook_called(BASE, "imaging-prescreen", "Patient/2")
+    assert len(take(trail)) == 2

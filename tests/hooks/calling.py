@@ -25,10 +25,12 @@ def call(
     instance: str = "",
     user: str = "Practitioner/example",
     encounter: str | None = None,
+    patient: str = "Patient/p1",
+    base: str = BASE,
 ) -> Call:
-    client = Client(Registration(issuer=BASE, tenant=tenant, fhir_servers=(BASE,)), "jti-1")
-    context = Context(user, "p1", encounter, drafts)
-    hook = HookRequest(service, instance or str(uuid.uuid4()), context, BASE, None, {})
+    client = Client(Registration(issuer=base, tenant=tenant, fhir_servers=(base,)), "jti-1")
+    context = Context(user, patient.removeprefix("Patient/"), encounter, drafts)
+    hook = HookRequest(service, instance or str(uuid.uuid4()), context, base, None, {})
     return Call(client, hook, Deadline.after(1000), Trail(US, OnBehalf()))
 
 

@@ -19,6 +19,7 @@ from cds.hooks.cards import Card, Statement
 from cds.hooks.discovery import IMAGING_PRESCREEN
 from cds.hooks.duplicates import studies
 from cds.hooks.order_advice import OrdersAtHand
+from cds.hooks.overrides import Overrides
 from cds.hooks.telling import Telling
 from cds.reporting import words
 from cds.sandbox.ehr.cards import faults
@@ -209,7 +210,8 @@ def test_every_card_keeps_the_invariants(
     at_hand = OrdersAtHand(asked, seen, drafts, done)
     telling = Telling(Forgetful(), "https://cds.example", b"k" * 32, timedelta(hours=24))  # type: ignore[arg-type]
     besides = [*at_hand.nothing_seen(), *at_hand.duplicates(timedelta(hours=48))]
-    cards = telling(asked, seen, at_hand.findings(), suggestions=at_hand.suggestions, besides=besides)
+    found_now = at_hand.findings()
+    cards = telling(asked, seen, found_now, Overrides({}), suggestions=at_hand.suggestions, besides=besides)
     for one in cards:
         assert list(faults(one)) == []
         check(one, {"$ref": "#/components/schemas/Card"})
@@ -243,9 +245,6 @@ def holds_nothing_empty(value: Any) -> bool:
 
 class Forgetful:
     """A record of nothing: what is said here is neither kept nor known."""
-
-    def outcomes(self, *_: object) -> list[tuple[str, dict[str, Any]]]:
-        return []
 
     def answered(self, *_: object) -> None:
         pass

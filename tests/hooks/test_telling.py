@@ -54,8 +54,10 @@ class Ward:
         besides: Sequence[Statement] = (),
     ) -> list[Card]:
         telling = Telling(self.record, "https://cds.example", b"k" * 32, timedelta(hours=window))
-        asked = call(self.tenant, service, instance=instance, user="Practitioner/grey")
-        return telling(asked, seen, seen.findings if findings is None else findings, besides=besides)
+        whose = {"patient": seen.patient, "base": seen.fhir_server}
+        asked = call(self.tenant, service, instance=instance, user="Practitioner/grey", **whose)
+        said = seen.findings if findings is None else findings
+        return telling(asked, seen, said, telling.overrides(asked), besides=besides)
 
     def feedback(self, card: Card, outcome: Outcome, *, ago: timedelta = timedelta()) -> None:
         entry = Feedback(card["uuid"], outcome, NOW - ago, {"card": card["uuid"], "outcome": outcome})
