@@ -54,7 +54,7 @@ def python_of(variable: str) -> str | None:
 @contextmanager
 def ray_serve(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
     """A head, and two nodes that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
-    environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0"}
+    environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": "/tmp"}  # noqa: S108 (ray_nodes.FILES)
     environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with socket.create_server(("127.0.0.1", port)) as door, (home / "ray.log").open("w") as log:
         asked = [str(home), str(models_dir), str(RAY_NODES), str(door.fileno())]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cds.engine.abreast import Abreast
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
 from cds.engine.by_length import ByLength
@@ -79,19 +80,16 @@ def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) 
     if not usable(onnx):
         return Batched(_by_length(bundle, _by_torch(bundle, settings.device, threads)), rows=rows)
     network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
-    return Batched(_by_length(bundle, network), rows=rows, abreast=_abreast(rows, threads))
+    if rows > 1 or threads == 1:
+        return Batched(_by_length(bundle, network), rows=rows)
+    # What does not go through a network together goes through it side by side.
+    return Batched(
+        Abreast(network, OnnxRuntimeNetwork(str(onnx), threads=1, rows=rows)), rows=rows, abreast=threads
+    )
 
 
 def _by_length(bundle: Bundle, network: Network) -> Network:
     return ByLength(network) if bundle.version.kind == "note" else network
-
-
-def _abreast(rows: int, threads: int) -> int:
-    """What does not go through a network together goes through it side by side.
-
-    One run on all cores stands still whenever one of them does something else; of two the other goes on.
-    """
-    return threads if rows == 1 else 1
 
 
 def _by_torch(bundle: Bundle, device: str, threads: int) -> Network:
