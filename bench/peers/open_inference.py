@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]  # (brings no types)
 
-from bench.peers.machines import APART, alone
+from bench.peers.machines import ANEW, APART, alone
 from cds.processes import Processes, ProcessFailed
 from cds.settings import PACKAGE_ROOT
 
@@ -107,7 +107,8 @@ def triton(python: str, home: Path, port: int, models_dir: Path, within_s: float
     environ = _environment(DEPLOY / "triton")
     write, served = DEPLOY / "triton" / "write_repository.py", home / "triton"
     _run([python, str(write), str(models_dir), str(served)], environ, within_s)
-    command = [python, str(PEERS / "triton_server.py"), str(served), str(port)]
+    # 2.51 aborts now and then over a lock of its own while it begins on a busy machine.
+    command = [*ANEW, python, str(PEERS / "triton_server.py"), str(served), str(port)]
     with _started("triton", command, environ, home, port, within_s) as started:
         yield started
 

@@ -63,8 +63,10 @@ def _answers() -> bool:
 
 
 def _ray(number: int, *arguments: str) -> list[str]:
+    """Ray leaves a node 30 s to begin, which is too short on a busy machine."""
     program = str(Path(sys.executable).with_name("ray"))
-    return [program, "start", "--block", f"--node-ip-address={machines.ADDRESS.format(number)}", *arguments]
+    own = f"--node-ip-address={machines.ADDRESS.format(number)}"
+    return [*machines.ANEW, program, "start", "--block", own, *arguments]
 
 
 if __name__ == "__main__":
