@@ -93,7 +93,7 @@ def _holds(others: Sequence[Scored], notes: Scored, errors: float) -> bool:
 
 
 def covered_in_turns(scores: Array, labels: Array, patients: NDArray[np.str_]) -> Iterator[list[bool]]:
-    """Of each half of the patients :func:`covered`, by intervals that the other half alone made, width included."""
+    """Of each half of the patients :func:`covered` by intervals that the other half alone made, width included."""
     for left_out in (half for seed in range(TURNS) for half in folds(patients, 2, seed)):
         others = scores[~left_out], labels[~left_out]
         errors = narrowest(*others, patients[~left_out], 1)
