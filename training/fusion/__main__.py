@@ -58,11 +58,8 @@ def main() -> None:
     def notes(seed: int) -> Scored:
         return _notes(engine, _written(seed, size.notes, filler))
 
-    validation, others = (
-        scored_films(engine.score_image, films.validation, size.films),
-        [notes(seed) for seed in WIDTH_BY],
-    )
-    fitted = fit(validation, notes(FITTED_ON), others)
+    validation = scored_films(engine.score_image, films.validation, size.films)
+    fitted = fit(validation, notes(FITTED_ON), [notes(seed) for seed in WIDTH_BY])
     held = Held(
         films=scored_films(engine.score_image, films.test, size.films),
         generated=notes(MEASURED_ON),

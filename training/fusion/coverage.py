@@ -1,9 +1,9 @@
 """How many groups of like score the image's intervals cover: ``python -m training.fusion.coverage --data DIR``.
 
-The card has it for the test films, by intervals of the validation films: 70 groups, of which chance moves the share
-by 7 %. Here both are put together and each half of their patients is covered by intervals that the other half alone
-made, their width included, the halves drawn several times. So what is measured is the way of making intervals, on
-nearly twice the films, none of which the model was trained on. About a minute.
+The card has it for the test films, by intervals of the validation films: 70 groups, of which chance moves the
+share by 7 %. Here both are put together, and each half of their patients is covered by intervals that the
+other half alone made, their width included, the halves drawn several times. So what is measured is the way of
+making intervals, on nearly twice the films, none of which the model was trained on. About a minute.
 """
 
 from __future__ import annotations
