@@ -77,12 +77,12 @@ MOST_UNDER_WAY = 512
 """Of a load that does not wait: more than there can be at three times the peak within a budget."""
 TO_BEGIN_S = 0.2
 WORKERS = 4
-STARTING_S = 90.0
-"""Of our engine, and of a peer's server."""
+STARTING_S, PEER_STARTING_S = 90.0, 180.0
+"""Of our engine, and of a peer's server, which imports torch in several processes."""
 ASKING_MS = 20_000
 """Of one call to a peer's server."""
-PEERS_MS = 220_000
-"""Of all peers' servers together: begun later, nothing more is asked of them."""
+PEER_MS = 60_000
+"""Of one peer's server that has started: later nothing more is asked of it, and the next one has its turn."""
 FOUND_OUT_MS = 120_000
 """Until the engine knows how heat maps are made best."""
 
@@ -123,9 +123,8 @@ def main() -> None:
         with engine(settings) as ours:
             loads = dict(measured(of_the_engine(ours, settings) | beside(settings), seconds))
             peak, over = overload(ours, settings, seconds)
-        until = Deadline.after(PEERS_MS)
         for name in SERVERS:
-            loads.update(of_a_server(name, Path(home), settings, seconds, until))
+            loads.update(of_a_server(name, Path(home), settings, seconds))
         taken = memory(Path(home) / "web")
     rows = [*load_rows(loads), *overload_rows(peak, over), *memory_rows(*taken)]
     print(printed(loads), goals(rows), device(), sep="\n\n")
@@ -170,11 +169,13 @@ def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, st
     }
 
 
-def of_a_server(name: str, home: Path, settings: Settings, seconds: float, until: Deadline) -> Iterator[Measured]:
+def of_a_server(
+    name: str, home: Path, settings: Settings, seconds: float, starting_s: float = PEER_STARTING_S
+) -> Iterator[Measured]:
     """Of another maker's, as far as it is here, starts and answers."""
     try:
-        with server(name, home, settings, min(STARTING_S, until.remaining)) as asks:
-            yield from measured(asks, seconds, until)
+        with server(name, home, settings, starting_s) as asks:
+            yield from measured(asks, seconds, Deadline.after(PEER_MS))
     except (SightlineError, subprocess.SubprocessError, OSError) as failure:
         say(f"{name} is not measured, or no further: {failure}")
 

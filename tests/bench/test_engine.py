@@ -72,6 +72,6 @@ def test_a_peer_that_does_not_start_is_a_sentence(
     (program := tmp_path / "python").write_text(f"#!/bin/sh\n{python}\n")
     program.chmod(0o700)
     monkeypatch.setenv(variable, str(program))
-    assert list(of_a_server(name, tmp_path, Settings(), SECONDS, Deadline.after(300))) == []
+    assert list(of_a_server(name, tmp_path, Settings(), SECONDS, starting_s=0.3)) == []
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"{name} is not measured")
