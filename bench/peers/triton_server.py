@@ -25,8 +25,6 @@ STARTING = (
     "--disable-auto-complete-config",
     # One after another: several at once take each other's time, and 2.51 has aborted over a lock of theirs.
     "--model-load-thread-count=1",
-    # What stub and server share; where it has to grow while it is used, 2.51 aborts over a lock that lay there.
-    "--backend-config=python,shm-default-byte-size=67108864",
 )
 
 
