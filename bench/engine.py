@@ -77,8 +77,8 @@ MOST_UNDER_WAY = 512
 """Of a load that does not wait: more than there can be at three times the peak within a budget."""
 TO_BEGIN_S = 0.2
 WORKERS = 4
-STARTING_S, PEER_STARTING_S = 90.0, 180.0
-"""Of our engine, and of a peer's server, which imports torch in several processes."""
+STARTING_S = 180.0
+"""Of our engine, and of a peer's server: torch is imported several times, on a machine that may be busy."""
 ASKING_MS = 20_000
 """Of one call to a peer's server."""
 PEER_MS = 60_000
@@ -170,7 +170,7 @@ def of_the_engine(ours: EngineProcess, settings: Settings) -> dict[tuple[str, st
 
 
 def of_a_server(
-    name: str, home: Path, settings: Settings, seconds: float, starting_s: float = PEER_STARTING_S
+    name: str, home: Path, settings: Settings, seconds: float, starting_s: float = STARTING_S
 ) -> Iterator[Measured]:
     """Of another maker's, as far as it is here, starts and answers."""
     try:
