@@ -73,8 +73,9 @@ BUDGET_MS = Settings().hook_budget_ms
 OVERLOAD, AT_PEAK, ROUNDS = 3, 32, 5
 """So many times as much as so many clients are answered, in so many turns."""
 AT_ONCE_MS = 50
-MOST_UNDER_WAY = 512
-"""Of a load that does not wait: more than there can be at three times the peak within a budget."""
+MOST_UNDER_WAY = 128
+"""Of a load that does not wait: some three times as many as are let in at once. Were it more, those that are due
+would be late, and counted so."""
 TO_BEGIN_S = 0.2
 WORKERS = 4
 STARTING_S = 180.0
