@@ -49,11 +49,11 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Loss
 
 from bench.report import Row, at_most, device, figure, goals, ratio, table, write_json
 from cds.engine.bundles import Bundle
+from cds.engine.examples import examples_for
 from cds.engine.image import ImageReader
 from cds.engine.networks import network_of
 from cds.engine.onnx_export import exported
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork
-from cds.engine.prepare import examples_for
 from cds.imaging.framing import OVERSAMPLING, framed
 from cds.imaging.pixels import read_radiograph
 from cds.settings import Settings

@@ -73,10 +73,10 @@ def measure(runs: int) -> list[report.Row]:
 
 def shipped(scores: SentenceScores | None = None) -> NoteReader:
     """As :func:`cds.engine.running.begun` runs it on a CPU."""
+    from cds.engine.examples import examples_for  # noqa: PLC0415
     from cds.engine.networks import note_network  # noqa: PLC0415 (torch)
     from cds.engine.onnx_export import exported  # noqa: PLC0415
     from cds.engine.onnx_runtime import OnnxRuntimeNetwork  # noqa: PLC0415
-    from cds.engine.prepare import examples_for  # noqa: PLC0415
 
     bundle = Bundle.load(BUNDLE)
     onnx = exported(note_network(bundle), examples_for(bundle)[0])

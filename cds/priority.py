@@ -24,10 +24,16 @@ def give_way(nicer: int) -> None:
             _say_of_the_session(nicer)
 
 
-def give_way_alone(nicer: int) -> None:
-    """:func:`give_way`, in a session of its own; for a process that leads no group yet, such as a forked one."""
+def give_way_alone(nicer: int, session: int) -> None:
+    """Be so much nicer, in a session of one's own that is as nice as ``session`` says.
+
+    Where Linux shares the cores among sessions only ``session`` counts, elsewhere (without autogroups, or in a
+    container) only ``nicer``. For a process that leads no group yet, such as a forked one.
+    """
     os.setsid()
-    give_way(nicer)
+    os.nice(nicer)
+    with suppress(OSError):
+        _say_of_the_session(session)
 
 
 def _say_of_the_session(nice: int) -> None:

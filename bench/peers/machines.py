@@ -18,6 +18,8 @@ ALONE = ("unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--mou
 """A command that begins so has processes of its own; all of them die with it, however it ends."""
 APART = (*ALONE, "--net")
 """A command that begins so is a machine by itself, without any network."""
+ANEW = ("sh", "-c", 'for _ in 1 2 3 4 5; do "$@" && exit; sleep 1; done; exit 1', "sh")
+"""A command that begins so is begun again where it fails, five times in all."""
 ADDRESS = "10.77.0.{}"
 """Of the machine of that number; we are number 1."""
 

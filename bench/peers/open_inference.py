@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]  # (brings no types)
 
-from bench.peers.machines import APART, alone
+from bench.peers.machines import ANEW, APART, alone
 from cds.processes import Processes, ProcessFailed
 from cds.settings import PACKAGE_ROOT
 
@@ -54,7 +54,7 @@ def python_of(variable: str) -> str | None:
 @contextmanager
 def ray_serve(python: str, home: Path, port: int, models_dir: Path, within_s: float) -> Iterator[Started]:
     """A head, and two nodes that score: machines of their own (:mod:`bench.peers.machines`), a replica each."""
-    environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0"}
+    environ = _environment(DEPLOY / "ray") | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": "/tmp"}  # noqa: S108 (ray_nodes.FILES)
     environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with socket.create_server(("127.0.0.1", port)) as door, (home / "ray.log").open("w") as log:
         asked = [str(home), str(models_dir), str(RAY_NODES), str(door.fileno())]
@@ -107,7 +107,8 @@ def triton(python: str, home: Path, port: int, models_dir: Path, within_s: float
     environ = _environment(DEPLOY / "triton")
     write, served = DEPLOY / "triton" / "write_repository.py", home / "triton"
     _run([python, str(write), str(models_dir), str(served)], environ, within_s)
-    command = [python, str(PEERS / "triton_server.py"), str(served), str(port)]
+    # 2.51 aborts now and then over a lock of its own while it begins on a busy machine.
+    command = [*ANEW, python, str(PEERS / "triton_server.py"), str(served), str(port)]
     with _started("triton", command, environ, home, port, within_s) as started:
         yield started
 

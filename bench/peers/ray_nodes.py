@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from socket import create_connection, socket
@@ -41,7 +42,7 @@ def main(home: Path, models_dir: Path, nodes: int, listening: socket) -> None:
             node = _ray(number, f"--address={GCS}", "--num-cpus=1")
             started: Process = processes.start(f"node{number}", machines.joined(number, FILES, node), os.environ)
             machines.join(number, started.popen.pid)
-        ray.init(address=GCS, log_to_driver=False, logging_level="warning")
+        _wait_for_the_head()
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": PORT})
         options = application.Options(
             models_dir=models_dir, device="cpu", min_replicas=nodes, max_replicas=nodes, gateways=2
@@ -56,6 +57,18 @@ def _end_with_the_input() -> None:
     os._exit(0)  # We are the first process here: all others end with us.
 
 
+def _wait_for_the_head() -> None:
+    """Its port answers before it does, and it may have to begin anew."""
+    until = time.monotonic() + STARTING_S
+    while not ray.is_initialized():
+        try:
+            ray.init(address=GCS, log_to_driver=False, logging_level="warning")
+        except ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
 def _answers() -> bool:
     with suppress(OSError), create_connection((machines.ADDRESS.format(1), GCS_PORT)):
         return True
@@ -63,8 +76,10 @@ def _answers() -> bool:
 
 
 def _ray(number: int, *arguments: str) -> list[str]:
+    """Ray leaves a node 30 s to begin, which is too short on a busy machine."""
     program = str(Path(sys.executable).with_name("ray"))
-    return [program, "start", "--block", f"--node-ip-address={machines.ADDRESS.format(number)}", *arguments]
+    own = f"--node-ip-address={machines.ADDRESS.format(number)}"
+    return [*machines.ANEW, program, "start", "--block", own, *arguments]
 
 
 if __name__ == "__main__":

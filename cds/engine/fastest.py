@@ -22,7 +22,7 @@ def fastest(ways: Mapping[str, Network], examples: Sequence[Inputs]) -> tuple[st
     (name, chosen), *others = ways.items()
     least = _seconds(chosen, examples[0])
     for other, network in others:
-        if (off := _apart(chosen, network, examples)) > PARITY:
+        if not (off := _apart(chosen, network, examples)) <= PARITY:
             log.warning("%s is not used: its probabilities are off by up to %.3f", other, off)
             continue
         if (took := _seconds(network, examples[0])) < least:
@@ -41,9 +41,9 @@ def _seconds(network: Network, example: Inputs) -> float:
 
 
 def _apart(one: Network, other: Network, examples: Sequence[Inputs]) -> float:
-    """The largest difference of a probability."""
+    """The largest difference of a probability; no number where one is none."""
     differences = [_probabilities(one, example) - _probabilities(other, example) for example in examples]
-    return float(max(np.abs(difference).max() for difference in differences))
+    return float(np.max([np.abs(difference).max() for difference in differences]))
 
 
 def _probabilities(network: Network, example: Inputs) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
-from cds.engine.network import Network, TorchNetwork
+from cds.engine.network import Network, TorchNetwork, numbers
 from cds.errors import ModelError, NoSaliency
 from cds.findings import PartScore
 
@@ -47,8 +47,8 @@ class ImageReader:
         return cls(bundle, network, GradCam(network.module, input_of(bundle, black(bundle))))
 
     def score(self, pixels: Picture, deadline: Deadline = NEVER) -> PartScore:
-        """Raises what the network raises."""
-        logits = self._network({"pixel_values": input_of(self.bundle, pixels)}, deadline)
+        """Raises what the network raises, and :class:`ModelError` where it gives no numbers."""
+        logits = numbers(self._network({"pixel_values": input_of(self.bundle, pixels)}, deadline))
         return self.bundle.score(logits[0].tolist())
 
     def explain(self, pixels: Picture, finding: str) -> Picture:

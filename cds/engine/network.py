@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds.deadline import NEVER, Deadline
+from cds.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,13 @@ MASK = "attention_mask"
 """An input of this name says that the others are tokens: shorter rows are filled up, and masked."""
 Logits = NDArray[np.float32]
 """(batch, findings), in the order of the bundle's findings."""
+
+
+def numbers(logits: Logits) -> Logits:
+    """Raise :class:`ModelError` where one is none: what came of it would be neither high nor in doubt, so low."""
+    if not np.isfinite(logits).all():
+        raise ModelError("the model gives scores that are no numbers")
+    return logits
 
 
 class Network(Protocol):

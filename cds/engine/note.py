@@ -10,7 +10,7 @@ from typing import Any, Self
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
 from cds.engine.lexicon import NAME, Lexicon
-from cds.engine.network import Inputs, Network, TorchNetwork
+from cds.engine.network import Inputs, Network, TorchNetwork, numbers
 from cds.engine.relevance import most_relevant
 from cds.engine.sentence_scores import Row, Said, SentenceScores
 from cds.engine.sentences import Sentence, sentences
@@ -78,7 +78,10 @@ class NoteReader:
         return self._spec.get("unit") == "sentence"
 
     def read(self, text: str, deadline: Deadline = NEVER) -> list[Read]:
-        """De-identified text of any length; at least one piece, if only of nothing."""
+        """De-identified text of any length; at least one piece, if only of nothing.
+
+        Raises what the network raises, and :class:`ModelError` where it gives no numbers.
+        """
         if self.by_sentence:
             chosen = most_relevant(sentences(text), self._spec["most_sentences"])
             return self.read_sentences(chosen or [Sentence(0, 0, "", "")], deadline)
@@ -99,7 +102,7 @@ class NoteReader:
         order = sorted(said, key=lambda one: sum(map(len, one)))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
-            rows |= zip(batch, self._network(self._encoded(batch), deadline), strict=True)
+            rows |= zip(batch, numbers(self._network(self._encoded(batch), deadline)), strict=True)
         if self._lexicon:
             rows = {(heading, text): row + self._lexicon.logits(text) for (heading, text), row in rows.items()}
         return rows
@@ -113,7 +116,7 @@ class NoteReader:
         found: list[Read] = []
         for first in range(0, len(spans), BATCH):
             part = {name: values[first : first + BATCH] for name, values in inputs.items()}
-            rows = self._network(part, deadline).tolist()
+            rows = numbers(self._network(part, deadline)).tolist()
             found += [Read(*span, tuple(row)) for span, row in zip(spans[first:], rows, strict=False)]
         return found
 

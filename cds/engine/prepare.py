@@ -6,25 +6,22 @@ For a process of its own: what it takes to try is more than it takes to run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from cds.engine.bundles import Bundle
+from cds.engine.examples import examples_for
 from cds.engine.fastest import fastest
 from cds.engine.image import Explainer, black, input_of
 from cds.engine.kept import What, kept_file
-from cds.engine.network import Inputs, Network, TorchNetwork
+from cds.engine.network import Network, TorchNetwork
 from cds.engine.networks import ONNX_FILE, network_of
 from cds.engine.onnx_export import exported, exported_saliency
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, OnnxSaliency
 from cds.engine.saliency import GradCam
-from cds.engine.tokens import Tokens
-
-ROWS = 16
-SAMPLES = ("No pleural effusion.", "Large right pneumothorax with mediastinal shift; chest tube placed at once.")
 
 SAME_MAP = 0.01
 """Places of a map, 0..1, may differ so much between torch and ONNX Runtime."""
@@ -46,16 +43,6 @@ def prepare(bundle: Bundle, directory: Path, what: What = "logits") -> None:
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_bytes(made)
     unfinished.rename(file)
-
-
-def examples_for(bundle: Bundle) -> Sequence[Inputs]:
-    """Inputs of a bundle's network; of different sizes, where sizes may differ."""
-    if bundle.version.kind == "image":
-        shape = bundle.input["height"], bundle.input["width"]
-        pictures = [np.random.default_rng(seed).random(shape, np.float32) for seed in range(3)]
-        return [{"pixel_values": input_of(bundle, picture)} for picture in pictures]
-    tokens = Tokens.of(bundle.directory)
-    return [tokens.inputs(texts) for texts in ([SAMPLES[0]] * ROWS, SAMPLES)]
 
 
 def _better(bundle: Bundle) -> bytes:

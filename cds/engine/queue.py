@@ -21,8 +21,9 @@ Result = TypeVar("Result")
 LEARNING = 0.2
 """How much the newest duration moves the mean."""
 ROOM, MOST_ROOM_S = 1.3, 0.1
-SLOWER = 1.25
-"""So much longer what waits may take than it took of late, and whoever was let in is still in time."""
+SLOWER = 2.0
+"""So much longer what waits may take than it took of late, and whoever was let in is still in time: as when others
+take half of the cores. A shorter queue costs no work, for all takers are busy as long as it is not empty."""
 MOST_WAITING = 1_000
 """More than this is never answered in time, whatever the deadlines say."""
 

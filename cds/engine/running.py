@@ -8,14 +8,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cds.engine.abreast import Abreast
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
 from cds.engine.by_length import ByLength
-from cds.engine.device import on_cpu, torch_device
+from cds.engine.device import on_cpu
+from cds.engine.filled import MOST_ROWS
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
 from cds.engine.kept import kept_file, usable
 from cds.engine.local import LocalEngine
-from cds.engine.network import Network, TorchNetwork
+from cds.engine.network import Network
 from cds.engine.note import NoteReader
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork, OnnxSaliency
 from cds.engine.remote import remote_networks
@@ -24,7 +26,7 @@ from cds.engine.slices import SliceReader
 from cds.errors import EngineError
 from cds.settings import Settings
 
-CPU_ROWS, GPU_ROWS = {"image": 1, "note": 16}, 256
+CPU_ROWS = {"image": 1, "note": 16}
 """What goes through a network at once. On a CPU several pictures drive each other out of the caches, and take
 longer together than each by itself (docs/evaluation.md)."""
 
@@ -74,31 +76,28 @@ class Later:
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
     if not on_cpu(settings.device):
-        return Batched(_by_torch(bundle, settings.device, threads), rows=GPU_ROWS)
+        return Batched(_by_torch(bundle, settings.device, threads), rows=MOST_ROWS)
     rows, onnx = CPU_ROWS[bundle.version.kind], kept_file(bundle, directory)
     if not usable(onnx):
         return Batched(_by_length(bundle, _by_torch(bundle, settings.device, threads)), rows=rows)
     network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
-    return Batched(_by_length(bundle, network), rows=rows, abreast=_abreast(rows, threads))
+    if rows > 1 or threads == 1:
+        return Batched(_by_length(bundle, network), rows=rows)
+    # What does not go through a network together goes through it side by side.
+    return Batched(
+        Abreast(network, OnnxRuntimeNetwork(str(onnx), threads=1, rows=rows)), rows=rows, abreast=threads
+    )
 
 
 def _by_length(bundle: Bundle, network: Network) -> Network:
     return ByLength(network) if bundle.version.kind == "note" else network
 
 
-def _abreast(rows: int, threads: int) -> int:
-    """What does not go through a network together goes through it side by side.
-
-    One run on all cores stands still whenever one of them does something else; of two the other goes on.
-    """
-    return threads if rows == 1 else 1
-
-
 def _by_torch(bundle: Bundle, device: str, threads: int) -> Network:
-    from cds.engine.networks import network_of  # noqa: PLC0415 (seconds)
+    from cds.engine.on_device import network_on  # noqa: PLC0415 (seconds)
 
     _set_torch_threads(threads)
-    return TorchNetwork(network_of(bundle), torch_device(device))
+    return network_on(bundle, device)
 
 
 def _explained(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Explainer:

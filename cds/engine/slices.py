@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
 from cds.engine.image import Explainer, Picture, black, input_of, unexplained
-from cds.engine.network import Logits, Network, TorchNetwork
+from cds.engine.network import Logits, Network, TorchNetwork, numbers
 from cds.errors import ModelError
 from cds.findings import PartScore
 
@@ -77,9 +77,7 @@ def score_series(bundle: Bundle, network: SliceNetwork, slices: Iterable[Picture
 
     Raises :class:`ModelError` where a score is no number.
     """
-    logits = np.concatenate(list(_in_batches(network, slices)))
-    if not np.isfinite(logits).all():
-        raise ModelError(f"model bundle {bundle.version.name} gives scores that are no numbers")
+    logits = numbers(np.concatenate(list(_in_batches(network, slices))))
     return SeriesScore(
         bundle.score(pooled(logits, int(bundle.input.get("top_slices", 1)))),
         tuple(int(slice_) for slice_ in logits.argmax(axis=0)),

@@ -27,8 +27,9 @@ from cds.settings import Settings
 
 MORE_THAN_A_LAYER = 32 * 1024 * 1024
 """Bytes; what a network makes on its way is kept for the next call."""
-NICER = 5
-"""What is found out beside the work: no more than that, or on a busy machine it would never be."""
+NICER, SESSION = 19, 5
+"""What is found out beside the work comes after it (:data:`cds.engine.process.supervisor.NICER`). The work is in
+another session: where sessions share the cores this one is no nicer, or on a busy machine it would never be."""
 
 
 def run(settings: Settings) -> None:
@@ -100,7 +101,7 @@ def _begun(find_out: Callable[..., None], *arguments: Any) -> BaseProcess:
 
 def _prepare_saliency(bundle: Bundle, kept: Path) -> None:
     """Whatever is asked of the engine meanwhile comes first."""
-    give_way_alone(NICER)
+    give_way_alone(NICER, SESSION)
     _prepare(bundle, kept, "saliency")
 
 

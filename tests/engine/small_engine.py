@@ -33,6 +33,11 @@ def pid_after(seconds: float) -> int:
     return os.getpid()
 
 
+def wait_for(mark: Path) -> None:
+    while not mark.exists():
+        time.sleep(0.01)
+
+
 def die_once(mark: Path) -> str:
     """As a core does that is killed from outside while it works."""
     if not mark.exists():
@@ -56,6 +61,8 @@ def fail(secret: str) -> None:
 HERE = {"double": double, "die here": die_here, "pid here": pid_here}
 ON_CORES = {
     "sleep": time.sleep,
+    "wait for": wait_for,
+    "touch": Path.touch,
     "die once": die_once,
     "die": die,
     "refuse": refuse,

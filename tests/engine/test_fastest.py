@@ -11,13 +11,14 @@ import pytest
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.active import in_use
+from cds.engine.examples import examples_for
 from cds.engine.fastest import fastest
 from cds.engine.kept import What, kept_file, usable
 from cds.engine.network import Inputs, Logits, TorchNetwork
 from cds.engine.networks import network_of
 from cds.engine.onnx_export import exported
 from cds.engine.onnx_runtime import OnnxRuntimeNetwork
-from cds.engine.prepare import examples_for, prepare
+from cds.engine.prepare import prepare
 from cds.settings import Settings
 
 EXAMPLES = [{"x": np.ones((1, 1), np.float32)}]
@@ -34,6 +35,14 @@ def way(logit: float, seconds: float = 0.0) -> Any:
 def test_the_faster_one_is_taken() -> None:
     assert fastest({"slow": way(1.0, 0.02), "fast": way(1.0)}, EXAMPLES)[0] == "fast"
     assert fastest({"fast": way(1.0), "slow": way(1.0, 0.02)}, EXAMPLES)[0] == "fast"
+
+
+def test_one_that_says_no_number_of_any_example_is_not() -> None:
+    def overflows(inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
+        return np.where(inputs["x"] > 1, np.float32("nan"), np.float32(1))
+
+    examples = [*EXAMPLES, {"x": np.full((1, 1), 2, np.float32)}]
+    assert fastest({"slow": way(1.0, 0.02), "overflows": overflows}, examples)[0] == "slow"
 
 
 def test_one_that_says_something_else_is_not_however_fast_it_is() -> None:

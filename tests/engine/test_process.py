@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import stat
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Client
 from pathlib import Path
 from socket import AF_UNIX
 from socket import socket as Socket
@@ -17,6 +19,7 @@ import pytest
 
 from cds.deadline import Deadline
 from cds.engine.process.client import EngineProcess, Refusal
+from cds.engine.process.messages import Call
 from cds.errors import Away, Busy, ModelError, NoteError
 from cds.processes import Process, Processes
 from cds.settings import PACKAGE_ROOT
@@ -109,6 +112,25 @@ def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess) -> 
             ask("pid after", Deadline.after(100), 0)
         for one in busy:
             one.result()
+
+
+def test_what_was_not_begun_for_a_caller_that_is_gone_never_is(
+    ask: EngineProcess, socket: Path, tmp_path: Path
+) -> None:
+    may, touched = tmp_path / "may", tmp_path / "touched"
+    with ThreadPoolExecutor(2) as threads:
+        busy = [threads.submit(ask, "wait for", soon(), may) for _ in range(2)]
+        with Client(str(socket), "AF_UNIX") as caller:
+            caller.send("caller")
+            assert caller.recv() == GREETING
+            caller.send(Call("touch", soon().at))
+            caller.send_bytes(pickle.dumps((touched,)))
+        may.touch()
+        for one in busy:
+            one.result()
+    # What is less urgent is done, so the other's turn was before.
+    assert ask("pid after", Deadline.after(60_000), 0) > 0
+    assert not touched.exists()
 
 
 def test_a_core_that_is_killed_is_replaced_and_its_work_done_by_another(

@@ -64,7 +64,8 @@ def test_what_would_be_too_late_is_refused_at_once() -> None:
 
     with pytest.raises(Busy):
         fill()
-    assert 50 < len(queue) < MOST_WAITING
+    # Not even half of the time is filled: whoever is let in is in time on a machine that is suddenly half as fast.
+    assert 50 < len(queue) < 5_000 / 10 / 2
     # What may wait longer is not kept out, and what is more urgent goes before all of them.
     queue.put("patient", long())
     queue.put("urgent", Deadline.after(2_000))

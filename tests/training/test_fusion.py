@@ -93,6 +93,14 @@ def test_intervals_are_as_narrow_as_nine_in_ten_groups_allow() -> None:
     assert (high <= higher).all()
 
 
+def test_each_half_is_covered_by_what_the_other_half_made() -> None:
+    scores = RANDOM.uniform(0.05, 0.95, (200, 2))
+    labels = (RANDOM.random(scores.shape) < scores).astype(float)
+    halves = list(venn_abers.covered_in_turns(scores, labels, np.arange(200).astype(str)))
+    assert [len(half) for half in halves] == [venn_abers.GROUPS * 2] * 2 * venn_abers.TURNS
+    assert np.mean(halves) >= 0.8
+
+
 def test_intervals_of_notes_are_as_wide_as_notes_written_anew_ask() -> None:
     def written(shift: float) -> Scored:
         scores = RANDOM.uniform(0.1, 0.6, (300, 4))

@@ -16,12 +16,12 @@ import numpy as np
 
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
-from cds.findings import PartScore
 from training.fusion import conformal, stacking, venn_abers
-from training.fusion.pairs import Array, Assumption, Scored, paired
+from training.fusion.pairs import Assumption, Scored, paired
 from training.fusion.report import Fitted, Held, as_json, card
+from training.fusion.scoring import matrix, scored_films
 from training.fusion.sealing import seal
-from training.image.films import KEYS, Films, read_nih, split
+from training.image.films import read_nih, split
 from training.note import evaluate, real
 from training.note.generate import Note, Writer
 
@@ -58,10 +58,10 @@ def main() -> None:
     def notes(seed: int) -> Scored:
         return _notes(engine, _written(seed, size.notes, filler))
 
-    validation, others = _films(engine, films.validation, size.films), [notes(seed) for seed in WIDTH_BY]
-    fitted = fit(validation, notes(FITTED_ON), others)
+    validation = scored_films(engine.score_image, films.validation, size.films)
+    fitted = fit(validation, notes(FITTED_ON), [notes(seed) for seed in WIDTH_BY])
     held = Held(
-        films=_films(engine, films.test, size.films),
+        films=scored_films(engine.score_image, films.test, size.films),
         generated=notes(MEASURED_ON),
         by_hand=_notes(engine, by_hand),
         draws=DRAWS,
@@ -106,18 +106,9 @@ def _written(seed: int, count: int, filler: Sequence[real.Statement]) -> list[No
     return [writer.note() for _ in range(count)]
 
 
-def _films(engine: LocalEngine, films: Films, most: int | None) -> Scored:
-    scores = [engine.score_image(one.astype(np.float32) / 255) for one in films.pixels[:most]]
-    return Scored(_matrix(scores), films.labels[:most], films.patients[:most])
-
-
 def _notes(engine: LocalEngine, notes: Sequence[Note]) -> Scored:
     scores = [engine.score_note(note.text) for note in notes]
-    return Scored(_matrix(scores), evaluate.labels(notes), np.array([""] * len(notes)))
-
-
-def _matrix(scores: Sequence[PartScore]) -> Array:
-    return np.array([[score.probabilities[key] for key in KEYS] for score in scores])
+    return Scored(matrix(scores), evaluate.labels(notes), np.array([""] * len(notes)))
 
 
 def _arguments() -> argparse.Namespace:

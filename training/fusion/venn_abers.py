@@ -25,6 +25,7 @@ ERRORS: Array = np.arange(0.0, 2.01, 0.125)
 """Standard errors on either side, of which :func:`narrowest` chooses."""
 NOMINAL = 0.9
 GROUPS, REPEATS = 5, 4
+TURNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,14 @@ def _holds(others: Sequence[Scored], notes: Scored, errors: float) -> bool:
     steps = by_finding(notes.probabilities, notes.labels, 1, errors)
     within = [covered(each.probabilities, each.labels, steps) for each in others]
     return float(np.mean(within)) >= NOMINAL
+
+
+def covered_in_turns(scores: Array, labels: Array, patients: NDArray[np.str_]) -> Iterator[list[bool]]:
+    """Of each half of the patients :func:`covered` by intervals that the other half alone made, width included."""
+    for left_out in (half for seed in range(TURNS) for half in folds(patients, 2, seed)):
+        others = scores[~left_out], labels[~left_out]
+        errors = narrowest(*others, patients[~left_out], 1)
+        yield covered(scores[left_out], labels[left_out], by_finding(*others, 1, errors))
 
 
 def _covered(scores: Array, labels: Array, patients: NDArray[np.str_], draws: int, errors: float) -> float:

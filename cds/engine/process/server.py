@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import select
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -33,6 +34,17 @@ class Work:
     """Pickled, and unread here."""
     again: bool = False
     """Whether a core broke down at it before."""
+
+
+@dataclass(eq=False)
+class CallersDeadline(Deadline):
+    """Of a caller that may go: then no time is left, and what is not begun for it by then never is."""
+
+    caller: Connection[Any, Any]
+
+    @property
+    def remaining(self) -> float:
+        return 0.0 if _gone(self.caller) else super().remaining
 
 
 class Server:
@@ -71,10 +83,10 @@ class Server:
         connection.send(self._greeting)
         while True:
             call: Call = connection.recv()
-            connection.send_bytes(self._answer(call, connection.recv_bytes()))
+            arguments = connection.recv_bytes()
+            connection.send_bytes(self._answer(call, arguments, CallersDeadline(call.deadline_at, connection)))
 
-    def _answer(self, call: Call, arguments: bytes) -> bytes:
-        deadline = Deadline(call.deadline_at)
+    def _answer(self, call: Call, arguments: bytes, deadline: Deadline) -> bytes:
         if call.operation in self._on_cores:
             try:
                 return self._cores.put(Work(call, arguments), deadline).result()
@@ -100,6 +112,16 @@ class Server:
         else:
             job.task.again = True
             self._cores.put_back(job)
+
+
+def _gone(caller: Connection[Any, Any]) -> bool:
+    """Who waits for an answer sends nothing: there is something to read only where the connection has ended."""
+    asked = select.poll()
+    try:
+        asked.register(caller.fileno(), select.POLLIN)
+    except OSError:
+        return True
+    return bool(asked.poll(0))
 
 
 def _computed(core: Connection[Any, Any], work: Work) -> bytes:

@@ -12,8 +12,7 @@ import httpx
 from cds import tls
 from cds.deadline import Deadline
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
-from cds.engine.network import Network, TorchNetwork
+from cds.engine.network import Network
 from cds.engine.remote.fall_back import FallBack
 from cds.engine.remote.network import RemoteNetwork
 from cds.errors import ConfigurationError, EngineError, NotAllowed
@@ -82,6 +81,6 @@ def _check(server: Server, deadline: Deadline) -> None:
 
 
 def _local(settings: Settings, bundle: Bundle) -> Network:
-    from cds.engine.networks import network_of  # noqa: PLC0415 (torch, seconds)
+    from cds.engine.on_device import network_on  # noqa: PLC0415 (torch, seconds)
 
-    return TorchNetwork(network_of(bundle), torch_device(settings.device))
+    return network_on(bundle, settings.device)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cds.engine.bundles import Bundle
-from cds.engine.device import torch_device
-from cds.engine.network import Inputs, Logits, TorchNetwork
-from cds.engine.networks import network_of
+from cds.engine.network import Inputs, Logits
+from cds.engine.on_device import network_on
 from cds.engine.served.tensors import check, inputs_of
 
 
@@ -18,7 +17,7 @@ class ServedModel:
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self._tensors = inputs_of(bundle)
-        self._network = TorchNetwork(network_of(bundle), torch_device(device))
+        self._network = network_on(bundle, device)
 
     def check(self, inputs: Inputs) -> None:
         """Raise :class:`~cds.errors.RequestError` for what the network does not read."""
