@@ -9,12 +9,31 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WITHOUT = [
+    # An address bar's two popups: of each window, in processes of their own that took as long as the rest of it.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # Of what Playwright turns off, which we must say again: Chromium hears the last such list alone.
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+]
+"""Chromium's features that no test asks for."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-dev-shm-usage",
     "--no-first-run",
+    f"--disable-features={','.join(WITHOUT)}",
 ]
 
 

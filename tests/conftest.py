@@ -22,10 +22,6 @@ settings.load_profile("suite")
 
 pytest_plugins = ["tests.chromium", "tests.distribution", "tests.hospital", "tests.orthanc"]
 
-# How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -11,6 +13,7 @@ TOGETHER = {
     "tests/api/test_assess.py": HOSPITAL,
     "tests/attack/": "the service under attack",
     "tests/browser/": HOSPITAL,
+    "tests/profiles/": "the validators",
     "tests/smart/test_errors.py": HOSPITAL,
     "tests/test_docs.py": HOSPITAL,
     "tests/whole/": HOSPITAL,
@@ -42,6 +45,12 @@ class Scheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One for each core, and one that computes while others wait for a server, a browser or a database."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

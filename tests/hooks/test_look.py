@@ -135,11 +135,14 @@ class Service:
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
         self.look = Look(looking(), charts, reported=True)
-        self.answering = Answering(self._answer, record, us=US, budget_ms=BUDGET_MS, under_way=UnderWay())
+        self.answering = self.answering_within(BUDGET_MS)
         self.prescreens: list[Prescreen] = []
         registrations = Registrations([registration])
         finisher = Finisher(registrations, looking(), charts, record, US)
         self._worker = Deliverer(database, registrations, http, backend, handlers={outbox.PRESCREEN: finisher})
+
+    def answering_within(self, budget_ms: int) -> Answering:
+        return Answering(self._answer, self.record, us=US, budget_ms=budget_ms, under_way=UnderWay())
 
     def _answer(self, call: Call) -> Answer:
         looked = self.look(call)
@@ -333,13 +336,15 @@ class TestFinishing:
 def test_identical_calls_in_flight_are_computed_once(
     service: Service, tenant: str, pools: list[ThreadPoolExecutor]
 ) -> None:
+    # However busy the machine is, one of them comes so far as to score.
+    service.answering = service.answering_within(60_000)
     with ThreadPoolExecutor(4) as calls:
         due: list[Future[Any]] = [calls.submit(called, service) for _ in range(4)]
         while not service.models.scored:
             time.sleep(0.01)
         service.models.go_on.set()
         for one in due:
-            one.result(10)
+            one.result()
     assert service.models.scored == 1
 
 
