@@ -24,8 +24,7 @@ lint: $(VENV)/.development
 types: $(VENV)/.development
 	$(VENV)/bin/mypy
 
-# A test process more than there are cores (tests/distribution.py), each computing by one thread: more threads would
-# wait for one another, spinning.
+# One test process per core, each computing by one thread: more of them would wait for one another, spinning.
 # Python keeps what it compiled, whatever it is told elsewhere: the tests start some hundred processes.
 suite: $(VENV)/.development
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE= \

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from cds.keys import Keys
+from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
 from cds.store.embedded.postgres import SUPERUSER
@@ -64,6 +66,12 @@ def valkey(valkey_url: str) -> Iterator[Valkey]:
     client = Valkey(valkey_url)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The service's keys, which no test changes."""
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ MODELS = Models.in_use(Settings())
 BASE = "https://ehr.example/fhir"
 US = party("https://cds.example")
 BUDGET_MS = 300
+AMPLE_MS = 60_000
+"""However busy the machine is, what nobody holds up is done by then."""
 PATIENT = {"resourceType": "Patient", "id": "p1"}
 NOTE = {
     "resourceType": "DocumentReference",
@@ -135,14 +137,14 @@ class Service:
         pacs = PacsAccess(http, backend, max_bytes=1, timeout_s=1)
         charts = Charts(http, pacs, backend, requests, 365, 5)
         self.look = Look(looking(), charts, reported=True)
-        self.answering = self.answering_within(BUDGET_MS)
+        self.answers_within(BUDGET_MS)
         self.prescreens: list[Prescreen] = []
         registrations = Registrations([registration])
         finisher = Finisher(registrations, looking(), charts, record, US)
         self._worker = Deliverer(database, registrations, http, backend, handlers={outbox.PRESCREEN: finisher})
 
-    def answering_within(self, budget_ms: int) -> Answering:
-        return Answering(self._answer, self.record, us=US, budget_ms=budget_ms, under_way=UnderWay())
+    def answers_within(self, budget_ms: int) -> None:
+        self.answering = Answering(self._answer, self.record, us=US, budget_ms=budget_ms, under_way=UnderWay())
 
     def _answer(self, call: Call) -> Answer:
         looked = self.look(call)
@@ -170,11 +172,6 @@ def pools() -> Iterator[list[ThreadPoolExecutor]]:
     """For requests, images and notes."""
     with ExitStack() as open_pools:
         yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8)]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 @pytest.fixture
@@ -215,6 +212,7 @@ def reports(database: Database, tenant: str) -> list[Any]:
 
 
 def test_what_is_ready_in_time_is_whole_and_reported(service: Service, tenant: str, database: Database) -> None:
+    service.answers_within(AMPLE_MS)
     service.models.go_on.set()
     called(service)
     (prescreen,) = service.prescreens
@@ -336,8 +334,7 @@ class TestFinishing:
 def test_identical_calls_in_flight_are_computed_once(
     service: Service, tenant: str, pools: list[ThreadPoolExecutor]
 ) -> None:
-    # However busy the machine is, one of them comes so far as to score.
-    service.answering = service.answering_within(60_000)
+    service.answers_within(AMPLE_MS)
     with ThreadPoolExecutor(4) as calls:
         due: list[Future[Any]] = [calls.submit(called, service) for _ in range(4)]
         while not service.models.scored:
@@ -351,10 +348,12 @@ def test_identical_calls_in_flight_are_computed_once(
 def test_what_was_scored_is_known_to_a_service_started_anew(
     service: Service, database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], ehr: Ehr
 ) -> None:
+    service.answers_within(AMPLE_MS)
     service.models.go_on.set()
     called(service)
     with httpx.Client(transport=httpx.MockTransport(ehr)) as http:
         anew = Service(service.registration, database, valkey, keys, pools, http)
+        anew.answers_within(AMPLE_MS)
         called(anew)
     assert (service.models.scored, anew.models.scored) == (1, 0)
 
@@ -365,6 +364,7 @@ class TestAWithdrawnModel:
     @pytest.fixture(autouse=True)
     def seen_before(self, service: Service, tenant: str, database: Database) -> None:
         """What the model said is kept, and then it is withdrawn; this process knows of it."""
+        service.answers_within(AMPLE_MS)
         service.models.go_on.set()
         called(service)
         with database.transaction(tenant) as connection:
