@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WITHOUT = [
@@ -35,6 +35,9 @@ ARGUMENTS = [
     "--no-first-run",
     f"--disable-features={','.join(WITHOUT)}",
 ]
+
+# What a machine with other work to do takes longer for is no finding.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
