@@ -224,7 +224,7 @@ class TestTheDeadline:
     def test_the_answer_does_not_wait_for_work_that_takes_longer(self, service: Service, tenant: str) -> None:
         started = time.monotonic()
         called(service)
-        assert (BUDGET_MS - TELLING_MS) / 1000 <= time.monotonic() - started
+        assert time.monotonic() - started >= (BUDGET_MS - TELLING_MS) / 1000
         (prescreen,) = service.prescreens
         assert "note" in {missing.part for missing in prescreen.missing if missing.late}
 
