@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from cds.keys import Keys
+from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres, EmbeddedValkey
 from cds.store.embedded.postgres import SUPERUSER
@@ -21,10 +23,6 @@ settings.register_profile("suite", max_examples=50, deadline=None)
 settings.load_profile("suite")
 
 pytest_plugins = ["tests.chromium", "tests.distribution", "tests.hospital", "tests.orthanc"]
-
-# How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,6 +66,12 @@ def valkey(valkey_url: str) -> Iterator[Valkey]:
     client = Valkey(valkey_url)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The service's keys, which no test changes."""
+    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 @pytest.fixture

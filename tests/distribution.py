@@ -11,6 +11,7 @@ TOGETHER = {
     "tests/api/test_assess.py": HOSPITAL,
     "tests/attack/": "the service under attack",
     "tests/browser/": HOSPITAL,
+    "tests/profiles/": "the validators",
     "tests/smart/test_errors.py": HOSPITAL,
     "tests/test_docs.py": HOSPITAL,
     "tests/whole/": HOSPITAL,

@@ -20,16 +20,10 @@ from cds.ehr.smart_configuration import Discovery
 from cds.errors import BadAnswer, NotAllowed, Refused, Unreachable, UpstreamError
 from cds.keys import Keys
 from cds.registration import Registration
-from cds.settings import Settings
 
 BASE = "https://ehr.example/fhir"
 TOKEN_URL = "https://auth.ehr.example/oauth/token"
 SCOPES = ("system/DiagnosticReport.crs", "system/Observation.crs")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 class Ehr:

@@ -23,11 +23,6 @@ TOKEN = "https://auth.ehr.example/token"
 NOW = 1_790_000_000.0
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
-
-
 def request(keys: Keys, registration: Registration, *algorithms: str) -> httpx.Request:
     return authenticated(keys, registration, TOKEN, {"grant_type": "x"}, algorithms, NOW)
 

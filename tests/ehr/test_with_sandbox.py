@@ -31,7 +31,6 @@ from cds.registration import Registration
 from cds.sandbox.app import create_app
 from cds.sandbox.clients import Client
 from cds.sandbox.parts import Sandbox
-from cds.settings import Settings
 
 TODAY = date(2024, 6, 1)
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
@@ -73,11 +72,6 @@ class Ehr:
     def keep(self, *resources: dict[str, Any]) -> None:
         for resource in resources:
             self.sandbox.records.update(resource)
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("ours")))
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ from cds.findings import Prescreen
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
 from cds.reporting.record import Record, kept, reported
-from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.valkey import Valkey
 from tests import opened
@@ -152,11 +151,6 @@ def endpoint_of(
 
 def _away(request: httpx.Request) -> httpx.Response:
     raise AssertionError(f"nobody may be asked, and {request.url} was")
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 @pytest.fixture

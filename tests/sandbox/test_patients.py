@@ -33,13 +33,13 @@ class SmallFilms(Films):
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory):
-    return SmallFilms(tmp_path_factory.mktemp("films"))
+def small_films(films):
+    return SmallFilms(films)
 
 
 @pytest.fixture(scope="session")
-def patients(films):
-    return {patient.id: patient for patient in sample_patients(PACS, NOW, films)}
+def patients(small_films):
+    return {patient.id: patient for patient in sample_patients(PACS, NOW, small_films)}
 
 
 def of_type(patient, *types):
@@ -103,8 +103,8 @@ def references(value):
             yield from references(inner)
 
 
-def test_the_same_arguments_give_the_same_patients(patients, films):
-    assert sample_patients(PACS, NOW, films) == list(patients.values())
+def test_the_same_arguments_give_the_same_patients(patients, small_films):
+    assert sample_patients(PACS, NOW, small_films) == list(patients.values())
 
 
 def test_a_film_is_drawn_once(tmp_path, monkeypatch):
@@ -134,8 +134,8 @@ def test_no_two_patients_share_a_name_or_a_number(patients):
     assert len(set(instances)) == len(instances)
 
 
-def test_dates_follow_today(films):
-    later = {p.id: p for p in sample_patients(PACS, NOW + timedelta(days=40), films)}
+def test_dates_follow_today(small_films):
+    later = {p.id: p for p in sample_patients(PACS, NOW + timedelta(days=40), small_films)}
     (study,) = of_type(later["pneumothorax"], "ImagingStudy")
     assert study["started"].startswith("2027-01-01")
     assert images(later["pneumothorax"])[0].StudyDate == "20270101"

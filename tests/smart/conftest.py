@@ -218,11 +218,6 @@ class Kept:
         return [p for p in reversed(self.all) if (p.tenant, p.fhir_server, p.patient) == wanted][:limit]
 
 
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
-
-
 @pytest.fixture(autouse=True)
 def nothing_kept(valkey_url: str) -> None:
     """No film of another test's."""

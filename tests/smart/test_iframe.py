@@ -24,12 +24,12 @@ from cds.sandbox.parts import Sandbox
 from cds.settings import Settings
 from cds.store.database import Database
 from cds.store.valkey import Valkey
-from tests.chromium import CHROMIUM
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.serving import Tls, listening
 from tests.smart.conftest import PATIENT, film
 from tests.smart.test_whole_launch import Hospital, app
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--test-third-party-cookie-phaseout"]
+PHASED_OUT = "--test-third-party-cookie-phaseout"
 BLOCKED = 2
 """Chromium's content setting."""
 
@@ -75,7 +75,7 @@ def chromium(playwright: Playwright, profile: Path, settings: dict[str, int]) ->
     preferences = {"profile": {"default_content_setting_values": settings}}
     (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
     context = playwright.chromium.launch_persistent_context(
-        profile, executable_path=CHROMIUM, args=ARGUMENTS, ignore_https_errors=True
+        profile, executable_path=CHROMIUM, args=[*ARGUMENTS, PHASED_OUT], ignore_https_errors=True
     )
     yield context
     context.close()

@@ -15,7 +15,6 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
 from cds.keys import Keys
 from cds.registration import Registration, Registrations
-from cds.settings import Settings
 from cds.store import migrate, outbox
 from cds.store.database import Database
 from cds.store.embedded import EmbeddedPostgres
@@ -65,11 +64,6 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, Keyring(MASTER))
     yield database
     database.close()
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
 
 
 @dataclass
