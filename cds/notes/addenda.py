@@ -20,7 +20,8 @@ _ASSERTED = (Assertion.PRESENT, Assertion.POSSIBLE)
 _SPEAKS_OF_THE_REPORT = re.compile(
     r"\b(?:above|original(?:ly)?|initial(?:ly)?|(?:previously|as|was|were) (?:described|reported|noted|seen|"
     r"stated|mentioned|dictated)|(?:described|reported|mentioned) (?:above|earlier|previously|as)|"
-    r"(?:on|after|upon) (?:\w+ )?(?:re-?)?review|re-?reviewed|second look|should (?:read|state|say|have)|correct(?:ed|ion|s)|retract\w*|"
+    r"(?:on|after|upon) (?:\w+ )?(?:re-?)?review|re-?reviewed|second look|should (?:read|state|say|have)|"
+    r"correct(?:ed|ion|s)|retract\w*|"
     r"withdrawn|discrepan\w+|misread|erroneous(?:ly)?|(?:in|transcription|dictation|typographical) error|"
     r"preliminary (?:read|report|interpretation)|omitted|skin ?folds?|artifact\w*|artefact\w*)\b",
     re.IGNORECASE,
