@@ -114,6 +114,13 @@ def test_a_link_in_rtf_is_its_text() -> None:
     assert extract(rtf, "") == "See the report today."
 
 
+def test_an_emoji_of_rtf_is_one_character_and_half_of_one_is_none() -> None:
+    assert (
+        extract(rb"{\rtf1 Thanks \u55357?\u56911? \u-10179?\u-8704? half \u55357?}", "")
+        == "Thanks 🙏 😀 half \ufffd"
+    )
+
+
 def test_the_fonts_of_rtf_say_its_charset() -> None:
     rtf = rb"{\rtf1\ansi{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset204 Arial;}}\f1 \'e4\'e0}"
     assert extract(rtf, "") == "да"

@@ -36,9 +36,11 @@ def text(content: bytes) -> str:
     # A line break within an instruction means nothing to a reader, and keeps striprtf from rewriting links.
     plain = _with_short_font_table(_without_taken_out(source)).replace("\\fldinst", "\n\\fldinst")
     try:
-        return str(rtf_to_text(plain, errors="replace"))  # type: ignore[no-untyped-call]
+        read = str(rtf_to_text(plain, errors="replace"))  # type: ignore[no-untyped-call]
     except (ValueError, LookupError, IndexError, TypeError, OverflowError):
         raise NoteError("the RTF document cannot be read") from None
+    # RTF writes what is beyond 16 bits, an emoji say, as two halves, which are no characters.
+    return read.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _without_taken_out(source: str) -> str:
