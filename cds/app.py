@@ -102,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         engine,
         fusion,
         record,
+        secret=keys.pseudonym,
         once=once,
         places=Bulkhead(places),
         images=ThreadPoolExecutor(threads, "image"),
@@ -153,7 +154,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     assessing = Assessing(engine, fusion)
     app.register_blueprint(api.blueprint(us=us, admitted=door.admitted, assess=assessing, record=record))
-    explaining = Explaining(engine, database, once=once)
+    explaining = Explaining(engine, database, secret=keys.pseudonym, once=once)
     app.register_blueprint(
         smart.blueprint(
             SmartServices(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-
-import orjson
 
 from cds.deadline import Deadline
 from cds.engine.bundles import Bundle
@@ -33,9 +30,10 @@ LIMIT_MS = 10_000
 class Explaining:
     """Everything that an overlay needs, and the overlay itself."""
 
-    def __init__(self, engine: Engine, database: Database, *, once: Once) -> None:
+    def __init__(self, engine: Engine, database: Database, *, secret: bytes, once: Once) -> None:
         self._engine = engine
         self._database = database
+        self._secret = secret
         self._once = once
 
     def __call__(self, prescreen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
@@ -56,7 +54,7 @@ class Explaining:
         if bundle is None:
             raise NoSaliency("not available: the model that scored this image is not in use any more")
         named = [study.root, study.instance_uid, study.frame, bundle.version.digest, finding]
-        key = hashlib.sha256(orjson.dumps(named)).hexdigest()
+        key = scores.key_of(self._secret, *named)
         make = self._of_slice if bundle.of_ct else self._of_film
         return self._once(
             f"{KIND}:{prescreen.tenant}:{key}",

@@ -37,7 +37,7 @@ class Keys:
 
     signing: SigningKeys = field(repr=False)
     pseudonym: bytes = field(repr=False)
-    """De-identification: surrogates and date shifts."""
+    """De-identification: surrogates and date shifts; and what results are found again by."""
     handle: bytes = field(repr=False)
     """What an EHR carries for us: ``appContext``."""
     session: bytes = field(repr=False)

@@ -6,7 +6,6 @@ of HTML. The story of a request is :meth:`Prescreening.__call__`; read on from t
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
 from collections import defaultdict
@@ -17,8 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-
-import orjson
 
 from cds.bulkhead import Bulkhead
 from cds.ct import CtReader, CtReaders, nowhere
@@ -51,8 +48,9 @@ from cds.notes.deidentification.known import KnownIdentifiers
 from cds.reporting.record import Record
 from cds.stopwatch import Stopwatch
 from cds.store.once import Once
+from cds.store.scores import key_of
 
-NOTE_READING = 4
+NOTE_READING = 5
 """How notes are read, apart from the models: what was read in an older way is read anew."""
 MOST_STUDIES = 3
 """So many are asked for of the PACS, the newest first, until one has something to score."""
@@ -91,8 +89,8 @@ class NothingThere(SightlineError):
 class Prescreening:
     """Everything that a prescreen needs, and the prescreen itself.
 
-    ``images`` and ``notes`` run the two parts side by side; neither may be what the chart's requests run in.
-    ``places`` keeps too many from being begun at once.
+    ``secret`` keys what results are found again by. ``images`` and ``notes`` run the two parts side by side;
+    neither may be what the chart's requests run in. ``places`` keeps too many from being begun at once.
     """
 
     def __init__(
@@ -101,6 +99,7 @@ class Prescreening:
         fusion: LateFusion,
         record: Record,
         *,
+        secret: bytes,
         once: Once,
         places: Bulkhead,
         images: Executor,
@@ -110,6 +109,7 @@ class Prescreening:
         self._ct = CtReaders(engine)
         self._fusion = fusion
         self._record = record
+        self._secret = secret
         self._once = once
         self._places = places
         self._images = images
@@ -143,7 +143,7 @@ class Prescreening:
         models = (ct.bundle.version,) if ct else of_films
         self._check_standing(subject, *models)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = _digest(subject.fhir_server, chart.studies(), [model.digest for model in models])
+        key = self._key(subject.fhir_server, chart.studies(), [model.digest for model in models])
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -245,7 +245,7 @@ class Prescreening:
             raise NothingThere("there are no recent notes on record")
         lacking = tuple(chart.lacking())
         digests = [model.digest for model in models]
-        key = _digest(subject.fhir_server, references, lacking, digests, NOTE_READING)
+        key = self._key(subject.fhir_server, references, lacking, digests, NOTE_READING)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -301,6 +301,9 @@ class Prescreening:
                 raise
             return once()
 
+    def _key(self, *inputs: Any) -> str:
+        return key_of(self._secret, *inputs)
+
     def _check_standing(self, subject: Subject, *models: ModelVersion) -> None:
         """A model that was withdrawn looks at nothing, and what it said before is not used again."""
         self._record.stands.check(subject.tenant, *models, self._fusion.version)
@@ -313,7 +316,7 @@ class Prescreening:
         if isinstance(image, ImageReading):
             findings = self._with_the_images_own(findings, image)
         models = tuple(_models(image, notes, self._fusion.version))
-        key = _digest(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
+        key = self._key(subject.fhir_server, subject.patient, image, notes, self._fusion.version.digest)
         return Prescreen(
             id=str(uuid.uuid5(_PRESCREENS, f"{subject.tenant}/{key}")),
             key=key,
@@ -421,8 +424,3 @@ def _known(subject: Subject, chart: Chart) -> KnownIdentifiers:
         by_type["Organization"],
         subject=f"{subject.fhir_server}/{subject.patient}",
     )
-
-
-def _digest(*parts: Any) -> str:
-    """One key of many inputs: the same inputs, the same key."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -21,5 +21,12 @@ def prescreening(
     """By the fusion that ships; ``places`` at once for each server."""
     fusion = LateFusion.from_bundle(in_use(Settings(), "fusion"))
     return Prescreening(
-        engine, fusion, record, once=Once(valkey), places=Bulkhead(places), images=images, notes=notes
+        engine,
+        fusion,
+        record,
+        secret=b"s" * 32,
+        once=Once(valkey),
+        places=Bulkhead(places),
+        images=images,
+        notes=notes,
     )

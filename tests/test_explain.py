@@ -66,7 +66,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def explaining(engine: Engine, database: Database, valkey: Valkey) -> Explaining:
-    return Explaining(engine, database, once=Once(valkey))
+    return Explaining(engine, database, secret=b"s" * 32, once=Once(valkey))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from cds.ehr.datatypes import Resource, reference, references, string
 from cds.ehr.directory import Directory
 from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient, Params
-from cds.ehr.note_kinds import DOCUMENTS, NOTE_KINDS, REPORTS, NoteKind, kind_of
+from cds.ehr.note_kinds import DOCUMENTS, NOTE_KINDS, REPORTS, NoteKind, kind_of, standing
 from cds.ehr.prefetch import PAGE, Prefetched
 from cds.errors import BadAnswer, Missing, NoteError, Refused, UpstreamError
 
@@ -152,7 +152,7 @@ class Chart:
     def _ask_notes(self, kind: NoteKind) -> Found:
         params = {**kind.params, "date": f"ge{self._since.isoformat()}", "_sort": "-date"}
         found = self._ask(kind.prefetch, kind.type, params)
-        current = [note for note in found.matches if kind.counts(note, self._since)]
+        current = standing([note for note in found.matches if kind.counts(note, self._since)])
         return Found(_newest_first(current, kind.dated)[: self._max_documents], found.included)
 
     def _few(self, notes: list[Resource]) -> list[Resource]:

@@ -57,6 +57,12 @@ def relative_reference(text: str) -> tuple[str, str] | None:
     return None
 
 
+def instance(reference: str) -> str:
+    """``Type/id``, whatever server and version the reference spells out; empty where it names none."""
+    relative = relative_reference("/".join(reference.partition("/_history/")[0].split("/")[-2:]))
+    return "/".join(relative) if relative else ""
+
+
 def local_reference(resource: Mapping[str, Any]) -> str:
     """``Type/id`` of a resource."""
     return f"{string(resource, 'resourceType')}/{string(resource, 'id')}"

@@ -15,10 +15,10 @@ from cds.ehr.datatypes import (
     codes,
     element,
     elements,
+    instance,
     local_reference,
     parse_datetime,
     references,
-    relative_reference,
     string,
     words,
 )
@@ -206,10 +206,7 @@ def _description(study: Resource) -> str:
 
 def _key(reference: str) -> str:
     """``Type/id``, or ``#id`` for a contained one, whatever server and version the reference spells out."""
-    if reference.startswith("#"):
-        return reference
-    relative = relative_reference("/".join(reference.partition("/_history/")[0].split("/")[-2:]))
-    return "/".join(relative) if relative else ""
+    return reference if reference.startswith("#") else instance(reference)
 
 
 def _contained_roots(study: Resource) -> dict[str, str]:

@@ -5,11 +5,21 @@ FHIR R4: documentreference.html, diagnosticreport.html, composition.html.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from cds.ehr.datatypes import Resource, codes, element, elements, parse_datetime, string
+from cds.ehr.datatypes import (
+    Resource,
+    codes,
+    element,
+    elements,
+    instance,
+    local_reference,
+    parse_datetime,
+    reference,
+    string,
+)
 from cds.findings import AI_ASSERTED, PRESCREEN_IDENTIFIER
 
 RADIOLOGY = ("RAD", "LP29684-5")
@@ -42,6 +52,19 @@ class NoteKind:
             and not _by_an_algorithm(resource)
             and self.holds(resource)
         )
+
+
+def standing(notes: Sequence[Resource]) -> list[Resource]:
+    """``notes`` without those that another of them replaces, whether or not the EHR marks them as superseded."""
+    replaced = {target for note in notes for target in _replaced_by(note) if target != local_reference(note)}
+    return [note for note in notes if local_reference(note) not in replaced]
+
+
+def _replaced_by(note: Resource) -> Iterator[str]:
+    """``Type/id`` of each that its ``relatesTo`` says it replaces; a Composition names the target otherwise."""
+    for related in elements(note, "relatesTo"):
+        if string(related, "code") == "replaces":
+            yield instance(reference(related, "target") or reference(related, "targetReference"))
 
 
 def _by_an_algorithm(resource: Resource) -> bool:

@@ -89,7 +89,7 @@ class NoteReader:
 
     def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
         """Each by itself, in the order given; what is said twice is read once."""
-        said = [(s.heading, american(without_signs(s.text))) for s in found]
+        said = [(s.heading, american(in_words(s.text, s.heading))) for s in found]
         rows = self._scores.known(said) if self._scores is not None else {}
         new = self._scored([one for one in dict.fromkeys(said) if one not in rows], deadline)
         if self._scores is not None:
@@ -136,6 +136,23 @@ _MINUS = re.compile(r"(?:(?<=[,;] )-|\(-\)) ?(?=[A-Za-z])")
 def without_signs(text: str) -> str:
     """``+ infiltrate, - effusion, (-) PTX``: a minus among findings is a denial."""
     return _MINUS.sub("no ", text)
+
+
+_NORMAL = re.compile(r"\bWNL\b", re.IGNORECASE)
+_ASKS = re.compile(r"\b(?:indication|reason|question|clinical (?:history|information))\b")
+_ASKED_BEFORE = re.compile(r"\?+ ?(?=[A-Za-z])")
+_ASKED_AFTER = re.compile(r"(?P<before>^|[,;] )(?P<asked>[^,;?]+)\?+$")
+
+
+def in_words(text: str, heading: str = "") -> str:
+    """What signs and a short form mean: a minus, WNL, and a question mark where ``heading`` says what is asked.
+
+    Elsewhere a question mark is doubt: "Impression: pneumonia?" is no question to somebody else.
+    """
+    plain = _NORMAL.sub("within normal limits", without_signs(text))
+    if not _ASKS.search(heading):
+        return plain
+    return _ASKED_AFTER.sub(r"\g<before>rule out \g<asked>", _ASKED_BEFORE.sub("rule out ", plain))
 
 
 def _wrong(spec: Mapping[str, Any], positions: int) -> str:

@@ -22,6 +22,7 @@ from cds.imaging.ct.slice import CtInstance, Hounsfield, read_instance, read_sli
 from cds.imaging.ct.windows import Picture, pictured
 from cds.imaging.film import Film, read_film
 from cds.inference.engine import Engine, Models, NotesRead, Operation, by_models
+from cds.inference.once_deidentified import OnceDeidentified
 from cds.notes.context import PatientContext
 from cds.notes.deidentification.classifier import TokenClassifier
 from cds.notes.deidentification.deidentified import Deidentified
@@ -46,6 +47,7 @@ class Reading:
         ct_inputs: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._deidentifier = deidentifier
+        self._once_deidentified = OnceDeidentified(deidentifier)
         self._quality = quality
         self._image_input = image_input
         self._ct_inputs = ct_inputs
@@ -103,7 +105,7 @@ class Reading:
         written = worth_reading([text for _, text in readable])
         for (note, text), read in zip(readable, written, strict=True):
             try:
-                deidentified = self._deidentifier.deidentify(read, known)
+                deidentified = self._once_deidentified(read, known)
             except NoteError:
                 return
             yield note, Source(note.digest, text, read, deidentified)

@@ -25,14 +25,39 @@ _DECLARED = {
     "application/hl7-sda+xml": "ccda",
 }
 _UNSAID = ("", "application/octet-stream")
-_BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"GIF8")
+_BINARY = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"II*\x00",
+    b"MM\x00*",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf",
+    b"BZh",
+    b"\xd0\xcf\x11\xe0",
+    b"GIF8",
+)
 _HTML = re.compile(
     r"(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*"
     r"<(!doctype html|html|head|body|div|p|table|span|font|center|h[1-6]|b|br|ul|ol|style|script)[\s/>]",
     re.DOTALL,
 )
 """How HTML may begin (WHATWG MIME Sniffing §7.1, and the fragments that EHRs keep)."""
+_HTML_WITHIN = re.compile(r"<br ?/?>|</(?:p|div|span|b|strong|u|i|td|li|h[1-6])>")
+"""Mark-up that no plain text has: EHRs keep fragments that begin with words."""
 _SNIFFED = 1024
+_LIGATURES = {
+    "\ufb00": "ff",
+    "\ufb01": "fi",
+    "\ufb02": "fl",
+    "\ufb03": "ffi",
+    "\ufb04": "ffl",
+    "\ufb05": "st",
+    "\ufb06": "st",
+}
+_UNSEEN = dict.fromkeys("\xad\u200b\u200c\u200d\u2060\ufeff", "")
+_PLAIN = str.maketrans(_LIGATURES | _UNSEEN)
+"""As typesetting leaves words, "e\ufb00usion" and "pneu\xadmonia", and as everybody spells them."""
 _HYPHENATED = re.compile(
     r"(?<=[a-z]{2})(?<!\bright)(?<!\bleft)(?<!\bnon)(?<!\bpost)(?<!\bpre)(?<!\bmid)(?<!\bwell)(?<!\bair)"
     r"(?<!\bground)(?<!\bfollow)-[ \t]*\n[ \t]*(?=[a-z]{2})"
@@ -101,7 +126,7 @@ def _kind(content: bytes, declared: str) -> str:
         return "pdf"
     if start.startswith("{\\rtf"):
         return "rtf"
-    if _HTML.match(start):
+    if _HTML.match(start) or (not start.startswith("<") and _HTML_WITHIN.search(start)):
         return "html"
     if start.startswith("<?xml") or "<clinicaldocument" in start:
         return "ccda"
@@ -118,5 +143,5 @@ def _is_text(content: bytes) -> bool:
 
 def _tidy(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\xa0", " ").strip()
-    tidy = "\n".join(line.rstrip() for line in text[:MAX_CHARS].split("\n"))
+    tidy = "\n".join(line.rstrip() for line in text[:MAX_CHARS].translate(_PLAIN).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", _HYPHENATED.sub("", tidy)).strip()

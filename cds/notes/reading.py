@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from cds.notes.addenda import without_taken_back
 from cds.notes.deidentification.surrogates import TAG
 from cds.notes.sections import Kind, Section, about_findings
 
@@ -14,7 +15,7 @@ MAX_CHARS = READ_CHARS
 """How much goes to the model, which of a long text itself reads only the sentences that can matter."""
 
 TIERS: Sequence[frozenset[Kind]] = (
-    frozenset({Kind.IMPRESSION}),
+    frozenset({Kind.IMPRESSION, Kind.ADDENDUM}),
     frozenset({Kind.FINDINGS, Kind.HISTORY, Kind.REASON, Kind.EXAM, Kind.RESULTS, Kind.OTHER}),
     frozenset(
         {
@@ -37,11 +38,12 @@ _LEAST_SENTENCE = 12
 
 
 def worth_reading(texts: Sequence[str]) -> list[str]:
-    """Each of ``texts``, newest first, less what is not about the patient or stands in a newer one, in its order.
+    """Each of ``texts``, newest first, less what is not about the patient, stands in a newer one, or was taken
+    back by its own addendum, in its order.
 
     A note that says nothing new is empty. All together have at most ``READ_CHARS`` characters.
     """
-    notes = [list(about_findings(text)) for text in texts]
+    notes = [without_taken_back(list(about_findings(text))) for text in texts]
     seen: set[str] = set()
     fresh = [[Section(s.kind, _fresh(s.text, seen)) for s in sections] for sections in notes]
     room = READ_CHARS

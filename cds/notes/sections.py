@@ -17,6 +17,7 @@ class Kind(StrEnum):
     """What a section is about."""
 
     IMPRESSION = "impression"
+    ADDENDUM = "addendum"
     FINDINGS = "findings"
     HISTORY = "history"
     REASON = "reason"
@@ -61,11 +62,16 @@ _NAMES: dict[Kind, str] = {
         r"(?:clinical |nursing )?assessments?|(?:assessment|a) ?(?:and|&|/|\+) ?(?:plan|p|recommendations?)|ap?|"
         r"(?:(?:final|admitting|admission|discharge|primary|principal|secondary|working|differential|clinical|"
         r"pre-?operative|post-?operative|preop|postop|encounter|visit|ed) )?(?:diagnos[ie]s|dx|ddx)|"
-        r"medical decision making|mdm|(?:ed|hospital|clinical|brief hospital|interval) course|addendum"
+        r"medical decision making|mdm|(?:ed|hospital|clinical|brief hospital|interval) course"
+    ),
+    Kind.ADDENDUM: (
+        r"(?:(?:attending|radiologist|final)(?:'s)? )?addend(?:um|a)\b.{0,40}|"
+        r"(?:report |attending )?correction\b(?: to (?:the )?(?:report|impression|above))?|"
+        r"(?:corrected|amended|revised) (?:report|impression|findings)|discrepancy(?: (?:report|note))?"
     ),
     Kind.FINDINGS: (
         r"(?:(?:imaging|radiographic|ct|mri?|cxr|chest|intra-?operative|operative|pertinent) )?findings|"
-        r"report|(?:radiology|imaging) report|observations?|description"
+        r"report|(?:radiology|imaging|original|initial|preliminary) report|observations?|description"
     ),
     Kind.HISTORY: (
         rf"hpi|{_HISTORY} of (?:the )?present(?:ing)? (?:illness|complaint|condition)|present illness|"
@@ -126,7 +132,7 @@ _NAMES: dict[Kind, str] = {
 _KNOWN = re.compile("|".join(f"(?P<{kind}>{names})" for kind, names in _NAMES.items()))
 _LINE = re.compile(
     r"(?:#{1,6}|[-•·>])? {0,4}[*_]{0,3}(?:(?:\d{1,2}|[IVX]{1,4}|[A-H])[.)] {1,4})?[*_]{0,3}"
-    r"(?P<title>[A-Za-z][A-Za-z0-9/&+,'() -]{0,59}?) {0,4}[*_]{0,3} {0,4}"
+    r"(?P<title>[A-Za-z][A-Za-z0-9/&+,#'() -]{0,59}?) {0,4}[*_]{0,3} {0,4}"
     r"(?P<mark>:|[.\u2013\u2014-](?=\s|$)|$)"
 )
 _LONGEST_HEADING = 120

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Any
+
+import orjson
 
 from cds.store.body import Body, from_column, to_column
 from cds.store.database import Connection
+
+
+def key_of(secret: bytes, *inputs: Any) -> str:
+    """One key of many inputs: the same inputs, the same key.
+
+    Keyed, for it stands unsealed in the database and in Valkey: who reads it there could otherwise try out what a
+    note says, or whose study it is.
+    """
+    return hmac.digest(secret, orjson.dumps(inputs, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hex()
 
 
 def get(connection: Connection, tenant: str, key: str, kind: str) -> dict[str, Any] | None:

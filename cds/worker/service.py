@@ -92,6 +92,7 @@ def deliverer(settings: Settings) -> Iterator[Deliverer]:
             engine,
             LateFusion.from_bundle(in_use(settings, "fusion")),
             record,
+            secret=keys.pseudonym,
             once=Once(Valkey(settings.redis_url)),
             places=Bulkhead(CONCURRENCY),
             images=images,

@@ -302,6 +302,31 @@ def test_notes_are_current_recent_newest_first_and_not_too_many(chart_of: ChartO
     assert [document["id"] for document in chart.documents()] == ["b", "c", "a", "undated"]
 
 
+@pytest.mark.parametrize(
+    "target", ["DocumentReference/draft", f"{BASE}/DocumentReference/draft", "DocumentReference/draft/_history/2"]
+)
+def test_a_note_that_another_replaces_is_not_read_whatever_its_status(chart_of: ChartOf, target: str) -> None:
+    corrected = note("corrected", relatesTo=[{"code": "replaces", "target": {"reference": target}}])
+    ehr = Ehr(note("draft"), corrected, note("other", "2024-04-30"))
+    chart = chart_of(ehr, max_documents=2)
+    assert [document["id"] for document in chart.documents()] == ["corrected", "other"]
+
+
+def test_a_composition_replaces_another_too(chart_of: ChartOf) -> None:
+    related = [{"code": "replaces", "targetReference": {"reference": "Composition/draft"}}]
+    found = chart_of(Ehr(composition("draft"), composition("final", relatesTo=related))).documents()
+    assert [document["id"] for document in found] == ["final"]
+
+
+def test_what_is_appended_stands_beside_what_it_is_appended_to(chart_of: ChartOf) -> None:
+    """And nothing that does not count, or names itself, replaces anything."""
+    related = {"relatesTo": [{"code": "appends", "target": {"reference": "DocumentReference/report"}}]}
+    replaces = {"relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/report"}}]}
+    mistaken = note("mistaken", docStatus="entered-in-error", **replaces)
+    ehr = Ehr(note("addendum", "2024-05-02", **related), mistaken, note("report", **replaces))
+    assert [document["id"] for document in chart_of(ehr).documents()] == ["addendum", "report"]
+
+
 def test_what_an_algorithm_wrote_is_never_read(chart_of: ChartOf) -> None:
     """Our own preliminary reports lie in the chart too: a model must not read what a model said."""
     labelled = {"meta": {"security": [codes.AIAST]}}

@@ -184,6 +184,24 @@ def test_a_minus_among_findings_is_read_as_a_denial() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "heading", "read"),
+    [
+        ("infiltrate?", "clinical question", "rule out infiltrate"),
+        ("Cough, ?PNA", "indication", "Cough, rule out PNA"),
+        ("? CHF ?PNA", "reason for exam", "rule out CHF rule out PNA"),
+        ("Known effusion, pneumothorax?", "indication", "Known effusion, rule out pneumothorax"),
+        ("Pneumonia?", "impression", "Pneumonia?"),
+        ("? LLL infiltrate", "findings", "? LLL infiltrate"),
+        ("Cardiac silhouette WNL, - effusion", "", "Cardiac silhouette within normal limits, no effusion"),
+    ],
+)
+def test_a_question_asks_under_a_heading_that_asks_and_doubts_elsewhere(
+    written: str, heading: str, read: str
+) -> None:
+    assert note.in_words(written, heading) == read
+
+
+@pytest.mark.parametrize(
     ("british", "american"),
     [("Oedema", "edema"), ("oesophageal", "esophageal"), ("haemothorax", "hemothorax"), ("tumours", "tumors")],
 )

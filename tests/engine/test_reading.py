@@ -44,6 +44,45 @@ def note(number: int, text: str) -> Document:
     return Document(f"DocumentReference/{number}", "Note", None, "text/plain", text.encode())
 
 
+class Counting(TokenClassifier):
+    """Remembers what it was asked."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.asked: list[str] = []
+
+    def find(self, text: str) -> Iterator[Labelled]:
+        self.asked.append(text)
+        return super().find(text)
+
+
+@pytest.fixture
+def counted() -> tuple[Reading, list[str]]:
+    models = Models.in_use(Settings())
+    classifier = Counting(models.identifiers)
+    gate = QualityGate.from_bundle(models.quality)
+    return Reading(Deidentifier(bytes(32), classifier), gate, models.image.input, {}), classifier.asked
+
+
+def test_a_new_note_does_not_have_the_others_de_identified_again(counted: tuple[Reading, list[str]]) -> None:
+    reading, asked = counted
+    older = [note(1, "Cough for Ada Quill."), note(2, "Fever since Monday.")]
+    before = reading.notes(older, NOBODY)
+    after = reading.notes([note(3, "Now short of breath."), *older], NOBODY)
+    assert sorted(asked) == ["Cough for Ada Quill.", "Fever since Monday.", "Now short of breath."]
+    assert after.text == f"Now short of breath.\n\n{before.text}"
+
+
+def test_where_somebody_new_is_known_they_are_for_the_name_may_have_to_go(
+    counted: tuple[Reading, list[str]],
+) -> None:
+    reading, asked = counted
+    for known in (NOBODY, KnownIdentifiers.from_fhir({"name": [{"family": "Walrus"}]})):
+        read = reading.notes([note(1, "Walrus came with a cough.")], known)
+    assert len(asked) == 2
+    assert "Walrus" not in read.text
+
+
 def test_a_note_that_takes_too_long_is_counted_and_the_others_are_read(reading: Reading) -> None:
     read = reading.notes([note(1, "He talks endlessly."), note(2, "New productive cough.")], NOBODY)
     assert [seen.reference for seen in read.notes] == ["DocumentReference/2"]

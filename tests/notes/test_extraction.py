@@ -114,6 +114,13 @@ def test_a_link_in_rtf_is_its_text() -> None:
     assert extract(rtf, "") == "See the report today."
 
 
+def test_an_emoji_of_rtf_is_one_character_and_half_of_one_is_none() -> None:
+    assert (
+        extract(rb"{\rtf1 Thanks \u55357?\u56911? \u-10179?\u-8704? half \u55357?}", "")
+        == "Thanks 🙏 😀 half \ufffd"
+    )
+
+
 def test_the_fonts_of_rtf_say_its_charset() -> None:
     rtf = rb"{\rtf1\ansi{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset204 Arial;}}\f1 \'e4\'e0}"
     assert extract(rtf, "") == "да"
@@ -220,6 +227,7 @@ INFLATED = pdf(zlib.compress(b" " * 60_000_000), declared="/Filter/FlateDecode")
         (b" \n ", "text/plain", "holds no text"),
         (b"x" * (MAX_BYTES + 1), "text/plain", "larger than"),
         (b"\x89PNG\r\n\x1a\n", "text/plain", "kind that is not read"),
+        (b"\x1f\x8b\x08\x00compressed", "text/plain", "kind that is not read"),
         (b"anything", "image/png", "kind that is not read"),
         (b"%PDF-1.4 broken", "application/pdf", "cannot be read"),
         (pdf(b""), "application/pdf", "no text layer"),
@@ -254,6 +262,43 @@ def test_hostile_documents_take_seconds_at_most(content: bytes) -> None:
     with contextlib.suppress(NoteError):
         assert extract(content, "")
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"<p><del>Pneumonia.</del> <s>Effusion.</s> Lungs <ins>clear.</ins></p>", "text/html"),
+        (b"<p><span style='Text-Decoration: line-through'>Pneumonia.</span> Lungs clear.</p>", "text/html"),
+        (b"<p><span style='display:none'>Pneumonia.</span> <b hidden>No.</b>Lungs clear.</p>", "text/html"),
+        (rb"{\rtf1 {\deleted Pneumonia.}Lungs{\v1 not} clear.}", "text/rtf"),
+        (rb"{\rtf1 \strike Pneumo{\b nia}.\strike0 Lungs \v not \plain clear.}", "text/rtf"),
+    ],
+)
+def test_what_its_author_struck_out_or_a_reader_does_not_see_is_not_read(
+    content: bytes, content_type: str
+) -> None:
+    assert extract(content, content_type) == "Lungs clear."
+
+
+def test_what_an_edit_of_a_cda_document_deleted_is_not_read() -> None:
+    text = "<content revised='delete'>Pneumonia.</content> <content revised='insert'>Lungs clear.</content>"
+    body = f"<structuredBody><component><section><text>{text}</text></section></component></structuredBody>"
+    assert extract(CDA.format(body=body).encode(), "text/xml") == "Lungs clear."
+
+
+def test_braces_and_backslashes_of_rtf_are_characters() -> None:
+    assert extract(rb"{\rtf1 \{a\} \\strike b \vern0 c}", "") == r"{a} \strike b c"
+
+
+def test_mark_up_after_words_is_mark_up_and_less_than_is_a_sign() -> None:
+    assert extract(b"Report:<br/>No effusion &amp; no mass", "text/plain") == "Report:\nNo effusion & no mass"
+    assert extract(b"PaO2 <60, BNP <b100", "text/plain") == "PaO2 <60, BNP <b100"
+
+
+def test_words_are_spelt_as_everybody_does_however_they_were_set() -> None:
+    assert (
+        extract("E\ufb00usion, \ufb01brosis, pneu\xadmo\u200bnia".encode(), "") == "Effusion, fibrosis, pneumonia"
+    )
 
 
 def test_a_word_that_a_line_cut_in_two_is_whole_again() -> None:

@@ -50,6 +50,8 @@ def packed(stream: bytes) -> bytes:
         b"{\\rtf1 {\\pict " + b"0f" * 3_500_000 + b"}text}",
         b"{\\rtf1 {\\fonttbl " + b"\\f1\\fcharset0 " * 100_000 + b"}text}",
         b"{\\rtf1 " + b'{\\field{\\*\\fldinst{HYPERLINK "a"}}{ ' * 20_000 + b"}",
+        b"{\\rtf1 " + b"{\\strike \\v" * 150_000 + b"}",
+        b"{\\rtf1 " + b"\\strike x" * 200_000 + b"}",
         b"<html>" + b"<p>w" * 1_900_000,
         b"<html><p " + b"a=b " * 1_900_000 + b">x",
         b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3">' + b"<a/>" * 1_900_000,

@@ -102,6 +102,7 @@ def test_present_now_is_told_from_denied_past_and_others(
         ("Stable bibasilar opacities likely atelectasis.", {"atelectasis"}),
         ("Interval resolution of pulmonary edema.", set()),
         ("No PTX. Small effusion persists.", {"effusion"}),
+        ("CLINICAL QUESTION: infiltrate?\nHila not enlarged; cardiac silhouette WNL.", set()),
         ("Family History\nMother: COPD and emphysema.\nIMPRESSION\nNo acute disease.", set()),
     ],
 )

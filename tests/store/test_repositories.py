@@ -24,6 +24,13 @@ def test_the_first_score_of_a_key_stays(database: Database, tenant: str) -> None
         assert scores.get(connection, tenant, "another", "note") is None
 
 
+def test_a_key_is_the_inputs_and_nobody_without_the_secret_can_try_them_out() -> None:
+    key = scores.key_of(b"s" * 32, "https://ehr.example/fhir", [{"text": "Cough"}])
+    assert key == scores.key_of(b"s" * 32, "https://ehr.example/fhir", [{"text": "Cough"}])
+    assert key != scores.key_of(b"s" * 32, "https://ehr.example/fhir", [{"text": "Fever"}])
+    assert key != scores.key_of(b"t" * 32, "https://ehr.example/fhir", [{"text": "Cough"}])
+
+
 def test_a_prescreen_is_kept_once_and_found_by_id_and_patient(database: Database, tenant: str) -> None:
     ours = {"patient": "Patient/1", "fhir_server": "https://ehr.example/fhir"}
     first, second = uuid4(), uuid4()

@@ -358,7 +358,8 @@ def test_what_speaks_for_it_lies_over_its_key_slice(
     service.knows(pacs)
     service.sign(HEAD_CT)
     prescreen = service.prescreen()
-    worst, explaining = prescreen.findings[0], Explaining(engine, service.database, once=Once(valkey))
+    worst = prescreen.findings[0]
+    explaining = Explaining(engine, service.database, secret=b"s" * 32, once=Once(valkey))
     assert worst in prescreen.explainable
     with Image.open(BytesIO(explaining(prescreen, worst.key, pacs.web))) as overlay:
         assert overlay.size == (96, 96)

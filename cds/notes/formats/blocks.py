@@ -20,6 +20,11 @@ BLOCKS = frozenset(
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 CELLS = frozenset({"td", "th"})
 
+_STRUCK_OUT = frozenset({"del", "s", "strike"})
+_NOT_SHOWN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|text-decoration[\w-]*\s*:[^;]*line-through", re.IGNORECASE
+)
+
 _HEADING = "\x01"
 """Stands before a heading's text until its line is known; no document brings it along."""
 
@@ -59,13 +64,25 @@ def _pieces(root: Any, left_out: frozenset[str]) -> Iterator[str]:
         if child is None:
             stack.pop()
             yield _closed(element) + (_flat(element.tail) if stack else "")
-        elif not isinstance(child.tag, str) or _name(child) in left_out:
+        elif not isinstance(child.tag, str) or _name(child) in left_out or _taken_out(child):
             yield _flat(child.tail)
         elif len(stack) >= MAX_DEPTH:
             raise NoteError("the document is nested too deeply")
         else:
             stack.append((child, iter(child)))
             yield _opened(child) + _flat(child.text)
+
+
+def _taken_out(element: Any) -> bool:
+    """Whether its author struck it out, or its page does not show it: it says nothing any more."""
+    return (
+        _name(element) in _STRUCK_OUT
+        or element.get("hidden") is not None
+        or bool(_NOT_SHOWN.search(element.get("style", "")))
+        # HL7 CDA R2, 4.3.5.2, and what EHRs make of it.
+        or element.get("revised") == "delete"
+        or "strike" in element.get("styleCode", "").lower()
+    )
 
 
 def _name(element: Any) -> str:

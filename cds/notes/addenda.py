@@ -1,0 +1,98 @@
+"""What an addendum takes back: who looks again writes beneath the report, which stays as it was.
+
+Taken back is a finding that the addendum denies while it speaks of the report, or says to be something else:
+"On review the line at the left apex is a skin fold. No pneumothorax." Of another side nothing is taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cds.engine.sentences import Sentence, sentences
+from cds.findings import Assertion
+from cds.notes.mentions import Mention, mentions
+from cds.notes.negation import assertion
+from cds.notes.sections import Kind, Section
+
+_ASSERTED = (Assertion.PRESENT, Assertion.POSSIBLE)
+_SPEAKS_OF_THE_REPORT = re.compile(
+    r"\b(?:above|original(?:ly)?|initial(?:ly)?|(?:previously|as|was|were) (?:described|reported|noted|seen|"
+    r"stated|mentioned|dictated)|(?:described|reported|mentioned) (?:above|earlier|previously|as)|"
+    r"(?:on|after|upon) (?:\w+ )?(?:re-?)?review|re-?reviewed|second look|should (?:read|state|say|have)|"
+    r"correct(?:ed|ion|s)|retract\w*|"
+    r"withdrawn|discrepan\w+|misread|erroneous(?:ly)?|(?:in|transcription|dictation|typographical) error|"
+    r"preliminary (?:read|report|interpretation)|omitted|skin ?folds?|artifact\w*|artefact\w*)\b",
+    re.IGNORECASE,
+)
+_SOMETHING_ELSE = re.compile(
+    r"\b(?:represents?|(?:is|was|are|were)(?: (?:actually|in fact|likely|felt to be|due to))*) (?:an? |the )?"
+    r"(?:\w+ )?(?:skin ?folds?|artifacts?|artefacts?|nipples?(?: shadows?)?|summation|button|bedding|clothing)\b",
+    re.IGNORECASE,
+)
+_ANOTHER_STUDY = re.compile(
+    r"\b(?:prior|previous|earlier|older?|outside|comparison)\b[^.;]{0,30}"
+    r"\b(?:films?|stud(?:y|ies)|exam\w*|radiographs?|x-?rays?|cxr|cts?|images?|imaging)\b",
+    re.IGNORECASE,
+)
+_SIDES = {
+    "left": re.compile(r"\b(?:left|bilateral|both|l[ul]l)\b", re.IGNORECASE),
+    "right": re.compile(r"\b(?:right|bilateral|both|r[uml]l)\b", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenBack:
+    finding: str
+    sides: frozenset[str]
+    """Empty where the addendum names none."""
+
+    def means(self, mention: Mention, sentence: Sentence) -> bool:
+        asserted = assertion(sentence.text, mention.start, mention.end, sentence.heading) in _ASSERTED
+        same_side = not self.sides or _sides(sentence.text) <= self.sides
+        return mention.finding == self.finding and asserted and same_side
+
+
+def without_taken_back(sections: Sequence[Section]) -> list[Section]:
+    """The sections of one note, less what its own addenda take back."""
+    taken_back = [one for section in sections if section.kind is Kind.ADDENDUM for one in _taken_back(section)]
+    if not taken_back:
+        return list(sections)
+    return [s if s.kind is Kind.ADDENDUM else replace(s, text=_without(taken_back, s.text)) for s in sections]
+
+
+def _taken_back(addendum: Section) -> Iterator[_TakenBack]:
+    of_the_report = _SPEAKS_OF_THE_REPORT.search(addendum.text)
+    for sentence in sentences(addendum.text):
+        if _ANOTHER_STUDY.search(sentence.text):
+            continue
+        something_else = _SOMETHING_ELSE.search(sentence.text)
+        for mention in mentions(sentence.text):
+            said = assertion(sentence.text, mention.start, mention.end)
+            if something_else or (of_the_report and said is Assertion.NEGATED):
+                yield _TakenBack(mention.finding, _sides(sentence.text))
+
+
+def _without(taken_back: Iterable[_TakenBack], text: str) -> str:
+    """Without the sentences of it; of one that names something else too, without its words alone."""
+    taken_back = list(taken_back)
+    # From the last: what is cut moves nothing that is still to be looked at.
+    for sentence in reversed(sentences(text)):
+        named = list(mentions(sentence.text))
+        meant = [mention for mention in named if any(one.means(mention, sentence) for one in taken_back)]
+        if meant and len(meant) == len(named):
+            text = text[: sentence.start] + text[sentence.end :]
+        elif meant:
+            text = text[: sentence.start] + _cut(sentence.text, meant) + text[sentence.end :]
+    return text
+
+
+def _cut(said: str, meant: Iterable[Mention]) -> str:
+    for mention in sorted(meant, key=lambda one: -one.start):
+        said = said[: mention.start] + said[mention.end :]
+    return said
+
+
+def _sides(said: str) -> frozenset[str]:
+    return frozenset(side for side, words in _SIDES.items() if words.search(said))
