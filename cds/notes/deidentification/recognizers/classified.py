@@ -49,7 +49,7 @@ _LAST_OF_LIST = regex.compile(r"[,;/]\s?(?P<word>\p{L}[\p{L}'\u2019-]+)(?=[)])")
 """A list of names goes on from one to the next, over a word that may be one, and ends."""
 _LONGEST_LISTED = 30
 _DIGITS = 4
-_PREPOSITION = regex.compile(r"(?i:at|from|to|by|in|with|for)\s+")
+_PREPOSITION = regex.compile(r"(?i:(?:at|from|to|by|in|with|for|the|and)\s+)+")
 _BEFORE = {
     "NUMBER": regex.compile(r"(?:[;|\s]*\p{L}+\s*[=:]\s*)+"),
     "FACILITY": _PREPOSITION,
@@ -94,17 +94,14 @@ _OF_NO_ALPHABET = regex.compile(r"[^\p{L}\d\s]*[^\P{L}\p{Latin}]?[^\p{L}\d\s.'\u
 _CONTRACTED = regex.compile(r"(?<=n)['\u2019]t\b")
 """Of "Don't"."""
 _EPONYM = regex.compile(
-    r"(?:['\u2019]s)?(?:-\p{Lu}\p{Ll}+)?[ ](?:(?i:signs?|test|neg|pos|n/a|negative|positive|absent|present|score|grade|"
-    r"scale|class|stage|type|vtx|grip|needle|valve|catheter|drain|tube|line|clips?|angle|criteria|pattern|"
+    r"(?:['\u2019]s)?(?:-\p{Lu}\p{Ll}+)?[ ](?:(?i:signs?|test|neg|pos|n/a|negative|positive|absent|present|score|"
+    r"grade|scale|class|stage|type|vtx|grip|needle|valve|catheter|drain|tube|line|clips?|angle|criteria|pattern|"
     r"sinuses|maneuver|classification|index|distorted|fracture|procedure|disease|syndrome)\b"
     r"|\d{1,2}(?:/\d{1,2})?(?=[.,;)]|\s|$)|[IV]{1,3}[ab]?\b)"
 )
 """Behind a name that became a term: "Bishop 9", "Forrest IIa", "Kemp's pos"."""
 _GIVEN_NEXT = regex.compile(r",[ ]?(?P<given>\p{Lu}[\p{L}'\u2019-]+)(?:[ ]\p{Lu}\b\.?(?!\p{L}))?")
 """A given name behind a surname and a comma."""
-_AROUND_A_FACILITY = regex.compile(
-    r"^(?i:(?:the|a|an|and|of|client|agency|ward|claimant)\s+)|(?i:\s+(?:and|of|the|office|at|in|for|with))$"
-)
 _LETTER_BEFORE = regex.compile(r"\w+$")
 _LETTER_AFTER = regex.compile(r"\w+")
 
@@ -171,15 +168,14 @@ class ClassifierRecognizer(EntityRecognizer):
         if one.label == "NUMBER":
             return sum(map(str.isdigit, said)) >= _DIGITS
         words = _WORD.findall(said)
-        if one.label not in _CATEGORIES or not (words or one.label == "ADDRESS"):
-            return False
-        if _CONTRACTED.match(text, one.end - said.endswith(("'", "\u2019"))):
+        contracted = _CONTRACTED.match(text, one.end - said.endswith(("'", "\u2019")))
+        if one.label not in _CATEGORIES or contracted or not (words or one.label == "ADDRESS"):
             return False
         if one.probability >= _CERTAIN and len(words) > 1:
             return True
-        if one.probability < _SURE and self._is_small_among_capitals(text, one, words):
-            return False
-        if one.label == "NAME" and len(words) == 1 and _EPONYM.match(text, one.end) and self._is_eponym(words[0]):
+        if (one.probability < _SURE and self._is_small_among_capitals(text, one, words)) or self._is_eponym(
+            text, one, words
+        ):
             return False
         capitals = all_capitals(text, one.start, one.end)
         return not words or not all(self._is_term(word, capitals=capitals) for word in words)
@@ -190,12 +186,15 @@ class ClassifierRecognizer(EntityRecognizer):
         small = all(word.islower() and self._classifier.knows(word)["ordinary"] for word in words)
         return bool(words) and small and bool(_WITH_A_CAPITAL.search(around))
 
-    def _is_eponym(self, word: str) -> bool:
-        small = word.casefold().removesuffix("'s").removesuffix("\u2019s")
+    def _is_eponym(self, text: str, one: Labelled, words: Sequence[str]) -> bool:
+        """Whether this is a name that became a term, by what stands behind it: "Bishop 9"."""
+        if one.label != "NAME" or len(words) != 1 or not _EPONYM.match(text, one.end):
+            return False
+        small = words[0].casefold().removesuffix("'s").removesuffix("\u2019s")
         return small in listed("not_names") or self._classifier.knows(small)["clinical"] > 0
 
     def _trimmed(self, text: str, one: Labelled) -> Labelled:
-        """A person's name without words at its ends that name nobody ("Hi Cheryl", "neighbor Dwayne", "Dwayne back")."""
+        """A person's name without words at its ends that name nobody ("Hi Cheryl", "Dwayne back")."""
         words = list(_WORD.finditer(text, one.start, one.end)) if one.label == "NAME" else []
         in_capitals = any(word[0][0].isupper() for word in words)
         names = [word for word in words if not self._names_nobody(word[0], beside_capitals=in_capitals)]

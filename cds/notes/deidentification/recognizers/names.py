@@ -37,7 +37,9 @@ _LABEL = (
     r"applicant|claimant|veteran|client|member|insured|subscriber|guarantor|owner|decedent|donor|recipient|inmate|employee|"
     r"student|child|caller|sender|witness|examiner|assistant|anesthesi(?:a|ologist)|technician|tech|phlebotomist|collector|"
     r"counselor|therapist|social worker|case ?(?:manager|worker)|investigator|principal|coach|judge|attorney|"
-    r"adjuster|nm|ordering|ord|requested by|scored by|crna|circulator|hyg(?:ienist)?|asst|anes|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
+    r"adjuster|nm|ordering|ord|requested by|"
+    r"scored by|crna|circulator|"
+    r"hyg(?:ienist)?|asst|anes|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
     r"mother|father|parent|daughter|son|reported by|collected by|treating (?:physician|provider)|"
     r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md))"
 )
@@ -195,7 +197,7 @@ class NameRecognizer(EntityRecognizer):
 
 def _signing(text: str) -> Iterator[tuple[int, int]]:
     """Initials that sign two entries or more of a log."""
-    signed = [match for match in _LINE_SIGNED.finditer(text, timeout=TIMEOUT)]
+    signed = list(_LINE_SIGNED.finditer(text, timeout=TIMEOUT))
     often = Counter(match["phi"] for match in signed)
     for match in signed:
         if often[match["phi"]] > 1 and match["phi"].casefold() not in listed("not_names"):

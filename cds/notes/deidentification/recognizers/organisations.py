@@ -28,9 +28,10 @@ _KIND = (
     r"Ambulance|(?:Fire|Police|Sheriff['\u2019]?s?|Health) Department|School District|Middle School|"
     r"Medical Supply|Industries|Logistics|Construction|Trucking|Motors|Farms|LLC|PLLC|Inc|Corp|Ltd|Bro(?:ther)?s|"
     r"(?:&|and) (?:Sons|Daughters|Co|Associates|Partners)|Mutual|Credit Union|Plumbing|Roofing|Lumber|"
-    r"Ambulatory Surgery|Drilling|Mining|Mines?|Petroleum|Oil|Foods|Freight|Steel|Brewing|Brewery|Dairy|Poultry|Realty|"
-    r"Insurance|Landscaping|Dermatology|Ophthalmology|Urology|Podiatry|Chiropractic|Endoscopy|Daycare|Kindergarten|Synagogue|"
-    r"Mosque|YMCA|Casino|Shipyard|Railroad|Airlines|Tools|Timber|Bakery|Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
+    r"Ambulatory Surgery|Drilling|Mining|Mine|Petroleum|Freight|Brewing|Brewery|Realty|"
+    r"Landscaping|Dermatology|Ophthalmology|Urology|Podiatry|Chiropractic|Endoscopy|Daycare|Kindergarten|Synagogue|"
+    r"Mosque|YMCA|Casino|Shipyard|Railroad|Airlines|Timber|Bakery|"
+    r"Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
     r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
 )
 _CARE = (
