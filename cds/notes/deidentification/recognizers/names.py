@@ -128,7 +128,7 @@ _AGENT = regex.compile(
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2], _SIGNED)
 """A label or a credential tells a name even where every word has capitals."""
 _LINE_SIGNED = regex.compile(
-    r"(?m)^[ \t]*(?=\d{1,2}[/:.-]?\d\d?)[^\n]{8,}?(?:[.?!)]|[ ]{2})[ ]+(?P<phi>\p{Lu}{2,3})[ \t]*$"
+    r"(?m)^[ \t]*(?=\d{1,2}[/:.-]?\d\d?)[^\n]{8,400}?(?:[.?!)]|[ ]{2})[ ]{1,40}(?P<phi>\p{Lu}{2,3})[ \t]{0,9}$"
 )
 """An entry of a log, which begins with a date or a time and ends with who made it."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
