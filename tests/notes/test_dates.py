@@ -95,6 +95,8 @@ def test_measurements_are_no_dates(text: str) -> None:
         ("leaves on Thursday the 12th", "Thursday the 12th"),
         ("f/u 3/10", "3/10"),
         ("home 3/14-3/18", "3/18"),
+        ("period 2/3/21-4/3/21", "4/3/21"),
+        ("\n3/4 - home", "3/4"),
         ("served in 6/88", "6/88"),
         ("seen march third twenty twenty one", "march third twenty twenty one"),
         ("admitted the twelfth of may", "twelfth of may"),

@@ -62,6 +62,10 @@ def found(text: str) -> list[tuple[Category, str]]:
         ("taken by TJ", "TJ"),
         ("Caulder/AZ 3/14", "AZ"),
         ("Patient's name: Halvorsen, Ingrid Mae P", "Halvorsen, Ingrid Mae P"),
+        ("that is h-o-l-l-o-w-a-y", "h-o-l-l-o-w-a-y"),
+        ("told Capt. Ferrante", "Ferrante"),
+        ("3/1 0900 - walked. LW\n3/2 0700 - fever. Told MD. LW\n", "LW"),
+        ("gv/G. Villalobos MD", "gv"),
     ],
 )
 def test_names_by_their_context(text: str, phi: str) -> None:
@@ -145,6 +149,14 @@ def test_a_name_once_known_is_found_wherever_it_stands() -> None:
         ("a crash on Hwy 20 at dawn", Category.ADDRESS, "Hwy 20"),
         ("sent by Harmon Pain & Spine", Category.FACILITY, "Harmon Pain & Spine"),
         ("drives for Ochoa Logistics", Category.FACILITY, "Ochoa Logistics"),
+        ("with Begay Drilling", Category.FACILITY, "Begay Drilling"),
+        ("to stay in PS 22.", Category.FACILITY, "PS 22"),
+        ("TOC at UCH 14:41", Category.FACILITY, "UCH"),
+        ("Licence: OR 7719402", Category.LICENCE, "OR 7719402"),
+        ("CLAIM C 28 553 910", Category.RECORD, "C 28 553 910"),
+        ("CHART N0. 5518-R", Category.RECORD, "5518-R"),
+        ("Eudora Pilkington, 96, widow", Category.AGE, "96"),
+        ("14 Alder Street, Medford, MA", Category.ADDRESS, "14 Alder Street, Medford"),
     ],
 )
 def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> None:
@@ -174,6 +186,8 @@ def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> Non
         "Gram stain, Glasgow coma scale 15, Apgar 9, Wells score 4.5",
         "Sputum grew S. pneumoniae and H. Influenzae; C. Diff negative",
         "GFR 60-89, glucose 100-140 mg/dL, 500-1000 mL",
+        "Moved from Texas. Lives in Ecuador. Native of New Mexico.",
+        "0900 - walked on RA\n0700 - walked on RA\n",
         "No pneumothorax, effusion or consolidation. Right lower lobe clear.",
     ],
 )

@@ -50,6 +50,8 @@ def test_what_no_pattern_finds(deidentifier: Deidentifier, text: str, phi: str) 
         "Continue metoprolol 25 mg and furosemide 40 mg daily.",
         "COPD, CHF and CKD, stable. WBC 12.4, BNP 840.",
         "No pneumothorax. Heart size is normal. Degenerative changes of the spine, T10-T12.",
+        "Spurling neg. Frankl 3. Tanner 2.",
+        "Don't lift; you're fine. C'mon.",
     ],
 )
 def test_clinical_language_survives_the_classifier_too(deidentifier: Deidentifier, text: str) -> None:

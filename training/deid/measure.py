@@ -88,10 +88,11 @@ def _read(figures: Mapping[str, Any]) -> Evaluation:
 def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str, Measure]:
     """Each is written when its turn comes."""
     written = partial(corpus, data, "heldout")
+    research = data / "phi-dev" / "presidio_research_2109.json"
     stranger = TokenClassifier(classifier.bundle, unknown=lambda word: split_of(word) == "heldout")
     notes: Mapping[str, Callable[[], Iterable[Note]]] = {
-        "Blind, fourth set: written by hand": partial(handwritten.notes, "blind4"),
-        "Blind, third set: written by hand": partial(handwritten.notes, "blind3"),
+        "Fourth set, looked at since: written by hand": partial(handwritten.notes, "blind4"),
+        "Third set, looked at since: written by hand": partial(handwritten.notes, "blind3"),
         "Blind, third set: generated": partial(written, sizes.blind, seed=80, templates="blind3"),
         "Blind, first set: written by hand": partial(handwritten.notes, "blind"),
         "Blind, first set: generated from other templates, names and real sentences": partial(
@@ -101,8 +102,9 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
         "Second set, looked at since: generated": partial(written, sizes.seen, seed=79, templates="blind2"),
         "Written by hand": handwritten.notes,
         "Generated from other templates, names and real sentences": partial(written, sizes.seen, seed=1),
-        "presidio-research, its second file": lambda: (
-            note for _, note in presidio_research.notes(data / "phi-dev" / "presidio_research_2109.json")
+        "presidio-research, its second file": lambda: (note for _, note in presidio_research.notes(research)),
+        "presidio-research, its second file, with all that is annotated": partial(
+            presidio_research.as_annotated, research
         ),
     }
     unknown = "Blind, third set: generated, with names that no list knows"

@@ -40,7 +40,7 @@ class Surrogates:
 
     def tag(self, category: Category, meaning: str) -> str:
         """``[CATEGORY-ABC234]`` for whatever ``meaning`` stands for."""
-        code = base64.b32encode(self._digest(f"{category}:{meaning}")).decode()[:6]
+        code = base64.b32encode(self._digest(f"{category}:{meaning}")[:5]).decode()[:6]
         return f"[{category}-{code}]"
 
     def _digest(self, what: str) -> bytes:

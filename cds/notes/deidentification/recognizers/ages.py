@@ -33,6 +33,8 @@ class AgeRecognizer(MarkedPatternRecognizer):
             rf"\b(?:mr|mrs|ms|miss|mx)\.?\s+[\p{{L}}' .-]{{2,40}},\s{_AGE},",
             rf"(?-i:\p{{Lu}}\p{{Ll}}+),\s{_AGE},"
             r"(?=\s(?:of|from|retired|widow(?:ed|er)?|lives|who|a (?:retired|former))\b)",
+            # Eudora Crow, 96, widow
+            rf"(?-i:\p{{Lu}}\p{{Ll}}+ (?!Ox|Rate|Sats?|Pressure)\p{{Lu}}\p{{Ll}}{{2,}}),\s{_AGE},(?=\s\p{{L}})",
             r"\b(?P<phi>centenarian|nonagenarian)\b",
         )
     }

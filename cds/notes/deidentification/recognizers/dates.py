@@ -35,6 +35,9 @@ _RATIO_AFTER = regex.compile(
 )
 
 
+_BEGINS_A_LINE = regex.compile(r"(?:^|\n)[ \t]*$")
+_ENTRY_AFTER = regex.compile(r"^(?:[ ](?:[-\u2013]|[012]\d[0-5]\d\b)|[ \t]+[012]?\d:[0-5]\d\b|:[ ])")
+"""Of a log: "3/4 - home", "3/4 0730 arrived"."""
 _MONTH_WORD = regex.compile(
     r"\b(?:in|since|around|last|this|next|until|till?|by|from|early|late|mid|of|through|thru|during|before|after|due|"
     r"between|every|each)[\s-]+$",
@@ -150,7 +153,7 @@ def _is_day(match: regex.Match[str]) -> bool:
     if not _exists(match):
         return False
     before, after = match.string[max(0, match.start() - 40) : match.start()], match.string[match.end() :][:30]
-    if _DATE_WORD.search(before):
+    if _DATE_WORD.search(before) or (_BEGINS_A_LINE.search(before) and _ENTRY_AFTER.search(after)):
         return not _RATIO_AFTER.search(after)
     of = int(match["day"])
     fraction = of in _FRACTIONS and int(match["month"]) <= of and not match["month"].startswith("0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -36,7 +37,9 @@ _LABEL = (
     r"applicant|claimant|veteran|client|member|insured|subscriber|guarantor|owner|decedent|donor|recipient|inmate|employee|"
     r"student|child|caller|sender|witness|examiner|assistant|anesthesi(?:a|ologist)|technician|tech|phlebotomist|collector|"
     r"counselor|therapist|social worker|case ?(?:manager|worker)|investigator|principal|coach|judge|attorney|"
-    r"adjuster|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
+    r"adjuster|nm|ordering|ord|requested by|"
+    r"scored by|crna|circulator|"
+    r"hyg(?:ienist)?|asst|anes|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
     r"mother|father|parent|daughter|son|reported by|collected by|treating (?:physician|provider)|"
     r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md))"
 )
@@ -62,7 +65,7 @@ _CUE = (
 _INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Capt|Lt|Lieutenant|Cpl|Det|Fr|Msgr|Ofc|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
@@ -82,6 +85,9 @@ _IN_CONTEXT = tuple(
         r"\b(?i:transcribed|typed|dictated)(?i:[ ]by)?[ ]?:[ ]*(?P<phi>\p{L}{2,3})\b(?=[ ]+\d)",
         r"\bsigned[ :]+(?P<phi>(?:\p{Ll}\.[ ]?){1,2}\p{Ll}{3,})",
         r"\b(?P<phi>\p{Ll}\.[ ]?\p{Ll}{3,})(?=,?[ ](?:md|rn|np|lpn|pa-c|cna)\b)",
+        # Spelled for the one who types.
+        r"(?<![\w-])(?P<phi>\p{L}(?:-\p{L}){3,})(?![\w-])",
+        r"(?m)^[ \t]*(?P<phi>\p{L}{2,3})/(?=\p{Lu}\.[ ]?\p{Lu}\p{Ll})",
         # In a list of patients.
         r"(?m)^[ ]*(?:\d{1,2}[.)]|(?i:bed|rm|room)[ ]\w{1,4}[ ]?[-:])[ ]*"
         rf"(?P<phi>{_NAME})(?=[ ,]+\d{{1,3}}\s?(?:[MFmf]\b|y/?o))",
@@ -121,6 +127,10 @@ _AGENT = regex.compile(
 """Who does what people do. Not "Radiology agreed": such words are listed."""
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2], _SIGNED)
 """A label or a credential tells a name even where every word has capitals."""
+_LINE_SIGNED = regex.compile(
+    r"(?m)^[ \t]*(?=\d{1,2}[/:.-]?\d\d?)[^\n]{8,400}?(?:[.?!)]|[ ]{2})[ ]{1,40}(?P<phi>\p{Lu}{2,3})[ \t]{0,9}$"
+)
+"""An entry of a log, which begins with a date or a time and ends with who made it."""
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
 _DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
 """A month, such as April, not a name."""
@@ -142,7 +152,13 @@ class NameRecognizer(EntityRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         """Raise :class:`TimeoutError` where a pattern takes too long."""
-        found = [*self._titled(text), *self._in_context(text), *self._agents(text), *self._given(text)]
+        found = [
+            *self._titled(text),
+            *self._in_context(text),
+            *self._agents(text),
+            *self._given(text),
+            *_signing(text),
+        ]
         results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
         return results + [RecognizerResult(Category.NAME, *s, self.further) for s in further_mentions(text, found)]
 
@@ -177,6 +193,15 @@ class NameRecognizer(EntityRecognizer):
             after = _SURNAME_AFTER.match(text, match.end())
             named = after and after["phi"].casefold() not in listed("not_names")
             yield match.start(), (after.end() if after and named else match.end())
+
+
+def _signing(text: str) -> Iterator[tuple[int, int]]:
+    """Initials that sign two entries or more of a log."""
+    signed = list(_LINE_SIGNED.finditer(text, timeout=TIMEOUT))
+    often = Counter(match["phi"] for match in signed)
+    for match in signed:
+        if often[match["phi"]] > 1 and match["phi"].casefold() not in listed("not_names"):
+            yield match.span("phi")
 
 
 def _behind_the_name(said: str, *, capitals: bool) -> Iterator[regex.Match[str]]:

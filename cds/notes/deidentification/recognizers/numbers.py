@@ -21,6 +21,10 @@ _PLATE = r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,3}\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
 _DIGIT_SPOKEN = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 
 
+_GROUPS = r"(?P<phi>(?-i:[A-Z]{1,2})[ ]\d[\d-]*(?:[ ]\d{2,4}){0,3})(?![\w/%])"
+"""A number whose letters stand apart: "OR 7719402", "C 28 553 910"."""
+
+
 def _after(words: str) -> str:
     return rf"\b(?:{words})\b{_LINK}{_VALUE}"
 
@@ -51,7 +55,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\(01\)\s?\d{14}(?:\(\d\d\)\w+)*",
         ),
         Category.LICENCE: compiled(
-            _after(r"dea|npi|(?:medical |driver'?s? )?licen[cs]e|lic|upin|state lic|clia"),
+            rf"\b(?:dl|licen[cs]e|lic)\b{_LINK}(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
+            _after(r"dl|dea|npi|(?:medical |driver'?s? )?licen[cs]e|lic|upin|state lic|clia"),
             r"\b[abfgmpr][a-z9]\d{7}\b",
         ),
         Category.VEHICLE: compiled(
@@ -74,6 +79,9 @@ class NumberRecognizer(MarkedPatternRecognizer):
             ),
             r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
             r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
+            rf"\b(?:claim|c-?file|chart|case|file|record|hosp(?:ital)?(?: n[o0])?|unit n[o0]|n[o0])\b{_LINK}"
+            rf"(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
+            r"\b(?:chart|unit|case|file|acct|record)[ ]n[o0]\.?[ :]*(?P<phi>\d{3,}(?:-[a-z\d]+)*)(?![\w/%])",
             r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
             r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
             r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",

@@ -28,7 +28,10 @@ _KIND = (
     r"Ambulance|(?:Fire|Police|Sheriff['\u2019]?s?|Health) Department|School District|Middle School|"
     r"Medical Supply|Industries|Logistics|Construction|Trucking|Motors|Farms|LLC|PLLC|Inc|Corp|Ltd|Bro(?:ther)?s|"
     r"(?:&|and) (?:Sons|Daughters|Co|Associates|Partners)|Mutual|Credit Union|Plumbing|Roofing|Lumber|"
-    r"Timber|Bakery|Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
+    r"Ambulatory Surgery|Drilling|Mining|Mine|Petroleum|Freight|Brewing|Brewery|Realty|"
+    r"Landscaping|Dermatology|Ophthalmology|Urology|Podiatry|Chiropractic|Endoscopy|Daycare|Kindergarten|Synagogue|"
+    r"Mosque|YMCA|Casino|Shipyard|Railroad|Airlines|Timber|Bakery|"
+    r"Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
     r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
 )
 _CARE = (
@@ -71,8 +74,9 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
             regex.compile(rf"\b(?P<phi>(?:{CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{CAP}[ ]{_KIND})\b"),
             regex.compile(rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{CITY})"),
             regex.compile(rf"{_SAID}(?P<said>{_SEVERAL})"),
-            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?!\d)| joint)"),
-            regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL}){FILLED}(?P<said>{_SEVERAL})"),
+            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?![\d:])| joint)"),
+            regex.compile(r"\b(?i:in|at|to|attends)[ ](?P<phi>(?:PS|IS|JHS)[ ]\d{1,3})\b"),
+            regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL}){FILLED}(?:the[ ])?(?P<said>{_SEVERAL})"),
             # The head of a letter: a line above one with a street, a post code or a telephone.
             regex.compile(
                 rf"(?m)^[ ]*(?P<said>{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{1,5}})[ ]*\n"

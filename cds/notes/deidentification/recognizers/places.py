@@ -8,17 +8,14 @@ import regex
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
+from cds.notes.deidentification.recognizers.regions import STATES, finer_than_a_state
 from cds.notes.deidentification.words import listed
 
 CAP = r"(?:(?:St|Ste|Mt|Ft|\p{Lu})\.|\p{Lu}[\p{L}'\u2019-]*)"
 _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Circle|Cir|"
     r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|"
-    r"Pike|Turnpike|Tpke|Row|Crescent|Cres|Path|Run|Walk|Close|Mews|Cove|Hollow|Trace|Ridge|Bend|Crossing|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
-)
-_STATES = (
-    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|"
-    "OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
+    r"Pike|Turnpike|Tpke|Row|Crescent|Cres|Path|Run|Walk|Close|Mews|Cove|Hollow|Trace|Spur|Ridge|Bend|Crossing|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
 )
 _SAFE_STATES = (
     "AK|AZ|AR|CA|CO|DE|DC|FL|GA|IL|IA|KS|KY|MN|MO|NE|NV|NH|NJ|NM|NY|NC|ND|OH|RI|SC|SD|TN|TX|UT|VT|WV|WI|WY"
@@ -31,7 +28,6 @@ _STATE_NAMES = (
     "Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|"
     "Washington|West Virginia|Wisconsin|Wyoming"
 )
-_BEFORE_ZIP = regex.compile(rf",?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+(?=\d{{5}}(?:-\d{{4}})?$)")
 _KINDS = frozenset(
     "clinic hospital center health church school college ambulance jail prison shelter library ranch".split()  # noqa: SIM905
 )
@@ -53,7 +49,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
                 rf"(?:(?:{CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
-                rf"(?:,?\s+{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
+                rf"(?:,?\s+{CITY},?\s+(?:{STATES}|{_STATE_NAMES})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
                 r"(?:,?\s+\d{5}(?:-\d{4})?)?"
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
@@ -62,8 +58,8 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b(?i:hwy|highway|route|rte|(?:state|county|farm) (?:route|road|rd))\.?[ ]\d{1,4}[A-Z]?\b"
                 r"|\bI-(?!1(?:11|2[345]|31)\b)\d{1,3}\b"
             ),
-            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{_STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
-            regex.compile(rf"\b(?:{_STATES})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{STATES}|{_STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?:{STATES})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"),
             regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
             regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{_STATE_NAMES})\b"),
             regex.compile(
@@ -93,16 +89,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
         for match in pattern.finditer(text, timeout=TIMEOUT):
             start, end = match.start(group) + plain_words(match[group]), match.end(group)
             if named(text[start:end]):
-                yield from _finer_than_a_state(text, start, end)
-
-
-def _finer_than_a_state(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """What stands before and behind the state of an address: states stay."""
-    state = _BEFORE_ZIP.search(text, start, end)
-    if state and state.start() > start:
-        yield start, state.start()
-        start = state.end()
-    yield start, end
+                yield from finer_than_a_state(text, start, end)
 
 
 def plain_words(text: str) -> int:

@@ -21,6 +21,12 @@ def nicknames() -> dict[str, frozenset[str]]:
     }
 
 
+@cache
+def phrases(name: str) -> frozenset[str]:
+    """The lines of ``{name}.txt``, casefolded."""
+    return frozenset(_lines(name))
+
+
 def _lines(name: str) -> list[str]:
     text = (files(__package__) / f"{name}.txt").read_text(encoding="utf-8")
     return [line.casefold() for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -1,0 +1,34 @@
+"""States and countries, which Safe Harbor lets stand, even within an address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import regex
+
+from cds.notes.deidentification.words import phrases
+
+STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|"
+    "OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
+)
+_NAMES = "|".join(sorted(map(regex.escape, phrases("regions")), key=len, reverse=True))
+REGION = rf"(?:(?:{STATES})|(?i:(?:the )?(?:{_NAMES})))"
+_LAST = regex.compile(
+    rf"(?<![\w'\u2019-])(?P<region>{REGION})(?![\w'\u2019-])(?=[\W]*(?:\d{{5}}(?:-\d{{4}})?)?[\W]*$)"
+)
+"""At the end of an address, but for a ZIP code."""
+_TOWNS_TOO = frozenset({"new york", "washington", "lebanon"})
+_EDGE = " \t\n,.;>?"
+
+
+def finer_than_a_state(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What stands before and behind the state or country that ends an address; nothing of one that is no more."""
+    region = _LAST.search(text, start, end)
+    if region is None or (region.start() == start and region["region"].casefold() in _TOWNS_TOO):
+        yield start, end
+        return
+    for first, last in ((start, region.start()), (region.end(), end)):
+        said = text[first:last]
+        if said.strip(_EDGE):
+            yield first + len(said) - len(said.lstrip(_EDGE)), first + len(said.rstrip(_EDGE))
