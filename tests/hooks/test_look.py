@@ -23,6 +23,7 @@ from cds.charts import Charts
 from cds.deadline import Deadline
 from cds.ehr.backend_services import BackendServices
 from cds.ehr.smart_configuration import Discovery
+from cds.errors import PreconditionFailed
 from cds.findings import Prescreen
 from cds.hooks.call import TELLING_MS, Answer, Answering, Call, UnderWay
 from cds.hooks.client_auth import Client
@@ -63,6 +64,7 @@ NOTE = {
 }
 NOTES = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": NOTE}]}
 NOTHING = {"resourceType": "Bundle", "type": "searchset"}
+NOT_SUPPLIED = {"resourceType": "OperationOutcome", "issue": []}
 PREFETCH = {"patient": PATIENT, "studies": None, "documents": NOTES}
 
 
@@ -91,6 +93,7 @@ class Ehr:
         """Token, path, and when."""
         self.gives_tokens = True
         self.delay_s = 0.0
+        self.knows_the_patient = True
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/fhir")
@@ -102,6 +105,8 @@ class Ehr:
             return httpx.Response(200, json={"access_token": "ours", "token_type": "bearer", "expires_in": 300})
         self.requests.append((request.headers["Authorization"].removeprefix("Bearer "), path, time.monotonic()))
         time.sleep(self.delay_s)
+        if path == "/Patient/p1" and not self.knows_the_patient:
+            return httpx.Response(404)
         held = {"/Patient/p1": PATIENT, "/DocumentReference": NOTES}
         return httpx.Response(200, json=held.get(path, NOTHING))
 
@@ -238,9 +243,21 @@ class TestTheDeadline:
 
     def test_a_slow_ehr_is_late_not_at_fault(self, service: Service, tenant: str, ehr: Ehr) -> None:
         ehr.delay_s = 2 * BUDGET_MS / 1000
-        called(service, documents={"resourceType": "OperationOutcome", "issue": []})
+        called(service, documents=NOT_SUPPLIED)
         (prescreen,) = service.prescreens
         assert prescreen.late
+
+    def test_a_patient_who_is_late_is_no_reason_to_refuse(self, service: Service, tenant: str, ehr: Ehr) -> None:
+        """CDS Hooks 2.0, "HTTP Status Codes": 412 is for what cannot be had; what is late is finished."""
+        ehr.delay_s = 2 * BUDGET_MS / 1000
+        called(service, patient=NOT_SUPPLIED)
+        (prescreen,) = service.prescreens
+        assert {missing.part for missing in prescreen.missing if missing.late} == {"image", "note"}
+
+    def test_a_patient_who_cannot_be_had_is_412(self, service: Service, tenant: str, ehr: Ehr) -> None:
+        ehr.knows_the_patient = False
+        with pytest.raises(PreconditionFailed, match="the patient cannot be had"):
+            called(service, patient=NOT_SUPPLIED)
 
     def test_what_is_late_is_not_reported_half(self, service: Service, tenant: str, database: Database) -> None:
         called(service)
@@ -294,7 +311,7 @@ class TestFinishing:
         self, service: Service, tenant: str, database: Database, ehr: Ehr
     ) -> None:
         ehr.delay_s = 2 * BUDGET_MS / 1000
-        called(service, documents={"resourceType": "OperationOutcome", "issue": []})
+        called(service, patient=NOT_SUPPLIED, documents=NOT_SUPPLIED)
         ehr.delay_s = 0
         service.models.go_on.set()
         service.finish()
