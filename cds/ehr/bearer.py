@@ -15,8 +15,8 @@ from cds.errors import NotAllowed
 class Bearer(httpx.Auth):
     """Puts ``token`` on requests to ``base`` and below; raises :class:`NotAllowed` for any other address.
 
-    It is that of a CDS Hooks call (CDS Hooks 2.0, "Passing the Access Token to the CDS Service"). Who has the same may
-    do the same: two of them are equal.
+    It is that of a CDS Hooks call (CDS Hooks 2.0, "Passing the Access Token to the CDS Service"). Who has the
+    same may do the same: two of them are equal.
     """
 
     token: str = field(repr=False)

@@ -1,7 +1,7 @@
 """What several calls read of an EHR at the same moment is asked for once.
 
-An EHR calls several hooks for one chart at the same moment, with one token and often without prefetch. Who asks for
-what is under way waits for that answer; no answer is kept.
+An EHR calls several hooks for one chart at the same moment, with one token and often without prefetch. Who asks
+for what is under way waits for that answer; no answer is kept.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class InFlight:
     ) -> httpx.Response:
         """What ``ask`` returns or raises, here or where it was asked first; ``key`` tells all it depends on.
 
-        ``remaining``: the seconds that the caller has. Raises :class:`Unreachable` where the other takes longer; where
-        it is the other that had less, it is asked again.
+        ``remaining``: the seconds that the caller has. Raises :class:`Unreachable` where the other takes longer;
+        where it is the other that had less, it is asked again.
         """
         mine: Future[httpx.Response] = Future()
         while (first := self._first(key, mine)) is not mine:
