@@ -36,8 +36,8 @@ class FhirClient:
     ``base`` must be one of the registration's ``fhirServers``, else :class:`~cds.errors.NotAllowed`.
     ``timeout_s`` is how long one call may take, or what tells it: a deadline's remaining seconds.
     ``http`` may be shared between threads and clients; so may the FhirClient itself, and ``in_flight``: a GET that
-    is under way for an equal ``auth`` of the same tenant is not sent again. ``on_access`` is called from the thread
-    that asked, for the audit trail, whoever's request was sent.
+    is under way for an equal ``auth`` of the same tenant is not sent again. ``on_access`` is called from the
+    thread that asked, for the audit trail, whoever's request was sent.
     """
 
     def __init__(

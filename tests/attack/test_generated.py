@@ -1,7 +1,7 @@
 """Requests that nobody wrote: whole ones, bent at random. Each is answered, and never with a 5xx.
 
-``pytest tests/attack/test_generated.py --hypothesis-profile=long`` sends 20,000; four at once, for most of the time
-of one is waiting for other processes. With ``--hypothesis-seed`` they are the same again.
+``pytest tests/attack/test_generated.py --hypothesis-profile=long`` sends 20,000; four at once, for most of the
+time of one is waiting for other processes. With ``--hypothesis-seed`` they are the same again.
 """
 
 from __future__ import annotations
