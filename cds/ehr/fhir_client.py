@@ -186,22 +186,25 @@ class FhirClient:
             wanted["Content-Type"] = FHIR_JSON
         content = None if body is None else orjson.dumps(body)
         request = self._http.build_request(method, url, headers=wanted, content=content)
-        limit = max_bytes or self._max_bytes
-
-        def ask() -> httpx.Response:
-            return exchange(self._http, request, auth=self._auth, timeout_s=self._remaining(), max_bytes=limit)
-
         status = None
         try:
-            if method == "GET":
-                key = (self.tenant, self._auth, url, accept, limit)
-                response = self._in_flight(key, ask, self._remaining)
-            else:
-                response = ask()
+            response = self._exchanged(request, max_bytes or self._max_bytes)
             status = response.status_code
         finally:
             self._on_access(method, url, status)
         return check(response, what)
+
+    def _exchanged(self, request: httpx.Request, max_bytes: int) -> httpx.Response:
+        """What is only read is asked for once at a time."""
+
+        def ask() -> httpx.Response:
+            timeout_s = self._remaining()
+            return exchange(self._http, request, auth=self._auth, timeout_s=timeout_s, max_bytes=max_bytes)
+
+        if request.method != "GET":
+            return ask()
+        key = (self.tenant, self._auth, str(request.url), request.headers["Accept"], max_bytes)
+        return self._in_flight(key, ask, self._remaining)
 
 
 def reference_in(location: str) -> str | None:

@@ -214,13 +214,15 @@ def test_whatever_comes_is_answered(service: Service, hostile: Ehr, laid_trap: T
             seen[answer.status_code] += 1
             assert_is_an_answer(answer, path)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answered()
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answered()
+    finally:
+        print(f"{seen.total()} requests: {dict(sorted(seen.items()))}")
     assert laid_trap.seen == []
     assert {200, 400, 412} <= set(seen)
     # A machine that stands still may leave Valkey without an answer in time: nobody was refused for anything else.
     assert service.refusals(UNKNOWN_CALLER, after=before) == [VALKEY_AWAY] * seen[401]
-    print(f"{seen.total()} requests: {dict(sorted(seen.items()))}")
 
 
 def assert_is_an_answer(answer: httpx.Response, path: str) -> None:
