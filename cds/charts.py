@@ -13,6 +13,7 @@ from cds.ehr.backend_services import BackendServices
 from cds.ehr.chart import Chart
 from cds.ehr.directory import Directory
 from cds.ehr.fhir_client import FhirClient
+from cds.ehr.in_flight import InFlight
 from cds.ehr.prefetch import Prefetched
 from cds.pacs import PacsAccess
 from cds.prescreen import Subject
@@ -40,6 +41,7 @@ class Charts:
     lookback_days: int
     max_documents: int
     directory: Directory = field(default_factory=Directory)
+    in_flight: InFlight = field(default_factory=InFlight)
 
     def open(
         self,
@@ -66,6 +68,7 @@ class Charts:
             base,
             auth,
             timeout_s=lambda: deadline.remaining,
+            in_flight=self.in_flight,
             on_access=lambda method, url, status: trail.fhir_read(base, subject.patient, url, status),
         )
         chart = Chart(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+LOOK_S = 0.03
+"""How often who waits looks whether the deadline has come nearer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +25,12 @@ class Deadline:
     def hasten(self, at: float) -> None:
         """Let it be no later than ``at``."""
         self.at = min(self.at, at)
+
+    def wait_for(self, due: Future[Any]) -> bool:
+        """Wait for ``due`` as long as there is time; whether it is done."""
+        while not due.done() and not self.passed:
+            wait([due], min(self.remaining, LOOK_S))
+        return due.done()
 
     @property
     def remaining(self) -> float:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 STOPS_WITHIN_S = 0.02
 """A server looks so often whether it is to stop."""
@@ -65,11 +65,20 @@ class Address:
         return self.app(environ, start_response)
 
 
+class Silent(WSGIRequestHandler):
+    """Logs no request: pytest would keep every line."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
 @contextmanager
 def listening(name: str = "127.0.0.1", tls: Tls | None = None) -> Iterator[Address]:
     """A free port on loopback, called by ``name``; set :attr:`Address.app` before the first request."""
     address = Address()
-    server = make_server("127.0.0.1", 0, address, threaded=True, ssl_context=tls and tls.server)
+    server = make_server(
+        "127.0.0.1", 0, address, threaded=True, request_handler=Silent, ssl_context=tls and tls.server
+    )
     address.base_url = f"{'https' if tls else 'http'}://{name}:{server.port}"
     thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN_S,), daemon=True)
     thread.start()

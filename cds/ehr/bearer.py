@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -10,18 +11,19 @@ from cds.ehr.fhir_base import within
 from cds.errors import NotAllowed
 
 
+@dataclass(frozen=True)
 class Bearer(httpx.Auth):
     """Puts ``token`` on requests to ``base`` and below; raises :class:`NotAllowed` for any other address.
 
-    It is that of a CDS Hooks call (CDS Hooks 2.0, "Passing the Access Token to the CDS Service").
+    It is that of a CDS Hooks call (CDS Hooks 2.0, "Passing the Access Token to the CDS Service"). Who has the
+    same may do the same: two of them are equal.
     """
 
-    def __init__(self, token: str, base: str) -> None:
-        self._token = token
-        self._base = base
+    token: str = field(repr=False)
+    base: str
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        carry(request, self._token, self._base)
+        carry(request, self.token, self.base)
         yield request
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from cds.deadline import Deadline
 from cds.ehr import documents as document_references
 from cds.ehr import imaging_studies
 from cds.ehr.compartment import Found, PatientCompartment
@@ -22,7 +23,7 @@ from cds.ehr.documents import Document
 from cds.ehr.fhir_client import FhirClient, Params
 from cds.ehr.note_kinds import DOCUMENTS, NOTE_KINDS, REPORTS, NoteKind, kind_of, standing
 from cds.ehr.prefetch import PAGE, Prefetched
-from cds.errors import BadAnswer, Missing, NoteError, Refused, UpstreamError
+from cds.errors import BadAnswer, Missing, NoteError, Refused, Unreachable, UpstreamError
 
 MAX_ENDPOINTS = 4
 MAX_PEOPLE = 12
@@ -69,6 +70,15 @@ class Chart:
     def patient(self) -> Resource:
         """The Patient; :class:`~cds.errors.Missing` where the EHR knows of none."""
         return self._patient.result()
+
+    def patient_by(self, deadline: Deadline) -> Resource | None:
+        """:meth:`patient`; ``None`` where it has not come by the deadline."""
+        try:
+            return self._patient.result() if deadline.wait_for(self._patient) else None
+        except Unreachable:
+            if deadline.passed:
+                return None
+            raise
 
     def studies(self) -> list[Resource]:
         """The patient's ImagingStudy resources, newest first."""

@@ -15,6 +15,7 @@ import orjson
 from cds.ehr.datatypes import Resource, element, elements, local_reference, relative_reference, string
 from cds.ehr.exchange import MAX_BODY_BYTES, check, exchange, read_object
 from cds.ehr.fhir_base import FhirBase
+from cds.ehr.in_flight import InFlight
 from cds.errors import BadAnswer, NotAllowed
 from cds.registration import Registration
 
@@ -34,8 +35,9 @@ class FhirClient:
 
     ``base`` must be one of the registration's ``fhirServers``, else :class:`~cds.errors.NotAllowed`.
     ``timeout_s`` is how long one call may take, or what tells it: a deadline's remaining seconds.
-    ``http`` may be shared between threads and clients; so may the FhirClient itself. ``on_access`` is called from
-    the thread that asked, for the audit trail.
+    ``http`` may be shared between threads and clients; so may the FhirClient itself, and ``in_flight``: a GET that
+    is under way for an equal ``auth`` of the same tenant is not sent again. ``on_access`` is called from the
+    thread that asked, for the audit trail, whoever's request was sent.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class FhirClient:
         *,
         timeout_s: float | Callable[[], float] = 5.0,
         max_bytes: int = MAX_BODY_BYTES,
+        in_flight: InFlight | None = None,
         on_access: OnAccess = lambda method, url, status: None,
     ) -> None:
         self.base = FhirBase(registration.fhir_server(base))
@@ -55,6 +58,7 @@ class FhirClient:
         self._auth = auth
         self._remaining = timeout_s if callable(timeout_s) else lambda: timeout_s
         self._max_bytes = max_bytes
+        self._in_flight = in_flight or InFlight()
         self._on_access = on_access
 
     def resolve(self, reference: str) -> tuple[str, str]:
@@ -182,14 +186,25 @@ class FhirClient:
             wanted["Content-Type"] = FHIR_JSON
         content = None if body is None else orjson.dumps(body)
         request = self._http.build_request(method, url, headers=wanted, content=content)
-        limit = max_bytes or self._max_bytes
         status = None
         try:
-            response = exchange(self._http, request, auth=self._auth, timeout_s=self._remaining(), max_bytes=limit)
+            response = self._exchanged(request, max_bytes or self._max_bytes)
             status = response.status_code
         finally:
             self._on_access(method, url, status)
         return check(response, what)
+
+    def _exchanged(self, request: httpx.Request, max_bytes: int) -> httpx.Response:
+        """What is only read is asked for once at a time."""
+
+        def ask() -> httpx.Response:
+            timeout_s = self._remaining()
+            return exchange(self._http, request, auth=self._auth, timeout_s=timeout_s, max_bytes=max_bytes)
+
+        if request.method != "GET":
+            return ask()
+        key = (self.tenant, self._auth, str(request.url), request.headers["Accept"], max_bytes)
+        return self._in_flight(key, ask, self._remaining)
 
 
 def reference_in(location: str) -> str | None:

@@ -150,6 +150,8 @@ def _claim(finding: Finding) -> str:
     sure, image, note = words.level(finding), words.part(finding.image), words.part(finding.note)
     if finding.level is Level.REVIEW and finding.disputed:
         return f"{sure} (image {image}, note {note})"
+    if finding.disputed:
+        return f"{sure} ({words.percent(finding.probability)}), but image {image}, note {note}"
     basis = {(True, True): "image and note", (True, False): "image only", (False, True): "note only"}
     seen = basis.get((finding.image is not None, finding.note is not None), "")
     return f"{sure} ({words.percent(finding.probability)}), {seen}"

@@ -26,8 +26,9 @@ class NoToken(httpx.Auth):
 
 
 def opened(charts: Charts, call: Call) -> tuple[Subject, Chart]:
-    """The chart, its patient at hand; :class:`PreconditionFailed` where the patient cannot be had.
+    """The chart; :class:`PreconditionFailed` where its patient cannot be had.
 
+    A patient who is merely late is no reason to refuse: what is not there by the deadline the worker finishes.
     Raises :class:`Forbidden` for a FHIR server, or a token, that is not this client's or this patient's.
     """
     base = fhir_base(call.client, call.hook)
@@ -41,7 +42,7 @@ def opened(charts: Charts, call: Call) -> tuple[Subject, Chart]:
         prefetched=Prefetched(call.hook.prefetch),
     )
     try:
-        chart.patient()
+        chart.patient_by(call.deadline)
     except UpstreamError as lacking:
         raise PreconditionFailed(f"the patient cannot be had: {lacking}") from None
     return subject, chart

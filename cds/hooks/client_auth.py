@@ -75,7 +75,7 @@ class ClientAuthentication:
         if header.get("alg") not in registration.algorithms:
             raise Unauthenticated("the algorithm is not registered for this issuer")
         # It is never followed: what it may say is what we know.
-        if "jku" in header and header["jku"] != registration.jwks_url:
+        if "jku" in header and (header["jku"] is None or header["jku"] != registration.jwks_url):
             raise Unauthenticated("the jku is not registered for this issuer")
         return registration
 
@@ -106,8 +106,10 @@ class ClientAuthentication:
         # What cannot be printed, a lone surrogate above all, cannot be a key in Valkey either.
         if not isinstance(jti, str) or not 1 <= len(jti) <= 256 or not jti.isprintable():
             raise Unauthenticated("the jti is missing or no plain text")
+        # No jti holds a line end: whatever it is, the mark is of this issuer.
+        key = f"jti:{registration.issuer}\n{jti}"
         try:
-            new = self._replay.once(f"jti:{registration.issuer}:{jti}", claims["exp"] - time.time() + 2 * LEEWAY_S)
+            new = self._replay.once(key, claims["exp"] - time.time() + 2 * LEEWAY_S)
         except UpstreamError:
             raise Unauthenticated("replay cannot be ruled out while Valkey is away") from None
         if not new:

@@ -120,15 +120,19 @@ class OrdersAtHand:
         return [*self._stat(worst), *self._follow_up(worst)]
 
     def _stat(self, worst: Finding) -> Iterator[Suggestion]:
+        """One for all orders of the same name: of several that read alike nobody could choose."""
         if cards.indicator(worst) != "critical":
             return
+        alike: dict[str, list[Order]] = {}
         for order in self.orders:
             procedure = of_order(order)
             can_wait = order.get("priority", "routine") == "routine"
             shown = procedure and procedure.regions and procedure.may_show(worst.type.region)
             # An update of what has no id is one of nothing.
             if shown and string(order, "id") and _is_draft(order) and can_wait:
-                yield _make_stat(order, worst)
+                alike.setdefault(_name(order), []).append(order)
+        for name, orders in alike.items():
+            yield _make_stat(name, orders, worst)
 
     def _follow_up(self, worst: Finding) -> Iterator[Suggestion]:
         ordered = [procedure for order in self._all_orders() if (procedure := of_order(order))]
@@ -156,11 +160,21 @@ class OrdersAtHand:
         return [study.procedure for study in self.done if film and study.started >= film]
 
 
-def _make_stat(order: Order, worst: Finding) -> Mapping[str, Any]:
+def _name(order: Order) -> str:
+    return words.one_line(called(element(order, "code")))[:_LONGEST_NAME] or "this order"
+
+
+def _make_stat(name: str, orders: Sequence[Order], worst: Finding) -> Mapping[str, Any]:
     because = f"Priority stat, because {worst.type.display.lower()} is likely"
-    action = {"type": "update", "description": because, "resource": {**order, "priority": "stat"}}
-    what = words.one_line(called(element(order, "code")))[:_LONGEST_NAME] or "this order"
-    return {"label": f"Change to STAT: {what}", "isRecommended": True, "actions": [action]}
+    several = f" ({len(orders)} orders)" if len(orders) > 1 else ""
+    return {
+        "label": f"Change to STAT: {name}{several}",
+        "isRecommended": True,
+        "actions": [
+            {"type": "update", "description": because, "resource": {**order, "priority": "stat"}}
+            for order in orders
+        ],
+    }
 
 
 def _asked_for(orders: Iterable[Order], patient: str) -> list[Order]:

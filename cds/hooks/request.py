@@ -79,7 +79,9 @@ def _authorization(value: Any) -> FhirAuthorization | None:
         return None
     given = json_object(value, "fhirAuthorization")
     token, scope = given.get("access_token"), given.get("scope")
-    if not isinstance(token, str) or not isinstance(scope, str) or given.get("token_type") != "Bearer":
+    # In whichever letters (RFC 6749 §5.1).
+    bearer = str(given.get("token_type")).lower() == "bearer"
+    if not isinstance(token, str) or not isinstance(scope, str) or not bearer:
         raise RequestError("fhirAuthorization needs access_token, token_type Bearer and scope")
     if not re.fullmatch(r"[\x21-\x7e]{1,8192}", token):
         raise RequestError("fhirAuthorization.access_token is not a bearer token")

@@ -6,6 +6,7 @@ A value that cannot be read is a miss. A mark that cannot be set is an error: wh
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,12 @@ class Valkey:
 
         Raises :class:`Unreachable` where that cannot be known.
         """
+        mark = secrets.token_bytes(16)
         try:
-            return bool(self._client.set(key, b"", nx=True, px=_milliseconds(ttl_s)))
+            if self._client.set(key, mark, nx=True, px=_milliseconds(ttl_s)):
+                return True
+            # The answer to a first try may have been lost, and ours be the mark that the second found.
+            return bool(self._client.get(key) == mark)
         except redis.RedisError as error:
             raise Unreachable(f"Valkey did not answer ({type(error).__name__})") from None
 

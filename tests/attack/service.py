@@ -120,13 +120,21 @@ class Service:
     @contextmanager
     def audited(self, tenant: str, reason: str) -> Iterator[None]:
         """What is done here must leave a refusal in the tenant's trail that gives this reason."""
-        with self.database.transaction(tenant) as connection:
-            before = chain.length(connection, tenant)
+        before = self.audit_events(tenant)
         yield
-        with self.database.transaction(tenant) as connection:
-            events = [chain.event_of(row.line) for row in chain.rows(connection, tenant, after=before) if row.line]
-        reasons = [event["outcomeDesc"] for event in events if "outcomeDesc" in event]
+        reasons = self.refusals(tenant, after=before)
         assert any(re.search(reason, given) for given in reasons), reasons
+
+    def audit_events(self, tenant: str) -> int:
+        """How many there are in the tenant's trail."""
+        with self.database.transaction(tenant) as connection:
+            return chain.length(connection, tenant)
+
+    def refusals(self, tenant: str, after: int) -> list[str]:
+        """The reasons that the tenant's trail gives, after so many events."""
+        with self.database.transaction(tenant) as connection:
+            events = [chain.event_of(row.line) for row in chain.rows(connection, tenant, after=after) if row.line]
+        return [event["outcomeDesc"] for event in events if "outcomeDesc" in event]
 
     @contextmanager
     def audited_as_unknown(self, reason: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -22,6 +23,7 @@ from tests.attack.service import (
     PUBLIC,
     RSA_KID,
     SMALL_KID,
+    TENANT,
     Service,
     b64,
     der_signature,
@@ -76,6 +78,23 @@ def spliced(service: Service) -> str:
     """Our own claims under the signature of others."""
     ours, theirs = service.token().split("."), service.token().split(".")
     return ".".join([ours[0], ours[1], theirs[2]])
+
+
+def split_at(token: str, place: int) -> tuple[str, str]:
+    return token[:place], token[place:]
+
+
+def detached(token: str) -> str:
+    """RFC 7515, Appendix F."""
+    header, _, signature = token.split(".")
+    return f"{header}..{signature}"
+
+
+def with_other_last_bits(service: Service) -> str:
+    """The signature of RSA does not fill its last character: 16 of them are read as the same."""
+    token = signed_otherwise(service, "RS384", RSA_KID, service.keys[RSA_KID])
+    following = {"A": "B", "Q": "R", "g": "h", "w": "x"}
+    return token[:-1] + following[token[-1]]
 
 
 def encrypted(service: Service) -> str:
@@ -133,6 +152,16 @@ ATTACKS: dict[str, Attack] = {
     "alg nOnE": (lambda s, *_: f"{b64(s.header(alg='nOnE'))}.{b64(s.claims())}.", ALGORITHM),
     "alg none over a good signature": (lambda s, *_: with_header(s, alg="none"), ALGORITHM),
     "alg missing": (lambda s, *_: with_header(s, alg=LEFT_OUT), ALGORITHM),
+    "alg in small letters": (lambda s, *_: with_header(s, alg="es384"), ALGORITHM),
+    "alg with a space": (lambda s, *_: with_header(s, alg="ES384 "), ALGORITHM),
+    "PS384, which is not registered": (
+        lambda s, *_: signed_otherwise(s, "PS384", RSA_KID, s.keys[RSA_KID]),
+        ALGORITHM,
+    ),
+    "a password of two billion rounds": (
+        lambda s, *_: with_header(s, alg="PBES2-HS256+A128KW", enc="A128GCM", p2s="AAAA", p2c=2**31),
+        ALGORITHM,
+    ),
     "alg a list": (lambda s, *_: with_header(s, alg=["ES384"]), ALGORITHM),
     "HS256 with the public key": (lambda s, *_: with_public_key_as_secret(s, "HS256"), ALGORITHM),
     "HS384 with the public key": (lambda s, *_: with_public_key_as_secret(s, "HS384"), ALGORITHM),
@@ -164,6 +193,10 @@ ATTACKS: dict[str, Attack] = {
     ),
     "a signature as long as another curve's": (lambda s, *_: with_signature(s, lambda raw: raw[:64]), SIGNATURE),
     "a signature padded": (lambda s, *_: s.token() + "==", SIGNATURE),
+    "a signature with what base64url has not": (lambda s, *_: s.token() + "!", SIGNATURE),
+    "a signature with a comma within": (lambda s, *_: ",".join(split_at(s.token(), -8)), SIGNATURE),
+    "a signature whose last bits nobody reads": (lambda s, *_: with_other_last_bits(s), SIGNATURE),
+    "a payload that is detached": (lambda s, *_: detached(s.token()), UNREADABLE),
     "no signature": (lambda s, *_: with_signature(s, lambda raw: b""), SIGNATURE),
     "a signature of zeros": (lambda s, *_: with_signature(s, lambda raw: bytes(len(raw))), SIGNATURE),
     "a signature in DER": (lambda s, *_: with_der_signature(s), SIGNATURE),
@@ -199,6 +232,9 @@ ATTACKS: dict[str, Attack] = {
         lambda s, *_: s.signed(b'{"alg": "none", ' + _tail(s.header()), s.claims()),
         UNREADABLE,
     ),
+    "iss twice, once in escapes": (lambda s, *_: twice(s, "\\u0069ss", "https://evil.example"), UNREADABLE),
+    "a header nested without end": (lambda s, *_: s.signed(b'{"x":' * 900, s.claims()), UNREADABLE),
+    "typ in small letters": (lambda s, *_: with_header(s, typ="jwt"), "header"),
     "typ missing": (lambda s, *_: with_header(s, typ=LEFT_OUT), "header"),
     "an access token's typ": (lambda s, *_: with_header(s, typ="at+jwt"), "header"),
     "crit": (lambda s, *_: with_header(s, crit=["exp"], exp=1), "header"),
@@ -213,6 +249,8 @@ ATTACKS: dict[str, Attack] = {
         SIGNATURE,
     ),
     "an unlisted jku": (lambda s, t, _: with_header(s, jku=f"{t.base_url}/jwks"), JKU),
+    "jku null": (lambda s, *_: with_header(s, jku=None), JKU),
+    "jku empty": (lambda s, *_: with_header(s, jku=""), JKU),
     "the jku of another issuer": (lambda s, _, e: with_header(s, jku=f"{e.base_url}/jwks"), JKU),
     "an unlisted jku where keys are fetched": (
         lambda s, t, _: s.token(s.header(kid=OTHER_KID, jku=f"{t.base_url}/jwks"), iss=s.other_issuer),
@@ -233,6 +271,9 @@ ATTACKS: dict[str, Attack] = {
     "kid missing": (lambda s, *_: with_header(s, kid=LEFT_OUT), KEY),
     "kid empty": (lambda s, *_: with_header(s, kid=""), KEY),
     "kid a list": (lambda s, *_: with_header(s, kid=[KID]), KEY),
+    "kid a number": (lambda s, *_: with_header(s, kid=1), KEY),
+    "kid with a space": (lambda s, *_: with_header(s, kid=f"{KID} "), KEY),
+    "kid with NUL": (lambda s, *_: with_header(s, kid=f"{KID}\0"), KEY),
     "kid a path": (lambda s, *_: with_header(s, kid="../../../../dev/null"), KEY),
     "kid SQL": (lambda s, *_: with_header(s, kid="' OR '1'='1"), KEY),
     "kid in other letters": (lambda s, *_: with_header(s, kid="\uff4b1"), KEY),
@@ -257,8 +298,12 @@ ATTACKS: dict[str, Attack] = {
         "issuer is not registered",
     ),
     "iss missing": (lambda s, *_: s.token(iss=LEFT_OUT), "issuer is not registered"),
+    "sub in the place of iss": (lambda s, *_: s.token(iss=LEFT_OUT, sub=s.issuer), "issuer is not registered"),
+    "iss null": (lambda s, *_: s.token(iss=None), "issuer is not registered"),
     "iss a list": (lambda s, *_: s.token(iss=[s.issuer]), "issuer is not registered"),
     "another tenant": (lambda s, *_: s.token(tenant="other"), "tenant"),
+    "tenant a list": (lambda s, *_: s.token(tenant=[TENANT]), "tenant"),
+    "tenant in capitals": (lambda s, *_: s.token(tenant=TENANT.upper()), "tenant"),
     "tenant null": (lambda s, *_: s.token(tenant=None), "tenant"),
     # The audience.
     "another address": (lambda s, *_: s.token(aud="https://elsewhere.example" + PATH), AUDIENCE),
@@ -272,6 +317,10 @@ ATTACKS: dict[str, Attack] = {
     "aud in capitals": (lambda s, *_: s.token(aud=PUBLIC.upper() + PATH), AUDIENCE),
     "aud with the port that goes without saying": (lambda s, *_: s.token(aud=f"{PUBLIC}:443{PATH}"), AUDIENCE),
     "aud written in percents": (lambda s, *_: s.token(aud=PUBLIC + PATH.replace("i", "%69", 1)), AUDIENCE),
+    "aud with a user": (lambda s, *_: s.token(aud=PUBLIC.replace("//", "//user@") + PATH), AUDIENCE),
+    "aud of a host with a dot at its end": (lambda s, *_: s.token(aud=f"{PUBLIC}.{PATH}"), AUDIENCE),
+    "aud with a space": (lambda s, *_: s.token(aud=f"{PUBLIC}{PATH} "), AUDIENCE),
+    "aud null": (lambda s, *_: s.token(aud=None), AUDIENCE),
     "aud that climbs": (lambda s, *_: s.token(aud=f"{PUBLIC}/cds-services/..{PATH}"), AUDIENCE),
     "aud in a list in a list": (lambda s, *_: s.token(aud=[[PUBLIC + PATH]]), AUDIENCE),
     "aud missing": (lambda s, *_: s.token(aud=LEFT_OUT), AUDIENCE),
@@ -283,6 +332,13 @@ ATTACKS: dict[str, Attack] = {
     "not before tomorrow": (lambda s, *_: s.token(nbf=at(86400)), "future"),
     "good for a day": (lambda s, *_: s.token(exp=at(86400)), "lifetime"),
     "exp before iat": (lambda s, *_: s.token(iat=at(20), exp=at(10)), "lifetime"),
+    "exp before the epoch": (lambda s, *_: s.token(exp=-1), "exp is missing or no time"),
+    "exp null": (lambda s, *_: s.token(exp=None), "exp is missing or no time"),
+    "exp in milliseconds": (lambda s, *_: s.token(exp=at(60) * 1000), "exp is missing or no time"),
+    "iat in milliseconds": (lambda s, *_: s.token(iat=at(0) * 1000), "iat is missing or no time"),
+    "iat of the epoch": (lambda s, *_: s.token(iat=0), "iat is missing or no time"),
+    "iat of long ago": (lambda s, *_: s.token(iat=1), "lifetime"),
+    "iat a list": (lambda s, *_: s.token(iat=[at(0)]), "iat is missing or no time"),
     "exp missing": (lambda s, *_: s.token(exp=LEFT_OUT), "exp is missing"),
     "iat missing": (lambda s, *_: s.token(iat=LEFT_OUT), "iat is missing"),
     "exp as text": (lambda s, *_: s.token(exp=str(at(60))), "exp is missing or no time"),
@@ -295,6 +351,8 @@ ATTACKS: dict[str, Attack] = {
     "exp after the end of days": (lambda s, *_: s.token(exp=2**70), "exp is missing or no time"),
     # The jti.
     "jti missing": (lambda s, *_: s.token(jti=LEFT_OUT), "jti is missing"),
+    "jti null": (lambda s, *_: s.token(jti=None), "jti is missing"),
+    "jti a number": (lambda s, *_: s.token(jti=1), "jti is missing"),
     "jti empty": (lambda s, *_: s.token(jti=""), "jti is missing"),
     "jti an object": (lambda s, *_: s.token(jti={"a": 1}), "jti is missing"),
     "jti without end": (lambda s, *_: s.token(jti="x" * 300), "jti is missing"),
@@ -338,6 +396,30 @@ def test_the_same_without_tampering_is_let_in(service: Service, trap: Trap, ehr:
         assert (answer.status_code, answer.json()) == (200, {"cards": []})
 
 
+ALLOWED: dict[str, Callable[[Service], str]] = {
+    "several addresses, ours among them": lambda s: s.token(aud=[f"{PUBLIC}/cds-services", PUBLIC + PATH]),
+    "times in fractions of a second": lambda s: s.token(iat=at(0) - 0.5, exp=at(60) + 0.25),
+    "issued by a clock that is fast": lambda s: s.token(iat=at(15), exp=at(75)),
+    "expired by a clock that is slow": lambda s: s.token(iat=at(-75), exp=at(-15)),
+    "good for an hour": lambda s: s.token(iat=at(0), exp=at(3600)),
+    "the tenant that it is": lambda s: s.token(tenant=TENANT),
+    "claims that nobody asked for": lambda s: s.token(sub="someone", client_id="x", nbf=at(-60)),
+    "a header that nobody asked for": lambda s: with_header(s, x5t="AAAA", cty="json"),
+    "a jti as long as may be": lambda s: s.token(jti=uuid4().hex * 8),
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_token_that_is_good_all_the_same(name: str, service: Service) -> None:
+    assert service.post(token=ALLOWED[name](service)).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+def test_the_scheme_may_be_in_any_letters(scheme: str, service: Service) -> None:
+    """RFC 9110 §11.1."""
+    assert service.post(headers=[("Authorization", f"{scheme} {service.token()}")]).status_code == 200
+
+
 HEADERS: dict[str, Callable[[Service], list[tuple[str, str]]]] = {
     "no Authorization": lambda s: [],
     "Basic": lambda s: [("Authorization", "Basic c2lnaHRsaW5lOnNlc2FtZQ==")],
@@ -349,6 +431,11 @@ HEADERS: dict[str, Callable[[Service], list[tuple[str, str]]]] = {
         ("Authorization", "Bearer a.b.c"),
         ("Authorization", f"Bearer {s.token()}"),
     ],
+    "a tab for the space": lambda s: [("Authorization", f"Bearer\t{s.token()}")],
+    "two spaces": lambda s: [("Authorization", f"Bearer  {s.token()}")],
+    "the scheme twice": lambda s: [("Authorization", f"Bearer Bearer {s.token()}")],
+    "a comma behind it": lambda s: [("Authorization", f"Bearer {s.token()},")],
+    "in quotes": lambda s: [("Authorization", f'Bearer "{s.token()}"')],
     "a cookie": lambda s: [("Cookie", f"Authorization=Bearer {s.token()}")],
     "a header of a proxy": lambda s: [("X-Forwarded-Authorization", f"Bearer {s.token()}")],
 }
@@ -356,7 +443,7 @@ HEADERS: dict[str, Callable[[Service], list[tuple[str, str]]]] = {
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_refused_for_its_headers(name: str, service: Service) -> None:
-    with service.audited_as_unknown("no bearer token|cannot be read|compact form"):
+    with service.audited_as_unknown("no bearer token|cannot be read|compact form|does not hold"):
         assert_bare_401(service.post(headers=HEADERS[name](service)))
 
 
@@ -396,6 +483,24 @@ class TestReplay:
         assert service.post(token=service.token(jti="mine")).status_code == 200
         with service.audited_as_unknown("used before"):
             assert_bare_401(service.post(token=service.token(jti="mine", exp=at(600))))
+
+    def test_a_token_for_two_hooks_is_good_at_one(self, service: Service) -> None:
+        other = "/cds-services/imaging-patient-view"
+        token = service.token(aud=[PUBLIC + PATH, PUBLIC + other])
+        assert service.post(token=token).status_code == 200
+        with service.audited_as_unknown("used before"):
+            assert_bare_401(service.post(path=other, token=token))
+
+    def test_a_jti_is_its_issuers_own(self, service: Service, ehr: Ehr) -> None:
+        publish(ehr, service)
+        jti = str(uuid4())
+        others = service.signed(
+            service.header(kid=OTHER_KID),
+            service.claims(iss=service.other_issuer, jti=jti),
+            service.keys[OTHER_KID],
+        )
+        assert service.post(token=service.token(jti=jti)).status_code == 200
+        assert service.post(token=others).status_code == 200
 
     def test_the_twin_of_a_signature_is_no_new_token(self, service: Service) -> None:
         """With (r, s) of ECDSA so does (r, -s) hold: it is the jti that counts."""

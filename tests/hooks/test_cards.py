@@ -75,6 +75,13 @@ def test_where_image_and_note_disagree_the_summary_says_so_and_what_each_says() 
     assert "| Consolidation | image and note disagree, needs manual review | 19 %" in said["detail"]
 
 
+def test_what_is_likely_though_they_disagree_does_not_rest_on_both() -> None:
+    disputed = Finding("edema", 0.92, Level.HIGH, image=0.92, note=0.02, disputed=True)
+    assert card(disputed)["summary"] == (
+        "AI prescreen: Pulmonary edema: high probability (92 %), but image 92 %, note 2 %"
+    )
+
+
 def test_of_a_ct_the_key_slice_is_named() -> None:
     hemorrhage = Finding("hemorrhage", 0.9, Level.HIGH, image=0.9, key_slice=KeySlice("1.2.3", 12, 28))
     said = card(hemorrhage, EFFUSION)

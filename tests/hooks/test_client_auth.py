@@ -201,6 +201,14 @@ def test_a_jti_is_used_once(authenticate: Callable[[str], Client]) -> None:
         authenticate(token)
 
 
+def test_no_jti_of_one_issuer_burns_anothers() -> None:
+    near = f"{ISSUER}:443"
+    registered = Registrations([registration(), registration(issuer=near)])
+    door = ClientAuthentication(registered, IssuerKeys(httpx.Client()), Marks())
+    door.client("Bearer " + signed(header(), claims(jti="443:x")), ENDPOINT)
+    door.client("Bearer " + signed(header(), claims(iss=near, jti="x")), ENDPOINT)
+
+
 def test_a_forged_call_does_not_burn_a_jti(authenticate: Callable[[str], Client]) -> None:
     given = claims()
     with pytest.raises(Unauthenticated):

@@ -170,6 +170,12 @@ class TestStat:
             "Change to STAT: this order",
         ]
 
+    def test_orders_of_one_name_are_one_suggestion(self) -> None:
+        """Two that read alike would leave a clinician to guess which is which."""
+        (suggested,) = at_hand(order("a"), order("b", occurrenceDateTime="2026-11-23")).suggestions(PNEUMOTHORAX)
+        assert suggested["label"] == "Change to STAT: XR Chest 2 Views (2 orders)"
+        assert [action["resource"]["id"] for action in suggested["actions"]] == ["a", "b"]
+
     def test_is_not_offered_for_an_order_that_has_no_id(self) -> None:
         """Of what an update without one is, nobody could tell."""
         assert at_hand(order(None)).suggestions(PNEUMOTHORAX) == []

@@ -74,6 +74,12 @@ def test_unknown_keys_are_tolerated() -> None:
     parse(IMAGING_PRESCREEN, changed("context.newInThree", {"x": 1}))
 
 
+@pytest.mark.parametrize("written", ["bearer", "BEARER"])
+def test_a_token_type_may_be_in_any_letters(written: str) -> None:
+    """RFC 6749 §5.1."""
+    assert parse(IMAGING_PRESCREEN, changed("fhirAuthorization.token_type", written)).authorization
+
+
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [

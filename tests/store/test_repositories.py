@@ -107,6 +107,20 @@ def test_feedback_told_twice_is_kept_once(database: Database, tenant: str) -> No
         assert cards.get(connection, tenant, card) == {"summary": "x", "topic": "finding"}
 
 
+def test_what_a_clinician_wrote_is_kept_sealed(database: Database, tenant: str) -> None:
+    """CDS Hooks 2.0, "Feedback": a ``userComment`` may name the patient."""
+    card, told = uuid4(), {"overrideReason": {"userComment": "Known to Mrs Wrenfield since May."}}
+    with database.transaction(tenant) as connection:
+        cards.put(connection, tenant, uuid=card, service="s", topic="finding", body={})
+        now = datetime.now(UTC)
+        cards.feedback(
+            connection, tenant, service="s", card=card, outcome="overridden", outcome_timestamp=now, body=told
+        )
+        assert cards.feedback_of(connection, tenant, card) == [told]
+        row = connection.execute("SELECT body FROM feedback WHERE card = %s", (card,)).fetchone()
+    assert b"Wrenfield" not in bytes(row[0] if row else b"Wrenfield")
+
+
 @pytest.mark.parametrize("service", ["s", "another service"])
 def test_feedback_on_a_card_we_did_not_give(database: Database, tenant: str, service: str) -> None:
     card = uuid4()

@@ -1,9 +1,14 @@
 """A value that cannot be read is a miss; a mark that cannot be set is an error."""
 
 import logging
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -18,6 +23,15 @@ def test_a_mark_is_new_once(valkey: Valkey) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: valkey.once(key, 60), range(32)))
     assert answers.count(True) == 1
+
+
+def test_a_mark_whose_answer_was_lost_is_still_new(valkey_url: str, tmp_path: Path) -> None:
+    """What was set, and asked for again because nothing was heard of it, is not somebody else's."""
+    with losing_one_answer(valkey_url, tmp_path / "between.sock") as url:
+        valkey = Valkey(url)
+        key = f"jti:{uuid4()}"
+        assert [valkey.once(key, 60), valkey.once(key, 60)] == [True, False]
+        valkey.close()
 
 
 def test_a_mark_ends_with_its_time(valkey: Valkey) -> None:
@@ -89,3 +103,38 @@ def test_away_a_value_is_a_miss_and_a_mark_an_error(tmp_path: Path, caplog: pyte
         assert valkey.once("jti", 60)
         assert valkey.get("key") == 1
     valkey.close()
+
+
+@contextmanager
+def losing_one_answer(url: str, path: Path) -> Iterator[str]:
+    """The same Valkey behind a line that breaks after the first SET, which is carried out, before its answer."""
+    broke = threading.Event()
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(unquote(urlsplit(url).path))
+            while command := client.recv(65536):
+                server.sendall(command)
+                answer = server.recv(65536)
+                if b"\r\nSET\r\n" in command and not broke.is_set():
+                    broke.set()
+                    return
+                client.sendall(answer)
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=relay, args=(client,), daemon=True).start()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        yield url.replace(urlsplit(url).path, str(path))
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+    assert broke.is_set()
