@@ -16,15 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from cds.deadline import Deadline
+from cds.deadline import LOOK_S, Deadline
 from cds.errors import Busy
 
 TOO_LONG = 2.0
 """Of the time that there was for it: how much longer work takes makes no difference any more."""
 TRY_S = 1.0
 """So often work is begun that seems to take too long: else nobody would see that a server is quick again."""
-LOOK_S = 0.03
-"""How often who waits looks whether the deadline has come nearer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -54,8 +54,6 @@ NOTE_READING = 5
 """How notes are read, apart from the models: what was read in an older way is read anew."""
 MOST_STUDIES = 3
 """So many are asked for of the PACS, the newest first, until one has something to score."""
-AGAIN_S = 0.03
-"""How often who waits for a part looks whether the deadline has come nearer."""
 _PRESCREENS = uuid.UUID("b2f0a1de-6c1c-5c64-9d6e-6f0c0a3f7d11")
 
 Reading = TypeVar("Reading")
@@ -357,7 +355,8 @@ def _still_awaited(deadline: Deadline) -> None:
 def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missing:
     """What came of a part by the deadline; whatever goes wrong in one part never costs the other."""
     try:
-        return _awaited(due, deadline)
+        deadline.wait_for(due)
+        return due.result(timeout=0)
     except (NotInTime, EngineError, DatabaseAway):
         # What is ours and away comes back: that is no fact about the patient's image or notes.
         return _late(part)
@@ -372,12 +371,6 @@ def _by(deadline: Deadline, due: Future[Reading], part: Part) -> Reading | Missi
     except Exception as defect:
         _log.error("the %s failed: %s", part, kind_and_place(defect))
         return Missing(part, f"the {part} could not be scored; this is a fault of ours and has been logged.")
-
-
-def _awaited(due: Future[Reading], deadline: Deadline) -> Reading:
-    while not due.done() and not deadline.passed:
-        wait([due], min(deadline.remaining, AGAIN_S))
-    return due.result(timeout=0)
 
 
 def _late(part: Part) -> Missing:

@@ -15,6 +15,7 @@ from cds.audit import balp
 from cds.audit.balp import Event, Exchange, Outcome, Party
 from cds.audit.journal import Journal, Write
 from cds.audit.trail import OnBehalf, Trail
+from cds.errors import Unknown
 from cds.findings import ImageReading, NoteReading, Prescreen
 from cds.reporting.resources import collection, located, report_id, resources
 from cds.reporting.standing import Standing
@@ -152,7 +153,10 @@ class Record:
         self.write_last(tenant, trail, kept(prescreen, trail), told(prescreen, service, given), *also)
 
     def feedback(self, tenant: str, service: str, entries: Sequence[Told], trail: Trail) -> None:
-        """Keep what became of cards, each told once; :class:`~cds.errors.Unknown` for a card that is not ours."""
+        """Keep what became of cards, each told once; what is told of a card that is not ours costs no other.
+
+        Raises :class:`~cds.errors.Unknown` where none is.
+        """
         self.write(tenant, trail, _fed_back(tenant, service, entries))
 
     def outcomes(
@@ -306,13 +310,15 @@ def told(prescreen: Prescreen, service: str, given: Iterable[Given]) -> Write:
     return write
 
 
-def _fed_back(tenant: str, service: str, entries: Iterable[Told]) -> Write:
+def _fed_back(tenant: str, service: str, entries: Sequence[Told]) -> Write:
     def write(connection: Connection) -> Iterable[Event]:
-        for entry in entries:
+        ours = [entry for entry in entries if cards.was_given(connection, tenant, service, UUID(entry.card))]
+        if entries and not ours:
+            raise Unknown("no such card was given")
+        for entry in ours:
             cards.feedback(
                 connection,
                 tenant,
-                service=service,
                 card=UUID(entry.card),
                 outcome=entry.outcome,
                 outcome_timestamp=entry.timestamp,

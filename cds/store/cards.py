@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cds.errors import Unknown
 from cds.store.body import Body, from_column, to_column
 from cds.store.database import Connection
 
@@ -35,25 +34,24 @@ def get(connection: Connection, tenant: str, uuid: UUID) -> dict[str, Any] | Non
     return from_column(connection, ("card", uuid), found[0]) if found else None
 
 
+def was_given(connection: Connection, tenant: str, service: str, card: UUID) -> bool:
+    """Whether ``service`` gave it."""
+    found = connection.execute(
+        "SELECT 1 FROM card WHERE tenant = %s AND uuid = %s AND service = %s", (tenant, card, service)
+    )
+    return found.fetchone() is not None
+
+
 def feedback(
     connection: Connection,
     tenant: str,
     *,
-    service: str,
     card: UUID,
     outcome: str,
     outcome_timestamp: datetime,
     body: Body,
 ) -> bool:
-    """Keep what became of a card; false where the same was told before.
-
-    Raises :class:`Unknown` where ``service`` gave no such card.
-    """
-    ours = connection.execute(
-        "SELECT 1 FROM card WHERE tenant = %s AND uuid = %s AND service = %s", (tenant, card, service)
-    )
-    if ours.fetchone() is None:
-        raise Unknown("no such card was given")
+    """Keep what became of a card that was given; false where the same was told before."""
     place = ("feedback", card, outcome, outcome_timestamp)
     done = connection.execute(
         "INSERT INTO feedback (tenant, card, outcome, outcome_timestamp, body) VALUES (%s, %s, %s, %s, %s)"

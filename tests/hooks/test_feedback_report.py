@@ -39,7 +39,7 @@ def given(database: Database, tenant: str) -> Callable[..., uuid.UUID]:
             for minute, outcome in enumerate(outcomes):
                 told = {"outcome": outcome} | ({"overrideReason": reason} if reason else {})
                 at = NOW + timedelta(minutes=minute)
-                entry = {"service": "s", "card": card, "outcome": outcome, "outcome_timestamp": at}
+                entry = {"card": card, "outcome": outcome, "outcome_timestamp": at}
                 cards.feedback(connection, tenant, **entry, body=told)
         return card
 

@@ -180,11 +180,6 @@ def pools() -> Iterator[list[ThreadPoolExecutor]]:
         yield [open_pools.enter_context(ThreadPoolExecutor(size)) for size in (4, 4, 8)]
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.load(Settings(data_dir=tmp_path_factory.mktemp("keys")))
-
-
 @pytest.fixture
 def service(
     tenant: str, database: Database, valkey: Valkey, keys: Keys, pools: list[ThreadPoolExecutor], ehr: Ehr

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cds.audit.trail import OnBehalf, Trail
+from cds.errors import Unknown
 from cds.findings import Finding, Level, Prescreen, StudySeen
 from cds.hooks import cards
 from cds.hooks.cards import Card, Statement, Topic
@@ -63,6 +64,11 @@ class Ward:
         entry = Feedback(card["uuid"], outcome, NOW - ago, {"card": card["uuid"], "outcome": outcome})
         self.record.feedback(self.tenant, IMAGING_PRESCREEN.id, [entry], Trail(US, OnBehalf()))
 
+    def feed_back(self, *cards: str) -> None:
+        """All of them overridden, in one request."""
+        entries = [Feedback(card, "overridden", NOW, {"card": card, "outcome": "overridden"}) for card in cards]
+        self.record.feedback(self.tenant, IMAGING_PRESCREEN.id, entries, Trail(US, OnBehalf()))
+
     def kept(self, card: Card) -> dict[str, Any]:
         with self.database.transaction(self.tenant) as connection:
             kept = kept_cards.get(connection, self.tenant, uuid.UUID(card["uuid"]))
@@ -83,6 +89,20 @@ def ward(database: Database, tenant: str) -> Ward:
 
 def topics(given: Sequence[Card]) -> list[str]:
     return [card["source"]["topic"]["code"] for card in given]
+
+
+class TestFeedback:
+    """CDS Hooks 2.0, "Feedback": one request tells of several cards."""
+
+    def test_of_a_card_that_is_not_ours_costs_no_other(self, ward: Ward) -> None:
+        seen = ward.prescreened(PNEUMOTHORAX)
+        (card,) = ward.told(seen)
+        ward.feed_back(str(uuid.uuid4()), card["uuid"])
+        assert ward.told(seen) == []
+
+    def test_of_nothing_but_such_is_refused(self, ward: Ward) -> None:
+        with pytest.raises(Unknown):
+            ward.feed_back(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 class TestUuids:

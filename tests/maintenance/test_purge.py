@@ -60,7 +60,6 @@ def made(database: Database, tenant: str, patient_id: str = "p1") -> Prescreen:
         cards.feedback(
             connection,
             tenant,
-            service="s",
             card=card,
             outcome="accepted",
             outcome_timestamp=datetime.now(UTC),

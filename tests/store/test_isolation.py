@@ -39,9 +39,7 @@ def filled(database: Database, tenant: str) -> str:
         exports.write_files(connection, tenant, export)
         card, now = uuid4(), datetime.now(UTC)
         cards.put(connection, tenant, uuid=card, service="s", topic="t", body={})
-        cards.feedback(
-            connection, tenant, service="s", card=card, outcome="accepted", outcome_timestamp=now, body={}
-        )
+        cards.feedback(connection, tenant, card=card, outcome="accepted", outcome_timestamp=now, body={})
         outbox.enqueue(connection, tenant, kind="k", destination="d", payload={}, idempotency_key="i")
         chain.append(
             connection,
