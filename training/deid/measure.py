@@ -91,6 +91,7 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
     research = data / "phi-dev" / "presidio_research_2109.json"
     stranger = TokenClassifier(classifier.bundle, unknown=lambda word: split_of(word) == "heldout")
     notes: Mapping[str, Callable[[], Iterable[Note]]] = {
+        "Blind, fifth set: written by hand, by another": partial(handwritten.notes, "blind5"),
         "Fourth set, looked at since: written by hand": partial(handwritten.notes, "blind4"),
         "Third set, looked at since: written by hand": partial(handwritten.notes, "blind3"),
         "Blind, third set: generated": partial(written, sizes.blind, seed=80, templates="blind3"),
