@@ -27,7 +27,7 @@ Logits = NDArray[np.float32]
 def numbers(logits: Logits) -> Logits:
     """Raise :class:`ModelError` where one is none: what came of it would be neither high nor in doubt, so low."""
     if not np.isfinite(logits).all():
-        raise ModelError("the model gives scores that are no numbers")
+        raise ModelError("the model gives scores that are no probabilities")
     return logits
 
 

@@ -43,5 +43,5 @@ class Overflows:
 def test_whatever_is_read(score: Callable[[LocalEngine], PartScore], number: float) -> None:
     image, note = (Overflows(len(bundle.findings), number) for bundle in (IMAGE, NOTE))
     engine = LocalEngine(ImageReader(IMAGE, image), NOTE, NoteReader.of(NOTE, note))
-    with pytest.raises(ModelError, match="no numbers"):
+    with pytest.raises(ModelError, match="no probabilities"):
         score(engine)

@@ -120,7 +120,7 @@ class TestPooling:
         assert scored.score.probabilities["hemorrhage"] == pytest.approx(1 / (1 + np.exp(-0.8)))
 
     def test_what_is_no_number_is_no_score(self, bundle: Bundle) -> None:
-        with pytest.raises(ModelError, match="no numbers"):
+        with pytest.raises(ModelError, match="no probabilities"):
             score_series(bundle, lambda pictures: np.full((len(pictures), 2), np.nan, np.float32), [np.zeros(1)])
 
 
