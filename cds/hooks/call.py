@@ -18,6 +18,8 @@ from cds.reporting.record import Record
 
 TELLING_MS = 100
 """Of the budget, what is left for fusing, recording and sending the answer."""
+TELLING_OTHERS_MS = 4
+"""So much more for each other call under way: what they write goes to the disk together, and takes longer."""
 TELLING_NEXT_MS = 13
 """So long after one call the next may be told: whose time is over at once is told at once, by the same cores."""
 MOST_TELLING = 2 / 3
@@ -68,9 +70,11 @@ class UnderWay:
 
         ``arrived``: on the monotonic clock.
         """
-        deadline = Deadline.after(budget_ms - TELLING_MS, since=arrived)
-        call = _UnderWay(deadline, arrived + budget_ms * (1 - MOST_TELLING) / 1000)
+        least_ms = budget_ms * (1 - MOST_TELLING)
         with self._lock:
+            telling_ms = TELLING_MS + len(self._calls) * TELLING_OTHERS_MS
+            deadline = Deadline.after(max(least_ms, budget_ms - telling_ms), since=arrived)
+            call = _UnderWay(deadline, arrived + least_ms / 1000)
             self._calls.append(call)
             self._spread()
         try:
@@ -80,10 +84,9 @@ class UnderWay:
                 self._calls.remove(call)
 
     def _spread(self) -> None:
-        """From the last to the first, each deadline far enough before the next."""
+        """From the last that came to the first, each deadline far enough before the next."""
         following = float("inf")
-        # Reversed afterwards: of two that are due at the same time the later one is the last.
-        for call in reversed(sorted(self._calls, key=lambda call: call.deadline.at)):  # noqa: C413
+        for call in reversed(self._calls):
             call.deadline.hasten(max(call.least, following - TELLING_NEXT_MS / 1000))
             following = call.deadline.at
 

@@ -13,7 +13,7 @@ from cds.reporting.record import Record
 from cds.store.rate_limit import Counts, Exceeded, RateLimit, failures_limit, network
 from cds.turns import Turns
 
-AT_ONCE, ANYWAY_S = 3, 0.05
+AT_ONCE, ANYWAY_S = 2, 0.05
 """Calls are admitted so many at once; one that has waited so long does not wait for a Valkey that hangs."""
 
 
