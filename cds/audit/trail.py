@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -46,28 +46,25 @@ class Trail:
         if late:
             late(event)
 
-    @contextmanager
-    def taken(self) -> Iterator[list[Event]]:
+    def taken(self) -> AbstractContextManager[list[Event]]:
         """All events so far, to be written within this context; where that fails they are back in the trail."""
+        return self._taken(self._late)
+
+    def closed(self, late: Callable[[Event], None]) -> AbstractContextManager[list[Event]]:
+        """As :meth:`taken`, for the last time: from now on each event is told to ``late`` as it happens."""
+        return self._taken(late)
+
+    @contextmanager
+    def _taken(self, late: Callable[[Event], None] | None) -> Iterator[list[Event]]:
         with self._lock:
+            before, self._late = self._late, late
             events, self._events = self._events, []
         try:
             yield events
         except BaseException:
             with self._lock:
+                self._late = before
                 self._events = events + self._events
-            raise
-
-    @contextmanager
-    def closed(self, late: Callable[[Event], None]) -> Iterator[list[Event]]:
-        """As :meth:`taken`, for the last time: from now on each event is told to ``late`` as it happens."""
-        with self._lock:
-            events, self._events, self._late = self._events, [], late
-        try:
-            yield events
-        except BaseException:
-            with self._lock:
-                self._events, self._late = events, None
             raise
 
     def beside(self) -> Trail:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -127,13 +128,14 @@ class Record:
 
     def write(self, tenant: str, trail: Trail, *writes: Write) -> None:
         """All of it with the events of ``trail`` in one transaction, or nothing."""
-        with trail.taken() as events:
-            if events or writes:
-                self._journal.write(tenant, lambda connection: _all(events, writes, connection))
+        self._written(tenant, trail.taken(), writes)
 
     def write_last(self, tenant: str, trail: Trail, *writes: Write) -> None:
         """:meth:`write` for the last time: what happens then for the same request is written as it happens."""
-        with trail.closed(lambda event: self.event(tenant, event)) as events:
+        self._written(tenant, trail.closed(lambda event: self.event(tenant, event)), writes)
+
+    def _written(self, tenant: str, taken: AbstractContextManager[list[Event]], writes: Sequence[Write]) -> None:
+        with taken as events:
             if events or writes:
                 self._journal.write(tenant, lambda connection: _all(events, writes, connection))
 

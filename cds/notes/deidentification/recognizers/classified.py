@@ -57,30 +57,7 @@ _BEFORE = {
 }
 """What is read with an identifier and is none of it: the label of a number, the preposition of a place."""
 _SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
-_PARTICLES = (
-    "de",
-    "la",
-    "del",
-    "della",
-    "van",
-    "von",
-    "der",
-    "den",
-    "bin",
-    "ibn",
-    "al",
-    "el",
-    "da",
-    "dos",
-    "di",
-    "le",
-    "do",
-    "e",
-    "y",
-    "ten",
-    "ter",
-    "zu",
-)
+_PARTICLES = frozenset("de la del della van von der den bin ibn al el da dos di le do e y ten ter zu".split())  # noqa: SIM905
 _PHRASES = ("ADDRESS", "FACILITY")
 _APART = {"NAME": regex.compile(r"\s*\n\s*\n\s*|[ \t]{2,}|[ ](?:and|&|at|from|with|by)[ ]")}
 _BLANK_LINE = regex.compile(r"\s*\n\s*\n\s*")

@@ -12,7 +12,16 @@ STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|"
     "OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
 )
-_NAMES = "|".join(sorted(map(regex.escape, phrases("regions")), key=len, reverse=True))
+STATE_NAMES = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|"
+    "Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|"
+    "Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|"
+    "Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|"
+    "Washington|West Virginia|Wisconsin|Wyoming"
+)
+_NAMES = "|".join(
+    sorted(map(regex.escape, [*STATE_NAMES.casefold().split("|"), *phrases("regions")]), key=len, reverse=True)
+)
 REGION = rf"(?:(?:{STATES})|(?i:(?:the )?(?:{_NAMES})))"
 _LAST = regex.compile(
     rf"(?<![\w'\u2019-])(?P<region>{REGION})(?![\w'\u2019-])(?=[\W]*(?:\d{{5}}(?:-\d{{4}})?)?[\W]*$)"
