@@ -100,7 +100,8 @@ def defer(connection: Connection, tenant: str, id: int, at: datetime | None = No
 def due(connection: Connection, tenant: str, limit: int = 100) -> list[int]:
     """The deliveries whose time has come: those whose job was lost are found so. The oldest first."""
     found = connection.execute(
-        "SELECT id FROM outbox WHERE tenant = %s AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT %s",
+        "SELECT id FROM outbox WHERE tenant = %s AND next_attempt_at <= now()"
+        " ORDER BY next_attempt_at, id LIMIT %s",
         (tenant, limit),
     )
     return [id for (id,) in found]

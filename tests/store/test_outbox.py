@@ -99,6 +99,17 @@ def test_what_a_dead_worker_claimed_is_due_again(
     assert again.attempts == 2
 
 
+def test_of_those_due_at_one_time_the_first_put_in_comes_first(
+    database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (enqueue(database, tenant, key) for key in ("1", "2", "3"))
+    monkeypatch.setattr(outbox, "LEASE", timedelta(0))
+    with database.transaction(tenant) as connection:
+        for id in (third, first, second):
+            assert outbox.claim(connection, tenant, id)
+        assert outbox.due(connection, tenant) == [first, second, third]
+
+
 def test_what_is_delivered_is_never_due_again(database: Database, tenant: str) -> None:
     id = enqueue(database, tenant)
     with database.transaction(tenant) as connection:
