@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,16 @@ THRESHOLDS = (0.10, 0.35)
 ROUNDS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Means over the findings; net benefit in true positives per 1,000 films and finding."""
+class Figure(NamedTuple):
+    """``value`` with its 95 % bootstrap interval over patients."""
 
-    auroc: float
-    auprc: float
-    ece: float
-    sensitivity_90: float
-    sensitivity_95: float
-    net_benefit_10: float
-    net_benefit_35: float
+    value: float
+    low: float
+    high: float
 
 
 Measure = Callable[[Array, Array], float]
+Rows = NDArray[np.intp]
 MEASURES: Mapping[str, Measure] = {
     "auroc": auroc,
     "auprc": auprc,
@@ -39,11 +35,15 @@ MEASURES: Mapping[str, Measure] = {
     "net_benefit_10": lambda p, y: 1000 * net_benefit(THRESHOLDS[0], p, y),
     "net_benefit_35": lambda p, y: 1000 * net_benefit(THRESHOLDS[1], p, y),
 }
+"""Each is reported as its mean over the findings; net benefit in true positives per 1,000 films and finding."""
 
 
-def measured(scores: Array, labels: Array) -> Figures:
-    """Of (rows, findings); ``nan`` labels are left out."""
-    return Figures(**{name: mean(measure, scores, labels) for name, measure in MEASURES.items()})
+def measured(scores: Array, pairs: Pairs) -> dict[str, Figure]:
+    """By :data:`MEASURES`, of (rows, findings); ``nan`` labels are left out."""
+    return {
+        name: figure(lambda rows, measure=measure: mean(measure, scores[rows], pairs.labels[rows]), pairs)  # type: ignore[misc]
+        for name, measure in MEASURES.items()
+    }
 
 
 def mean(measure: Measure, scores: Array, labels: Array) -> float:
@@ -66,16 +66,25 @@ def balanced(pairs: Pairs, *, seed: int) -> Pairs:
     return Pairs(pairs.image, pairs.note, labels, pairs.patients, pairs.draws)
 
 
-def ahead(ours: Array, theirs: Array, pairs: Pairs) -> tuple[float, float, float]:
-    """How much higher the mean AUROC is, with its paired 95 % interval over patients drawn with replacement."""
-    random, drawn = np.random.default_rng(0), []
+def ahead(ours: Array, theirs: Array, pairs: Pairs) -> Figure:
+    """How much higher the mean AUROC is, both on the same patients."""
+
+    def gain(rows: Rows) -> float:
+        labels = pairs.labels[rows]
+        return mean(auroc, ours[rows], labels) - mean(auroc, theirs[rows], labels)
+
+    return figure(gain, pairs)
+
+
+def figure(of: Callable[[Rows], float], pairs: Pairs) -> Figure:
+    """``of`` all rows, and of those of patients drawn with replacement."""
+    low, high = np.nanpercentile([of(rows) for rows in _resampled(pairs)], [2.5, 97.5])
+    return Figure(of(np.arange(len(pairs.labels))), float(low), float(high))
+
+
+def _resampled(pairs: Pairs) -> Iterator[Rows]:
+    """The same draws of patients for everything that is measured on these pairs."""
+    random = np.random.default_rng(0)
     members = [np.flatnonzero(pairs.patients == patient) for patient in np.unique(pairs.patients)]
     for _ in range(ROUNDS):
-        rows = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
-        drawn.append(_ahead(ours[rows], theirs[rows], pairs.labels[rows]))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return _ahead(ours, theirs, pairs.labels), float(low), float(high)
-
-
-def _ahead(ours: Array, theirs: Array, labels: NDArray[np.float64]) -> float:
-    return mean(auroc, ours, labels) - mean(auroc, theirs, labels)
+        yield np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])

@@ -13,11 +13,11 @@ from cds.findings import FINDINGS, ModelVersion
 from training.bundle import HIGH
 from training.fusion import venn_abers
 from training.fusion.conformal import Sets
-from training.fusion.figures import Figures, ahead, balanced, by_finding, mean, measured
+from training.fusion.figures import Figure, ahead, balanced, by_finding, mean, measured
 from training.fusion.pairs import Array, Assumption, Pairs, Scored, paired
 from training.fusion.stacking import Stack
 from training.fusion.venn_abers import Steps
-from training.measure import auroc
+from training.measure import auroc, expected_calibration_error
 
 CARD = Path(__file__).with_name("card.md")
 KEYS = tuple(FINDINGS)
@@ -58,13 +58,13 @@ class Held:
 
 
 def as_json(fitted: Fitted, held: Held) -> dict[str, Any]:
-    """Every figure of the card."""
+    """Every figure of the card; those with an interval as value, low and high end."""
     pairs = held.pairs(held.generated, held.assumed)
     return {
         "assumed": asdict(held.assumed),
         "common_weights": fitted.stack.common.tolist(),
         "prior": fitted.stack.prior,
-        "sets": {name: {by: asdict(one) for by, one in rows.items()} for name, rows in _sets(fitted, held)},
+        "sets": dict(_sets(fitted, held)),
         "auroc_by_finding": {
             by: dict(zip(KEYS, by_finding(auroc, scores, pairs.labels), strict=True))
             for by, scores in _scores(fitted, pairs).items()
@@ -97,7 +97,7 @@ def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
         test_films=len(held.films),
         test_patients=len(np.unique(held.films.patients)),
         by_hand=len(held.by_hand),
-        sets_table="\n".join(_set_rows(fitted, held)),
+        sets_table="\n".join(_set_rows(figures["sets"])),
         finding_table="\n".join(_finding_rows(fitted, pairs)),
         otherwise_table="\n".join(_otherwise_rows(fitted, held)),
         errors=", ".join(f"{parts} {errors:g}" for parts, errors in fitted.errors.items()),
@@ -108,15 +108,15 @@ def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
     )
 
 
-def _with_interval(figure: Sequence[float]) -> str:
-    return "{:.3f} ({:.3f} to {:.3f})".format(*figure)
+def _with_interval(figure: Figure, digits: int = 3) -> str:
+    return f"{figure.value:.{digits}f} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
 
 
 def _scores(fitted: Fitted, pairs: Pairs) -> dict[str, Array]:
     return {"image": pairs.image, "note": pairs.note, "fused": fitted.fused(pairs)}
 
 
-def _sets(fitted: Fitted, held: Held) -> Iterator[tuple[str, dict[str, Figures]]]:
+def _sets(fitted: Fitted, held: Held) -> Iterator[tuple[str, dict[str, dict[str, Figure]]]]:
     """Of each set of films the figures by scorer; with a part missing, fused is the other."""
     pairs = held.pairs(held.generated, held.assumed)
     yield "all, both parts", _measured(_scores(fitted, pairs), pairs)
@@ -128,22 +128,20 @@ def _sets(fitted: Fitted, held: Held) -> Iterator[tuple[str, dict[str, Figures]]
     yield "all, notes by hand", _measured(_scores(fitted, written), written)
 
 
-def _measured(scores: Mapping[str, Array], pairs: Pairs) -> dict[str, Figures]:
-    return {by: measured(one, pairs.labels) for by, one in scores.items()}
+def _measured(scores: Mapping[str, Array], pairs: Pairs) -> dict[str, dict[str, Figure]]:
+    return {by: measured(one, pairs) for by, one in scores.items()}
 
 
-def _set_rows(fitted: Fitted, held: Held) -> Iterator[str]:
+def _set_rows(sets: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Iterator[str]:
     yield (
         "| films | by | AUROC | AUPRC | ECE | sensitivity at 90 % specificity | at 95 % "
         "| net benefit at 0.10 | at 0.35 |"
     )
     yield "|---|---|---|---|---|---|---|---|---|"
-    for name, rows in _sets(fitted, held):
-        for by, f in rows.items():
-            yield (
-                f"| {name} | {by} | {f.auroc:.3f} | {f.auprc:.3f} | {f.ece:.3f} | {f.sensitivity_90:.3f} "
-                f"| {f.sensitivity_95:.3f} | {f.net_benefit_10:.1f} | {f.net_benefit_35:.1f} |"
-            )
+    for name, rows in sets.items():
+        for by, figures in rows.items():
+            cells = (_with_interval(f, 1 if of.startswith("net") else 3) for of, f in figures.items())
+            yield f"| {name} | {by} | {' | '.join(cells)} |"
 
 
 def _finding_rows(fitted: Fitted, pairs: Pairs) -> Iterator[str]:
@@ -160,7 +158,7 @@ def _finding_rows(fitted: Fitted, pairs: Pairs) -> Iterator[str]:
 def _otherwise(fitted: Fitted, held: Held, assumed: Assumption) -> dict[str, float]:
     pairs = held.pairs(held.generated, assumed)
     return {by: mean(auroc, scores, pairs.labels) for by, scores in _scores(fitted, pairs).items()} | {
-        "ece": measured(fitted.fused(pairs), pairs.labels).ece
+        "ece": mean(expected_calibration_error, fitted.fused(pairs), pairs.labels)
     }
 
 
