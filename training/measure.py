@@ -68,7 +68,12 @@ def sensitivity_at(specificity: float, scores: Scores, labels: Labels) -> float:
 
 
 def net_benefit(threshold: float, probabilities: Scores, labels: Labels) -> float:
-    """True positives less false ones at the odds of ``threshold``, per case (Vickers & Elkin 2006)."""
+    """True positives less false ones at the odds of ``threshold``, per case (Vickers & Elkin 2006).
+
+    ``nan`` where there is no case.
+    """
+    if not len(labels):
+        return float("nan")
     called = probabilities >= threshold
     true, false = (called & (labels > 0)).mean(), (called & (labels <= 0)).mean()
     return float(true - false * threshold / (1 - threshold))
