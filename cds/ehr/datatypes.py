@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 Resource = dict[str, Any]
 """A FHIR resource, or an element of one, as orjson reads it."""
@@ -58,8 +59,15 @@ def relative_reference(text: str) -> tuple[str, str] | None:
 
 
 def instance(reference: str) -> str:
-    """``Type/id``, whatever server and version the reference spells out; empty where it names none."""
-    relative = relative_reference("/".join(reference.partition("/_history/")[0].split("/")[-2:]))
+    """``Type/id`` at the end of a reference or a Location header, less the version; empty where it names none.
+
+    Servers behind a proxy name themselves by another host: only the end of the path is believed.
+    """
+    try:
+        path = urlsplit(reference).path
+    except ValueError:
+        return ""
+    relative = relative_reference("/".join(path.partition("/_history/")[0].split("/")[-2:]))
     return "/".join(relative) if relative else ""
 
 

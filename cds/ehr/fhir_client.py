@@ -7,12 +7,11 @@ nor anything that the server said beyond codes.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
-from cds.ehr.datatypes import Resource, element, elements, local_reference, relative_reference, string
+from cds.ehr.datatypes import Resource, element, elements, instance, local_reference, relative_reference, string
 from cds.ehr.exchange import MAX_BODY_BYTES, check, exchange, read_object
 from cds.ehr.fhir_base import FhirBase
 from cds.ehr.in_flight import InFlight
@@ -160,7 +159,7 @@ class FhirClient:
         return bundle
 
     def _created(self, response: httpx.Response, type_: str) -> str | None:
-        reference = reference_in(response.headers.get("Location", ""))
+        reference = instance(response.headers.get("Location", ""))
         if reference and reference.startswith(f"{type_}/"):
             return reference
         try:
@@ -205,18 +204,6 @@ class FhirClient:
             return ask()
         key = (self.tenant, self._auth, str(request.url), request.headers["Accept"], max_bytes)
         return self._in_flight(key, ask, self._remaining)
-
-
-def reference_in(location: str) -> str | None:
-    """``Type/id`` at the end of a Location header or of a reference, ``None`` where there is none."""
-    # Servers behind a proxy name themselves by another host: only the end of the path is believed.
-    try:
-        parts = urlsplit(location).path.split("/")
-    except ValueError:
-        return None
-    end = parts.index("_history") if "_history" in parts else len(parts)
-    reference = "/".join(parts[max(0, end - 2) : end])
-    return reference if relative_reference(reference) else None
 
 
 def _resources(searchset: Resource, type_: str, room: int) -> list[Resource]:

@@ -17,13 +17,14 @@ from cds.ehr.datatypes import (
     Resource,
     element,
     elements,
+    instance,
     local_reference,
     reference,
     references,
     relative_reference,
     string,
 )
-from cds.ehr.fhir_client import FhirClient, reference_in
+from cds.ehr.fhir_client import FhirClient
 from cds.errors import BadAnswer, UpstreamError
 
 SCOPES = tuple(f"system/{type_}.crs" for type_ in ("DiagnosticReport", "Observation", "Device", "Provenance"))
@@ -160,7 +161,7 @@ def _as_transaction(client: FhirClient, entries: Mapping[str, Resource]) -> Deli
         raise BadAnswer("a transaction was not answered entry by entry")
     found = {}
     for (full_url, resource), response in zip(entries.items(), responses, strict=True):
-        place = reference_in(string(response, "location")) or _find(client, resource)
+        place = instance(string(response, "location")) or _find(client, resource)
         if place is None:
             raise BadAnswer("a transaction was answered without saying where a resource is")
         found[full_url] = place

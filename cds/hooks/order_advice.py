@@ -24,8 +24,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from cds.ehr.datatypes import called, element, local_reference, reference, string
-from cds.ehr.fhir_client import reference_in
+from cds.ehr.datatypes import called, element, instance, local_reference, reference, string
 from cds.ehr.imaging_procedure import Procedure, of_order
 from cds.findings import Finding, Prescreen
 from cds.hooks import cards
@@ -191,7 +190,7 @@ def _is_asked_for(order: Order) -> bool:
 
 def _is_anothers(order: Order, patient: str) -> bool:
     """Whether its subject is somebody else; a server has many names, so that only the end of one counts."""
-    return reference_in(reference(order, "subject")) not in (None, patient)
+    return instance(reference(order, "subject")) not in ("", patient)
 
 
 def _is_draft(order: Order) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from cds.ehr.bearer import Bearer
 from cds.ehr.exchange import exchange
-from cds.ehr.fhir_client import MAX_PAGES, FhirClient, reference_in
+from cds.ehr.fhir_client import MAX_PAGES, FhirClient
 from cds.errors import BadAnswer, Missing, NotAllowed, Refused, Unreachable, UpstreamError
 from cds.registration import Registration
 
@@ -412,18 +412,3 @@ def test_what_is_found_is_the_first_that_matches(client_of: ClientOf) -> None:
     several = client_of(lambda request: searchset(endpoint, study(1), study(2)))
     assert several.find("ImagingStudy", "identifier=x") == "ImagingStudy/s1"
     assert client_of(lambda request: searchset()).find("ImagingStudy", "identifier=x") is None
-
-
-@pytest.mark.parametrize(
-    ("location", "reference"),
-    [
-        (f"{BASE}/Device/d1", "Device/d1"),
-        ("https://inner.example/r4/Device/d1/_history/2", "Device/d1"),
-        ("Device/d1/_history/1", "Device/d1"),
-        ("https://evil.example/", None),
-        ("https://[/Device/d1", None),
-        ("", None),
-    ],
-)
-def test_a_location_names_a_resource(location: str, reference: str | None) -> None:
-    assert reference_in(location) == reference
