@@ -15,6 +15,9 @@ from cds.hooks.context import CONTEXTS, Context
 from cds.hooks.discovery import Service
 from cds.hooks.shape import json_object
 
+_DEEPER = 8
+"""By so many levels, an order that came at the sixth may stand deeper in a card, or in what is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class FhirAuthorization:
@@ -62,9 +65,21 @@ def parse(service: Service, body: bytes) -> HookRequest:
 
 def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise RequestError("the body is not JSON") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    """What is read may be nested deeper than what can be written, and an order goes into a suggestion whole."""
+    for _ in range(_DEEPER):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise RequestError("the body is nested too deeply") from None
 
 
 def _hook_instance(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from cds.engine.quality import QualityGate
-from cds.imaging.framing import OVERSAMPLING, Placement, framed, placement
+from cds.imaging.framing import OVERSAMPLING, Placement, fitted, placement
 from cds.imaging.grayscale import Grey
 from cds.imaging.pixels import Described, read_radiograph
 
@@ -33,11 +33,12 @@ def read_film(data: bytes, asked: Mapping[str, Any], judge: QualityGate) -> Film
     """
     radiograph = read_radiograph(data, at_least=OVERSAMPLING * asked["height"])
     pixels = radiograph.pixels
-    picture = framed(pixels, asked)
+    place = placement(pixels, asked)
+    picture = fitted(pixels, place, asked)
     return Film(
         **{field.name: getattr(radiograph, field.name) for field in fields(Described)},
         picture=picture,
-        place=placement(pixels, asked),
+        place=place,
         shape=(pixels.shape[0], pixels.shape[1]),
         quality=judge(picture),
     )

@@ -41,7 +41,11 @@ def framed(pixels: Pixels, asked: Mapping[str, Any]) -> Pixels:
     default), loses its ends (``crop``) or gets black beside it (``pad``). ``contrast`` is ``stretch``, the
     default, or ``keep``, which leaves the grey values of the film's own window.
     """
-    place = placement(pixels, asked)
+    return fitted(pixels, placement(pixels, asked), asked)
+
+
+def fitted(pixels: Pixels, place: Placement, asked: Mapping[str, Any]) -> Pixels:
+    """The same, at the ``place`` that :func:`placement` found: to look for borders takes a third of the time."""
     box = (place.left, place.top, place.right, place.bottom)
     picture: Pixels = np.clip(smoothed(pixels, (place.rows, place.columns), box), 0, 1)
     if asked.get("contrast", "stretch") == "stretch":

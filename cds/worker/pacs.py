@@ -22,7 +22,7 @@ from cds.imaging.ct import windows
 from cds.imaging.ct.slice import Slice, read_slice
 from cds.imaging.derived import Source, image_model
 from cds.imaging.dicomweb import DICOMweb
-from cds.imaging.framing import OVERSAMPLING, framed, placement
+from cds.imaging.framing import OVERSAMPLING, fitted, placement
 from cds.imaging.overlay import on_film
 from cds.imaging.pixels import Radiograph, read_radiograph
 from cds.imaging.retrieval import fetch
@@ -152,14 +152,15 @@ class ToPacs:
         if bundle.version not in prescreen.models:
             log.warning("no captures for the PACS: the model that scored the image is not in use any more")
             return
-        seen = framed(film.pixels, bundle.input)
+        place = placement(film.pixels, bundle.input)
+        seen = fitted(film.pixels, place, bundle.input)
         for number, finding in enumerate(_shown(prescreen), start=1):
             try:
                 saliency = self.engine.explain_film(seen, finding.key, Deadline.after(MAP_MS))
             except NoSaliency as lacking:
                 log.warning("no captures for the PACS: %s", lacking)
                 return
-            shown = on_film(saliency, placement(film.pixels, bundle.input), film.pixels.shape)
+            shown = on_film(saliency, place, film.pixels.shape)
             said = "What speaks for it (Grad-CAM)"
             yield _capture(prescreen, source, finding, number, film, shown, said)
 

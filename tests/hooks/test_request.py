@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +112,32 @@ def test_a_token_type_may_be_in_any_letters(written: str) -> None:
 def test_refused_by_name(path: str, value: Any, named: str) -> None:
     with pytest.raises(RequestError, match=named):
         parse(IMAGING_PRESCREEN, changed(path, value))
+
+
+def with_order(levels: int) -> tuple[bytes, dict[str, Any]]:
+    """A request with an order whose extension is nested so deeply, and the order."""
+    nested: Any = []
+    for _ in range(levels):
+        nested = [nested]
+    order = {"resourceType": "ServiceRequest", "extension": nested}
+    return changed("context.draftOrders", {"resourceType": "Bundle", "entry": [{"resource": order}]}), order
+
+
+@pytest.mark.parametrize("levels", range(230, 260))
+def test_an_order_that_is_taken_can_be_written_into_a_suggestion(levels: int) -> None:
+    """CDS Hooks 2.0, "Action": a suggestion carries the whole resource."""
+    body, order = with_order(levels)
+    with suppress(RequestError):
+        parse(IMAGING_PRESCREEN, body)
+        orjson.dumps({"cards": [{"suggestions": [{"actions": [{"resource": order}]}]}]})
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    body, order = with_order(200)
+    assert parse(IMAGING_PRESCREEN, body).context.draft_orders == (order,)
+    for levels in (260, 900):
+        with pytest.raises(RequestError, match="nested too deeply"):
+            parse(IMAGING_PRESCREEN, with_order(levels)[0])
 
 
 json_values = st.recursive(
