@@ -15,6 +15,7 @@ from cds.engine.relevance import most_relevant
 from cds.engine.sentence_scores import Row, Said, SentenceScores
 from cds.engine.sentences import Sentence, sentences
 from cds.engine.tokens import Tokens
+from cds.engine.wording import spelled_out
 from cds.errors import ModelError
 
 BATCH = 16
@@ -89,7 +90,7 @@ class NoteReader:
 
     def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
         """Each by itself, in the order given; what is said twice is read once."""
-        said = [(s.heading, american(in_words(s.text, s.heading))) for s in found]
+        said = [(spelled_out(s.heading), american(in_words(s.text, s.heading))) for s in found]
         rows = self._scores.known(said) if self._scores is not None else {}
         new = self._scored([one for one in dict.fromkeys(said) if one not in rows], deadline)
         if self._scores is not None:
@@ -149,7 +150,7 @@ def in_words(text: str, heading: str = "") -> str:
 
     Elsewhere a question mark is doubt: "Impression: pneumonia?" is no question to somebody else.
     """
-    plain = _NORMAL.sub("within normal limits", without_signs(text))
+    plain = _NORMAL.sub("within normal limits", without_signs(spelled_out(text)))
     if not _ASKS.search(heading):
         return plain
     return _ASKED_AFTER.sub(r"\g<before>rule out \g<asked>", _ASKED_BEFORE.sub("rule out ", plain))
