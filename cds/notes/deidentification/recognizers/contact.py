@@ -51,7 +51,7 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"\bwww\.[^\s<>\"')\]]+",
             r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
             # Somebody's name in the net.
-            r"(?<![\w.@/])@(?=[a-z]*[._\d])[a-z][\w.]*\w",
+            r"(?<![\w.@/])@(?=[a-z]*[._\d]\w)[a-z][\w.]*\w",
             r"\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@\w[\w.]*\w",
         ),
         Category.IP: compiled(
