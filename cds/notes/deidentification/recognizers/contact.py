@@ -41,10 +41,10 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"(?<![\w.-])\d{3,4}[ ]?[-\u2013\u2014][ ]\d{3}[ ][-\u2013\u2014]?[ ]?\d{4}(?![\w-])",
         ),
         Category.EMAIL: compiled(
-            r"(?<![\w.+%'-])[\w.+%'-]++\s?@\s?[\w-]+(?:\.[\w-]+)+",
-            # Kept from those who harvest addresses, or dictated.
-            r"(?<![\w.+%'-])[\w.+%'-]++\s?[\[({]\s?at\s?[\])}]\s?[\w-]+(?:\.[\w-]+)+",
-            r"\b(?:\w+ (?:dot|underscore) )*\w+ at \w+(?: dot \w+)+\b",
+            # With (at) where it is kept from those who harvest addresses.
+            r"(?<![\w.+%'-])[\w.+%'-]++\s?(?:@|[\[({]\s?at\s?[\])}])\s?[\w-]+(?:\.[\w-]+)+",
+            # Dictated.
+            r"\b\w++(?: (?:dot|underscore) \w++)* at \w++(?: dot \w++)+",
         ),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
@@ -52,7 +52,7 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
             # Somebody's name in the net.
             r"(?<![\w.@/])@(?=[a-z]*[._\d]\w)[a-z][\w.]*\w",
-            r"\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@\w[\w.]*\w",
+            r"@(?<=\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@)\w[\w.]*\w",
         ),
         Category.IP: compiled(
             r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d)",

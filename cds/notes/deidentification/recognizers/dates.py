@@ -94,9 +94,10 @@ _DAY_OF_MONTH = (
     rf"\b(?:on|until|till|by|since|before) the (?P<phi>{_NTH})"
     r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
     r"of (?:this|last|next|the) month)\b))"
-    rf"|\bthe (?P<phi>{_NTH})(?=[ ]?(?:[.,;:)]|$|\n))"
-    rf"|\b(?:on|since|until|till|by) (?P<phi>{_NTH})(?=[ ]?(?:[.,;)]|$|\n))"
-    rf"|\b(?:mon|tues?|wed|thur?s?|fri|sat|sun)(?:[a-z]{{3,6}})?\.?,? (?:the )?(?P<phi>{_NTH})(?!\w)"
+)
+_DAY_ALONE = (
+    rf"(?=\d)(?<=\b(?:the|on|since|until|till|by) ){_NTH}(?=[ ]?(?:[.,;)]|$|\n))"
+    rf"|(?=\d)(?<=\b(?:mon|tues?|wed|thur?s?|fri|sat|sun)(?:[a-z]{{3,6}})?\.?,? (?:the )?){_NTH}(?!\w)"
 )
 _PART_OF_MONTH = (
     r"\b(?:mid|early|late)[ -](?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\b(?:,? (?:19|20)\d\d)?",  # noqa: E501
@@ -117,7 +118,9 @@ class DateRecognizer(MarkedPatternRecognizer):
             DAY_OF_YEAR,
             MONTH_OF_YEAR,
             MONTH,
-            *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, *_PART_OF_MONTH, *_SPOKEN, *_MISREAD),
+            *compiled(
+                _HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, _DAY_ALONE, *_PART_OF_MONTH, *_SPOKEN, *_MISREAD
+            ),
         )
     }
     score = 0.78

@@ -85,9 +85,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
             r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
             r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",
-            rf"\b{_DIGIT_SPOKEN}(?:,?[ -]{_DIGIT_SPOKEN}){{4,}}\b",
-            rf"\b{_DIGIT_SPOKEN}(?:,?[ -]{_DIGIT_SPOKEN}){{2,}},?[ ]\d{{3}}[ ,-]{{1,2}}"
-            rf"(?:\d{{4}}|{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{3,}})\b",
+            rf"\b{_DIGIT_SPOKEN}(?:,?[ -]{_DIGIT_SPOKEN}){{2}}(?:(?:,?[ -]{_DIGIT_SPOKEN}){{2,}}|"
+            rf",?[ ]\d{{3}}[ ,-]{{1,2}}(?:\d{{4}}|{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{3,}}))\b",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
