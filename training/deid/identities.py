@@ -330,6 +330,13 @@ def words(name: str) -> Sequence[str]:
 
 
 @cache
+def eponyms() -> Sequence[str]:
+    """Eponyms, brands, devices and scores, of a word or several: what looks like a name and is none."""
+    text = (Path(__file__).parent / "banks" / "eponyms.txt").read_text(encoding="utf-8")
+    return list(dict.fromkeys((*words("eponyms"), *filter(None, text.split("\n")))))
+
+
+@cache
 def plain(split: Split) -> Lists:
     """Of what the split draws from, the names that are words too: Parks, Joy, Bend."""
     every = lists(split)

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from training.deid.english import small_words
-from training.deid.identities import words
+from training.deid.identities import eponyms, words
 from training.deid.lists import all_cities, census, diagnoses, directory, drugs
 
 COMMON = 14_000
@@ -28,13 +28,18 @@ def lexicon(data: Path) -> dict[str, str]:
     for word, grade in _ordinary(data).items():
         ordinary[word] = max(grade, ordinary.get(word, 0))
     known = (*words("eponyms"), *words("shorthand"))
-    clinical = {w.casefold(): 1 for term in known for w in re.findall(r"[A-Za-z]{2,}", term)}
+    clinical = {w: 1 for w in _words_of(eponyms()) if max(family.get(w, 0), given.get(w, 0)) < 2}
+    clinical |= dict.fromkeys(_words_of(known), 1)
     clinical |= {w: 3 for t in diagnoses() for w in re.findall(r"[a-z]{3,}", t.casefold())} | dict.fromkeys(
         drugs(), 2
     )
     kinds: Sequence[Mapping[str, int]] = (family, given, place, ordinary, clinical)
     every = sorted(set().union(*kinds))
     return {word: "".join(str(kind.get(word, 0)) for kind in kinds) for word in every}
+
+
+def _words_of(terms: Iterable[str]) -> Iterator[str]:
+    return (w.casefold() for term in terms for w in re.findall(r"[^\W\d_]{2,}", term))
 
 
 def _graded(names: Iterable[tuple[str, float]]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from cds.notes.deidentification.deidentifier import Deidentifier
 from cds.notes.deidentification.evaluation import Annotated, Evaluation, Recall, evaluate
 from cds.notes.deidentification.known import KnownIdentifiers
 from training.deid import handwritten, presidio_research
+from training.deid import written as written_by_hand
 from training.deid.carriers import paragraphs
 from training.deid.corpus import corpus
 from training.deid.lists import split_of
@@ -91,7 +92,9 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
     research = data / "phi-dev" / "presidio_research_2109.json"
     stranger = TokenClassifier(classifier.bundle, unknown=lambda word: split_of(word) == "heldout")
     notes: Mapping[str, Callable[[], Iterable[Note]]] = {
-        "Blind, fifth set: written by hand, by another": partial(handwritten.notes, "blind5"),
+        "Blind, sixth set: written by hand, by another": partial(handwritten.notes, "blind6"),
+        "Notes by hand of the training's writers, held out": written_by_hand.held_out,
+        "Fifth set, looked at since: written by hand, by another": partial(handwritten.notes, "blind5"),
         "Fourth set, looked at since: written by hand": partial(handwritten.notes, "blind4"),
         "Third set, looked at since: written by hand": partial(handwritten.notes, "blind3"),
         "Blind, third set: generated": partial(written, sizes.blind, seed=80, templates="blind3"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.known import KnownIdentifiers
 from training.deid.carriers import peopled
-from training.deid.identities import Identities, Part, from_ehr, holidays, tells, words
+from training.deid.identities import Identities, Part, eponyms, from_ehr, holidays, tells, words
 from training.deid.lists import Split
 
 BANKS = Path(__file__).parent / "banks"
@@ -35,6 +35,10 @@ class Note:
     spans: tuple[Span, ...]
 
 
+Change = Callable[[Note, random.Random], Note]
+"""Done to a note as it stands; its length stays."""
+
+
 class Writer:
     """Notes of one split; ``carriers`` are paragraphs of real sentences (:mod:`training.deid.carriers`).
 
@@ -50,33 +54,23 @@ class Writer:
 
     def note(self, *, words: int) -> Note:
         """About so many words."""
-        return self._changed(self._clean(Identities(self._split, self._rng), words))
+        return changed(self._clean(Identities(self._split, self._rng), words), self._rng)
 
     def known(self, *, words: int) -> tuple[Note, KnownIdentifiers]:
         """A note with the spans of those identifiers alone that its patient's FHIR resources tell."""
         who = Identities(self._split, self._rng)
         clean = self._clean(who, words)
         told = [s for s in clean.spans if tells(who, clean.text[s[0] : s[1]], s[2])]
-        return self._changed(Note(clean.text, tuple(told))), from_ehr(who)
+        return changed(Note(clean.text, tuple(told)), self._rng), from_ehr(who)
 
     def _clean(self, who: Identities, words: int) -> Note:
         return _assembled(list(self._blocks(_Filler(who, self._terms, self._rng), words)), self._rng)
-
-    def _changed(self, note: Note) -> Note:
-        for change, share in ((_capitals, 0.1), (_small, 0.12), (_wrapped, 0.25), (_slips, 0.15)):
-            if self._rng.random() < share:
-                note = change(note, self._rng)
-        return note
 
     def snippet(self) -> Note:
         """One template alone, as training needs them most."""
         filler = _Filler(Identities(self._split, self._rng), self._terms, self._rng)
         kind = self._rng.choices(list(_SHARES), list(_SHARES.values()))[0]
-        note = _assembled([filler(self._rng.choice(self._bank[kind]))], self._rng)
-        for change, share in _OFTEN:
-            if self._rng.random() < share:
-                note = change(note, self._rng)
-        return note
+        return _befallen(_assembled([filler(self._rng.choice(self._bank[kind]))], self._rng), _OFTEN, self._rng)
 
     def _blocks(self, filler: _Filler, words: int) -> Sequence[Sequence[Part]]:
         rng, bank_ = self._rng, self._bank
@@ -128,7 +122,7 @@ def bank(name: str) -> Mapping[str, Sequence[str]]:
 def known_eponyms() -> Sequence[str]:
     """All that the lexicon has, less those that testing asks for."""
     tested = {word for words_ in terms("heldout").values() for term in words_ for word in term.split()}
-    return [word for word in words("eponyms") if word not in tested]
+    return [term for term in eponyms() if not tested & set(term.split())]
 
 
 @cache
@@ -139,6 +133,18 @@ def terms(split: Split) -> Mapping[str, Sequence[str]]:
 
 def _listed(text: str, separator: str | None) -> list[str]:
     return [w.strip() for w in text.replace("\n", " ").split(separator) if w.strip()]
+
+
+def changed(note: Note, rng: random.Random) -> Note:
+    """As hurried hands and narrow pages leave it, now and then."""
+    return _befallen(note, _SOMETIMES, rng)
+
+
+def _befallen(note: Note, changes: Sequence[tuple[Change, float]], rng: random.Random) -> Note:
+    for change, share in changes:
+        if rng.random() < share:
+            note = change(note, rng)
+    return note
 
 
 MILITARY = ("PSC ####, Box ####\nAPO AE #####", "Unit #### Box ####\nDPO AP #####")
@@ -355,7 +361,8 @@ _LOOK_ALIKES: Mapping[str, str] = {
 }
 
 
-_OFTEN: Sequence[tuple[Callable[[Note, random.Random], Note], float]] = (
+_SOMETIMES: Sequence[tuple[Change, float]] = ((_capitals, 0.1), (_small, 0.12), (_wrapped, 0.25), (_slips, 0.15))
+_OFTEN: Sequence[tuple[Change, float]] = (
     (_capitals, 0.2),
     (_small, 0.2),
     (_dictated, 0.07),

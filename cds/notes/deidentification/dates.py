@@ -47,20 +47,24 @@ _WRITTEN = (
     # 14.3.24
     rf"{_EDGE}(?P<day>1[3-9]|2\d|3[01])\.(?P<month>0?[1-9]|1[0-2])\.(?P<year>\d\d)"
     r"(?!\w|\.\d|%|[ ]?(?:mm|cm|mg|ml)\b)",
-    # 03 14 2024
-    rf"{_EDGE}(?P<month>\d\d)[ ](?P<day>\d\d)[ ]{_YEAR}(?![\d-])",
+    # 03 14 2024, 9 26 2026
+    rf"{_EDGE}(?P<month>\d\d?)[ ](?P<day>\d\d?)[ ]{_YEAR}(?![\d-])",
+    # 03 / 14 / 2024, as forms with printed strokes have it
+    rf"{_EDGE}(?P<month>\d\d?)[ ](?P<sep>[-/])[ ](?P<day>\d\d?)[ ](?P=sep)[ ]{_SHORT_YEAR}(?![\d/])",
+    # 2024 Mar 14
+    rf"{_EDGE}{_YEAR}[ -]{_NAME}[ -]{_DAY}(?!\w)",
     # March 14, 2024; Mar 14th '24
     rf"{_WORD}{_NAME}[\s-]*{_DAY}(?:,\s*|\s+|-|,?\s*')(?P<year>(?:19|20)\d\d|(?<=')\d\d)(?!\d)",
-    # 14 March 2024, 14-Mar-24, 14Mar2024, the 14th of March, 2024
-    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_NAME}[\s,-]*{_SHORT_YEAR}(?![\d:/])",
+    # 14 March 2024, 14-Mar-24, 14Mar2024, 14/Mar/2024, the 14th of March, 2024
+    rf"{_EDGE}{_DAY}(?:\s+of)?[\s/-]*{_NAME}[\s,/-]*{_SHORT_YEAR}(?![\d:/])",
     # March 2024, Mar '24
     rf"{_WORD}{_NAME},?[\s-]+(?:of\s+)?(?:{_YEAR}|['\u2019](?P<year>\d\d))(?!\d)",
     # 03/2024, 2024-03
     rf"{_EDGE}(?P<month>0?[1-9]|1[0-2])[/-]{_YEAR}(?!\d)",
     rf"{_EDGE}{_YEAR}-(?P<month>0[1-9]|1[0-2])(?![\w-])",
-    # March 14; 14 March. Not "may 5 mg" and not "march 2 blocks"
+    # March 14; 14 March, 14Mar. Not "may 5 mg" and not "march 2 blocks"
     rf"{_WORD}{_PLAIN}{_NAME}[\s-]*{_DAY}(?!\d|:\d\d|\s*(?:m?c?g|ml|units?|%|times|blocks|days?|weeks?)\b)",
-    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]+{_PLAIN}{_NAME}(?!\w)",
+    rf"{_EDGE}{_DAY}(?:\s+of)?[\s-]*{_PLAIN}{_NAME}(?!\w)",
 )
 """Each form with what must stand before it."""
 

@@ -28,6 +28,10 @@ class AgeRecognizer(MarkedPatternRecognizer):
             r"\bin (?:his|her|their) (?P<phi>(?:mid|late|early)?[\s-]*(?:nineties|90'?s|hundreds))",
             rf"(?:^|\b(?:an?|this|is)\s+){_AGE}\s?(?:f|m|female|male|woman|man|lady|gentleman)\b"
             r"(?=\s*(?:with|w/|who|presents?|presenting|here|c/o|admitted|s/p|brought|from|,))",
+            # 93M, 93 M and 91F: not a temperature
+            rf"(?=[91])(?<![\w.-])(?<!\b(?:t|tm|tmax|temp|temperature|fever|to|of|at|was|is)\W{{0,3}}){_AGE}(?-i:\s?M|F|yo|yF)"
+            r"(?![\w/^.])",
+            rf"\b(?:s?he|patient|pt|mother|father|mom|dad|who) (?:is|was) (?:now )?{_WORDS}\b",
             rf"(?<!\b{_MEASURED} )\bat {_AGE},?\s+(?:s?he|they|mom|dad|mother|father|mr|mrs|ms)\b",
             # Mrs. Crow, 94, and Virgil Crow, 94, from
             rf"\b(?:mr|mrs|ms|miss|mx)\.?\s+[\p{{L}}' .-]{{2,40}},\s{_AGE},",

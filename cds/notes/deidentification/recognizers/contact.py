@@ -35,13 +35,24 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"[\doliqsb]{4}(?![\w-])",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
-            r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension)\b[\s.:#]*(?P<phi>\d{3,6})\b",
+            r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension|spectralink|vocera|ascom)\b[\s.:#]*"
+            r"(?P<phi>\d{1,3}-\d{4}|\d{3,6})\b",
+            # As a form or a hesitant hand spaces it.
+            r"(?<![\w.-])\d{3,4}[ ]?[-\u2013\u2014][ ]\d{3}[ ][-\u2013\u2014]?[ ]?\d{4}(?![\w-])",
         ),
-        Category.EMAIL: compiled(r"(?<![\w.+%'-])[\w.+%'-]++\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+        Category.EMAIL: compiled(
+            # With (at) where it is kept from those who harvest addresses.
+            r"(?<![\w.+%'-])[\w.+%'-]++\s?(?:@|[\[({]\s?at\s?[\])}])\s?[\w-]+(?:\.[\w-]+)+",
+            # Dictated.
+            r"\b\w++(?: (?:dot|underscore) \w++)* at \w++(?: dot \w++)+",
+        ),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
-            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk)(?:/[^\s<>\"')\]]*)?\b",
+            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
+            # Somebody's name in the net.
+            r"(?<![\w.@/])@(?=[a-z]*[._\d]\w)[a-z][\w.]*\w",
+            r"@(?<=\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@)\w[\w.]*\w",
         ),
         Category.IP: compiled(
             r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]\d)",

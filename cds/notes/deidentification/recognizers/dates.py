@@ -49,13 +49,13 @@ _RANGE_BEFORE = regex.compile(
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
 _HOLIDAY = (
-    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|ramadan|eid(?:\s+al-\w+)?|"
+    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|candlemas|martinmas|ramadan|eid(?:\s+al-\w+)?|"
     r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
-    r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wednesday|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
+    r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wed(?:nesday|s)?|leap\s+day|valentine['\u2019]?s(?:\s+day)?|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
     r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
-    r"valentine['\u2019]?s|st\.?\s+patrick['\u2019]?s|boxing|canada|victoria|anzac|australia|armistice|groundhog|earth|"
+    r"st\.?\s+patrick['\u2019]?s|boxing|canada|victoria|anzac|australia|armistice|groundhog|earth|"
     r"election|may|all\s+saints['\u2019]?)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
-    r"(?:\s+(?:eve|day|sunday|monday))?\b"
+    r"(?:\s+(?:eve|day|sunday|monday))?(?:,?\s+(?:19|20)\d\d)?\b"
 )
 _MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 _ORDINAL = (
@@ -89,11 +89,24 @@ _MISREAD = (
 _DAY_OF_WEEK_AND_MONTH = (
     r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+(?:the\s+)?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b"
 )
+_NTH = r"(?:[12]?\d|3[01])(?:st|nd|rd|th)"
 _DAY_OF_MONTH = (
-    r"\b(?:on|until|till|by|since|before) the (?P<phi>(?:[12]?\d|3[01])(?:st|nd|rd|th))"
+    rf"\b(?:on|until|till|by|since|before) the (?P<phi>{_NTH})"
     r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
     r"of (?:this|last|next|the) month)\b))"
 )
+_DAY_ALONE = (
+    rf"(?=\d)(?<=\b(?:the|on|since|until|till|by) ){_NTH}(?=[ ]?(?:[.,;)]|$|\n))"
+    rf"|(?=\d)(?<=\b(?:mon|tues?|wed|thur?s?|fri|sat|sun)(?:[a-z]{{3,6}})?\.?,? (?:the )?){_NTH}(?!\w)"
+)
+_PART_OF_MONTH = (
+    r"\b(?:mid|early|late)[ -](?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\b(?:,? (?:19|20)\d\d)?",  # noqa: E501
+    r"\b(?:spring|summer|autumn|fall|winter) (?:of )?(?:19|20)\d\d\b",
+    r"\bmid-month\b",
+)
+"""Of a month or a year."""
+_MONTH_ALONE_AFTER = regex.compile(r"\s*(?:[,;.)]|$|\n|to\b|and\b)")
+"""Behind "Feb" these say that it is a month."""
 
 
 class DateRecognizer(MarkedPatternRecognizer):
@@ -105,7 +118,9 @@ class DateRecognizer(MarkedPatternRecognizer):
             DAY_OF_YEAR,
             MONTH_OF_YEAR,
             MONTH,
-            *compiled(_HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, *_SPOKEN, *_MISREAD),
+            *compiled(
+                _HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, _DAY_ALONE, *_PART_OF_MONTH, *_SPOKEN, *_MISREAD
+            ),
         )
     }
     score = 0.78
@@ -145,7 +160,9 @@ def _is_month(match: regex.Match[str]) -> bool:
     """Whether a month's name alone is one: "since may", "in March" or "January", not "may" and not "Dec"."""
     if _MONTH_WORD.search(match.string, max(0, match.start() - 12), match.start()):
         return match[0][0].isupper() or match[0] not in _VERBS
-    return match[0][0].isupper() and len(match[0]) > 3 and match[0].casefold() not in _VERBS
+    if not match[0][0].isupper() or match[0].casefold() in _VERBS:
+        return False
+    return len(match[0]) > 3 or bool(_MONTH_ALONE_AFTER.match(match.string, match.end()))
 
 
 def _is_day(match: regex.Match[str]) -> bool:

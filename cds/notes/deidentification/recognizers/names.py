@@ -94,7 +94,8 @@ _IN_CONTEXT = tuple(
         # A word of another script in a note in English.
         r"(?P<phi>[^\P{L}\p{Latin}]{3,}(?:[ .-]+[^\P{L}\p{Latin}]+)*)",
         # Who wrote a line: "aware -tj", "Nowak/AZ 3/14", "taken by TJ".
-        r"(?m)(?<=[\w.)])[ ]-(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})(?=[ \t]*$)",
+        r"(?m)(?<=[\w.)])[ ]-{1,6}[ ]?(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})"
+        r"(?=[ \t]*(?:$|,?[ ](?i:rn|ma|md|do|np|pa|lpn|cna|rt|rd|pt|ot|lcsw|pharmd)\b))",
         rf"(?m)^{FULL}/(?P<phi>\p{{Lu}}{{2,3}}|\p{{Ll}}{{2,3}})"
         r"(?=[ \t]+(?:the[ ])?(?:\d|\p{Lu}\p{Ll}+,?[ ]'?\d))",
         r"\b(?i:taken|rec'?d|recorded|entered|noted|charted|initial(?:l?ed)|done)[ ](?i:by)[ ]?:?[ ]?"

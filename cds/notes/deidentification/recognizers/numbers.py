@@ -64,7 +64,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             rf"(?P<phi>(?-i:(?:[A-Z]{{2}}[ ])?{_PLATE}))\b",
             # Before the vehicle's own number.
             rf"(?<![\w-])(?P<phi>(?-i:{_PLATE}))(?=[,;/]?[ ](?:and[ ])?vin\b|,[ ][a-hj-npr-z0-9]{{17}}\b)",
-            _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no"),
+            _after(r"vin|(?:licen[cs]e )?plates?|registration plate|tag no|rego|tail(?: no| number)?|n-number"),
             r"\b(?=[a-hj-npr-z]{0,16}+\d)(?=\d{0,16}+[a-hj-npr-z])[a-hj-npr-z0-9]{17}\b",
         ),
         Category.RECORD: compiled(
@@ -85,7 +85,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\b(?:(?:lock ?box|door|gate|entry|access|alarm|key ?pad|pin)(?: code)?|pass ?code|shield)\b"
             r"\s*(?:no\.?|#|is|:)?\s*(?P<phi>\d{3,8})\b",
             r"\bm\.?d\.?[ ]+(?P<phi>\d{2,}-\d{3,})\b",
-            rf"\b{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{4,}}\b",
+            rf"\b{_DIGIT_SPOKEN}(?:,?[ -]{_DIGIT_SPOKEN}){{2}}(?:(?:,?[ -]{_DIGIT_SPOKEN}){{2,}}|"
+            rf",?[ ]\d{{3}}[ ,-]{{1,2}}(?:\d{{4}}|{_DIGIT_SPOKEN}(?:[ -]{_DIGIT_SPOKEN}){{3,}}))\b",
             # Seven digits and more in a row, UUIDs and OIDs are never a measurement.
             r"(?<![\d.,/:-])\d{7,}(?![\d.,/]\d)",
             r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
