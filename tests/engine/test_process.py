@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from multiprocessing.connection import Client
 from pathlib import Path
 from socket import AF_UNIX
@@ -172,11 +173,22 @@ def test_who_asks_whether_it_is_ready_leaves_nothing_open(ask: EngineProcess) ->
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.parametrize("milliseconds", [1e18, float("inf")])
+def test_whoever_has_all_the_time_there_is_gets_an_answer(ask: EngineProcess, milliseconds: float) -> None:
+    assert ask("double", Deadline.after(milliseconds), 3) == 6
+
+
 def test_an_engine_that_is_not_there_is_waited_for_as_long_as_there_is_time(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Away, match="not there"):
         EngineProcess(tmp_path / "engine.sock", GREETING)("double", Deadline.after(200), 1)
     assert 0.1 < time.monotonic() - begun < 10
+
+
+def _is_let_in(path: Path, waiting: ExitStack) -> bool:
+    caller = waiting.enter_context(Socket(AF_UNIX))
+    caller.setblocking(False)
+    return caller.connect_ex(str(path)) == 0
 
 
 class TestHanging:
@@ -188,7 +200,7 @@ class TestHanging:
         path = tmp_path / "engine.sock"
         with Socket(AF_UNIX) as listening:
             listening.bind(str(path))
-            listening.listen()
+            listening.listen(2)
             yield path
 
     def test_it_is_not_ready(self, hanging: Path) -> None:
@@ -197,6 +209,14 @@ class TestHanging:
     def test_it_is_away_at_the_deadline(self, hanging: Path) -> None:
         with pytest.raises(Away):
             EngineProcess(hanging, GREETING, HANGS_S)("double", Deadline.after(200), 1)
+
+    def test_it_is_away_at_the_deadline_even_where_it_lets_nobody_in(self, hanging: Path) -> None:
+        """As one that was stopped does, as soon as its backlog is full."""
+        with ExitStack() as waiting:
+            while _is_let_in(hanging, waiting):
+                pass
+            with pytest.raises(Away):
+                EngineProcess(hanging, GREETING, HANGS_S)("double", Deadline.after(200), 1)
 
     def test_what_it_began_is_given_up_some_time_after_the_deadline(self, process: Process, socket: Path) -> None:
         ask = EngineProcess(socket, GREETING, HANGS_S)
