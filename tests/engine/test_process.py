@@ -105,12 +105,16 @@ def test_a_defect_tells_nothing_of_what_it_was_given(ask: EngineProcess, process
     assert "Rosa" not in log
 
 
-def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess) -> None:
-    with ThreadPoolExecutor(3) as threads:
-        busy = [threads.submit(ask, "sleep", soon(), 1.0) for _ in range(2)]
+def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        busy = [threads.submit(ask, "wait for", soon(), tmp_path / "may") for _ in range(2)]
         time.sleep(0.2)
-        with pytest.raises(Busy):
-            ask("pid after", Deadline.after(100), 0)
+        try:
+            with pytest.raises(Busy):
+                ask("pid after", Deadline.after(100), 0)
+            assert not any(one.done() for one in busy)
+        finally:
+            (tmp_path / "may").touch()
         for one in busy:
             one.result()
 

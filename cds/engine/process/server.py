@@ -89,7 +89,7 @@ class Server:
     def _answer(self, call: Call, arguments: bytes, deadline: Deadline) -> bytes:
         if call.operation in self._on_cores:
             try:
-                return self._cores.put(Work(call, arguments), deadline).result()
+                return self._cores.done(Work(call, arguments), deadline)
             except EngineError as refused:
                 return pickle.dumps(Reply(error=refused))
         return answered(partial(self._here[call.operation], deadline=deadline), arguments)
