@@ -144,6 +144,13 @@ def test_a_core_that_is_killed_is_replaced_and_its_work_done_by_another(
     assert ask("die once", soon(), tmp_path / "mark") == "done"
 
 
+def test_a_core_that_hangs_is_killed_and_its_work_done_by_another(ask: EngineProcess, tmp_path: Path) -> None:
+    assert ask("stop once", soon(), tmp_path / "mark") == "done"
+    with ThreadPoolExecutor(2) as threads:
+        pids = [threads.submit(ask, "pid after", soon(), 0.5) for _ in range(2)]
+    assert len({pid.result() for pid in pids}) == 2
+
+
 def test_what_breaks_every_core_is_given_up(ask: EngineProcess) -> None:
     with pytest.raises(Away, match="breaks the process"):
         ask("die", soon())
