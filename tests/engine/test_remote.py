@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 from flask import Response, redirect
 
@@ -131,6 +132,17 @@ def broken_off(asked: Asked) -> Response:
     return Response(answer.body[:-7], headers={**answer.headers, "Content-Length": str(len(answer.body))})
 
 
+def strings(asked: Asked) -> Response:
+    output = {"name": "logits", "datatype": "BYTES", "shape": [2, 14], "parameters": {"binary_data_size": 3}}
+    header = orjson.dumps({"model_version": "1", "outputs": [output]})
+    return Response(header + b"\xff" * 3, headers={messages.HEADER_LENGTH: str(len(header))})
+
+
+def larger_than_any_float(asked: Asked) -> Response:
+    data = b'{"outputs": [{"name": "logits", "datatype": "FP32", "shape": [1, 1], "data": [1%s]}]}' % (b"0" * 400)
+    return Response(data)
+
+
 def endless(asked: Asked) -> Response:
     return Response(b" " * 65536 for _ in range(MAX_BODY_BYTES // 65536 + 2))
 
@@ -156,6 +168,9 @@ class TestWrongAnswers:
             (broken_off, Away),
             (endless, Away),
             (lambda asked: Response("{}"), ModelError),
+            (strings, Away),
+            (larger_than_any_float, Away),
+            (lambda asked: Response("[" * 100_000), Away),
             (lambda asked: Response("[1]"), Away),
             (lambda asked: Response("<html>"), Away),
             (lambda asked: redirect("/v2"), Away),
@@ -173,7 +188,9 @@ class TestWrongAnswers:
         with pytest.raises(error):
             asking(pictures(2))
 
-    @pytest.mark.parametrize("reply", [status(503), status(500), not_a_number, another_version, truncated])
+    @pytest.mark.parametrize(
+        "reply", [status(503), status(500), not_a_number, another_version, truncated, strings]
+    )
     def test_another_server_answers_instead(
         self, reply: Reply, servers: tuple[OpenInference, OpenInference], network: Callable[..., RemoteNetwork]
     ) -> None:

@@ -1,8 +1,8 @@
 """What goes over the engine's Unix socket, which only our own user can open.
 
-A new connection says first what it is, ``caller`` or a :class:`Core`. A caller sends a :class:`Call` and its pickled
-arguments, and gets a pickled :class:`Reply`. The arguments are a message of their own, so that they pass through
-the engine unread when a core is to do the work.
+A new connection says first what it is, ``caller`` or a :class:`Core`. A caller sends a :class:`Call` and its
+pickled arguments, and gets a pickled :class:`Reply`. The arguments are a message of their own, so that they pass
+through the engine unread when a core is to do the work.
 """
 
 from __future__ import annotations
