@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -25,6 +27,7 @@ from cds.engine.served.messages import Asked
 from cds.engine.version_number import version_number
 from cds.errors import Away, Busy, ConfigurationError, EngineError, ModelError
 from cds.settings import Settings
+from cds.transport import Transport
 from tests.engine.open_inference import (
     IMAGE,
     NOTE,
@@ -44,6 +47,26 @@ LONG_S = 20.0
 
 
 @contextmanager
+def dripping() -> Iterator[str]:
+    """The address of a server whose headers never end."""
+    over = threading.Event()
+
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            with suppress(OSError):
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nA: ")
+                while not over.wait(0.02):
+                    self.request.sendall(b"a")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        over.set()
+        server.shutdown()
+
+
+@contextmanager
 def running(server: OpenInference, tls: Tls | None = None) -> Iterator[OpenInference]:
     with listening(tls=tls) as address:
         address.app, server.url = server.app(), address.base_url
@@ -58,7 +81,7 @@ def started() -> Iterator[tuple[OpenInference, OpenInference]]:
 
 @pytest.fixture
 def network() -> Iterator[Callable[..., RemoteNetwork]]:
-    with httpx.Client(trust_env=False) as http, ThreadPoolExecutor(8) as threads:
+    with httpx.Client(transport=Transport(), trust_env=False) as http, ThreadPoolExecutor(8) as threads:
         yield lambda *urls: RemoteNetwork([Server(http, url, IMAGE) for url in urls], threads, LONG_S)
 
 
@@ -319,6 +342,10 @@ class TestConfigured:
 
     def test_one_that_is_away_does_not(self) -> None:
         self.networks(NOBODY)
+
+    def test_one_whose_headers_never_end_holds_nobody_beyond_the_time_limit(self) -> None:
+        with dripping() as url:
+            self.networks(url, upstream_timeout_ms=200)
 
     def test_the_token_goes_to_the_address_and_the_authority_is_believed(self, tmp_path: Path) -> None:
         # It runs the image's model alone.

@@ -18,6 +18,7 @@ from cds.engine.remote.network import RemoteNetwork
 from cds.errors import ConfigurationError, EngineError, NotAllowed
 from cds.registration import origin
 from cds.settings import Settings
+from cds.transport import Transport
 
 if TYPE_CHECKING:
     from cds.engine.remote.server import Server
@@ -46,10 +47,10 @@ def _remote(settings: Settings, bundle: Bundle) -> RemoteNetwork:
     from cds.engine.remote.server import Server  # noqa: PLC0415 (needs an extra)
 
     urls = addresses(settings)
+    limits = httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
     http = httpx.Client(
-        verify=tls.context(settings.engine_ca, "", "CDS_ENGINE_CA"),
+        transport=Transport(tls.context(settings.engine_ca, "", "CDS_ENGINE_CA"), limits),
         headers={"Authorization": f"Bearer {settings.engine_token}"} if settings.engine_token else {},
-        limits=httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS),
         trust_env=False,
     )
     servers = [Server(http, url, bundle) for url in urls]
