@@ -368,6 +368,13 @@ class TestConfigured:
         remote, local = ImageReader(IMAGE, image), ImageReader.load(IMAGE, "cpu")
         assert remote.score(black(IMAGE)) == local.score(black(IMAGE))
 
+    def test_this_machine_too_begins_nothing_that_is_late(self) -> None:
+        image, _ = remote_networks(
+            Settings(engine_urls=NOBODY, engine_fallback="local", device="cpu"), IMAGE, NOTE
+        )
+        with pytest.raises(Busy):
+            image(pictures(), Deadline.after(0))
+
 
 def test_a_version_is_told_as_a_number_that_triton_takes() -> None:
     assert version_number(OTHER.version) == str(16**15 - 1)
