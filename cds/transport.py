@@ -14,12 +14,15 @@ from typing import Any
 import httpcore
 import httpx
 
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+"""httpx's own."""
+
 
 class Transport(httpx.HTTPTransport):
     """httpx's own, over such connections."""
 
-    def __init__(self, verify: ssl.SSLContext | bool = True) -> None:
-        super().__init__(verify=verify, trust_env=False)
+    def __init__(self, verify: ssl.SSLContext | bool = True, limits: httpx.Limits = LIMITS) -> None:
+        super().__init__(verify=verify, trust_env=False, limits=limits)
         # httpx has no way to say it.
         self._pool._network_backend = _Network()
 

@@ -28,7 +28,7 @@ class Batched:
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         """Raise :class:`~cds.errors.Busy` where it is not begun by ``deadline``, and what the network raises."""
-        return self._queue.put(inputs, deadline).result()
+        return self._queue.done(inputs, deadline)
 
     def __len__(self) -> int:
         """How many calls wait."""

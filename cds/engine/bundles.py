@@ -94,9 +94,9 @@ class Bundle:
                 },
                 manifest=manifest,
             )
+            bundle._check()
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as wrong:
             raise ModelError(f"model bundle {directory.name} cannot be read: {wrong}") from None
-        bundle._check()
         return bundle
 
     def _check(self) -> None:
@@ -107,6 +107,8 @@ class Bundle:
             raise ModelError(f"model bundle {name} has a calibration that turns the order around")
         if lacking := set(self.findings) - set(self.thresholds):
             raise ModelError(f"model bundle {name} gives no thresholds for {sorted(lacking)}")
+        if not all(map(_rise, self.thresholds.values())):
+            raise ModelError(f"model bundle {name} has a review band that does not reach up to its high threshold")
         for word, known in INPUT_WORDS.items():
             if self.input.get(word, known[0]) not in known:
                 raise ModelError(f"model bundle {name}: the input's {word} must be one of {', '.join(known)}")
@@ -186,7 +188,13 @@ def _calibration(stated: Mapping[str, float]) -> Calibration | OperatingPoint:
 def _keeps_the_order(calibration: Calibration | OperatingPoint) -> bool:
     if isinstance(calibration, OperatingPoint):
         return 0 < calibration.operating_point < 1
-    return calibration.slope > 0
+    return 0 < calibration.slope < math.inf and math.isfinite(calibration.intercept)
+
+
+def _rise(thresholds: Thresholds) -> bool:
+    """Whether a higher probability is never of a lower level; false where one is no number."""
+    low, reaches = thresholds.review
+    return 0 <= low <= thresholds.high <= reaches
 
 
 def sha256(path: Path) -> str:

@@ -71,6 +71,6 @@ def terms(text: str) -> Iterator[str]:
 def _entry(line: str, findings: int) -> tuple[str, tuple[float, NDArray[np.float32]]]:
     term, idf, *weights = line.split("\t")
     values = np.array(weights, dtype=np.float32)
-    if len(values) != findings or not np.isfinite(values).all():
+    if len(values) != findings or not np.isfinite([float(idf), *values]).all():
         raise ValueError(f"a term needs {findings} weights")
     return term, (float(idf), values)

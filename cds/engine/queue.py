@@ -36,6 +36,10 @@ class Job(Generic[Task, Result]):
     deadline: Deadline
     result: Future[Result] = field(default_factory=Future)
 
+    def begins(self) -> bool:
+        """Whether whoever asked still waits for it; from then on it is waited for until it is done."""
+        return self.result.running() or self.result.set_running_or_notify_cancel()
+
     def fail(self, reason: Exception) -> None:
         self.result.set_exception(reason)
 
@@ -50,6 +54,19 @@ class DeadlineQueue(Generic[Task, Result]):
         self._number = itertools.count()
         self._mean_s = 0.0
         self._taken_s = 0.0
+
+    def done(self, task: Task, deadline: Deadline) -> Result:
+        """The result; raises what the task raised, and :class:`Busy` where it is not begun by ``deadline``.
+
+        That is told then, however long the takers are at something else.
+        """
+        result = self.put(task, deadline)
+        try:
+            return result.result(min(deadline.remaining, threading.TIMEOUT_MAX))
+        except TimeoutError:
+            if result.cancel():
+                raise Busy("there was more to do than could be done in time") from None
+            return result.result()
 
     def put(self, task: Task, deadline: Deadline) -> Future[Result]:
         """The result to be; it is :class:`Busy` where its turn comes too late to be done by the deadline.
@@ -110,7 +127,9 @@ class DeadlineQueue(Generic[Task, Result]):
     def _take(self, fits: Callable[[Sequence[Task], Task], bool]) -> list[Job[Task, Result]]:
         jobs = [self._first()]
         while self._waiting and fits([job.task for job in jobs], self._waiting[0][2].task):
-            jobs.append(heapq.heappop(self._waiting)[2])
+            job = heapq.heappop(self._waiting)[2]
+            if job.begins():
+                jobs.append(job)
         return jobs
 
     def _first(self) -> Job[Task, Result]:
@@ -118,6 +137,8 @@ class DeadlineQueue(Generic[Task, Result]):
             while not self._waiting:
                 self._ready.wait()
             job = heapq.heappop(self._waiting)[2]
+            if not job.begins():
+                continue
             # What would end too late helps nobody, and holds up what would not.
             if job.deadline.remaining > self._takes_s():
                 return job

@@ -17,6 +17,8 @@ from cds.engine.network import Inputs, Logits, TorchNetwork
 
 WARM_UP = 3
 """Runs before a recording: libraries choose how they compute, and fetch memory, which cannot be recorded."""
+_RECORDING = threading.Lock()
+"""A process may record one graph at a time (torch.cuda.graph), whichever network it is of."""
 Shape = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -59,7 +61,9 @@ class _Recording:
                 self._run(module)
         stream.synchronize()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
+        # Other threads score by other networks meanwhile: what they do is no part of it, and must not break it.
+        recording = torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+        with _RECORDING, recording:
             self._logits = self._run(module)
         self._answer = torch.empty(self._logits.shape, dtype=torch.float32, pin_memory=True)
 

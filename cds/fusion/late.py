@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal, Self
 
 from cds.engine.bundles import Bundle, Thresholds, sigmoid
@@ -90,12 +90,14 @@ class LateFusion:
             disagreement = float(manifest["disagreement"])
             stated = manifest.get("intervals")
             confidence = Confidence.from_manifest(stated, bundle.findings) if stated else None
-        except (KeyError, TypeError, ValueError) as wrong:
+        except (KeyError, TypeError, ValueError, AttributeError) as wrong:
             raise ModelError(f"fusion bundle {bundle.directory.name} lacks or misspells {wrong}") from None
-        if set(weights) != set(bundle.findings) or any(min(w.image, w.note) < 0 for w in weights.values()):
-            raise ModelError(f"fusion bundle {bundle.directory.name}: weights missing or below zero")
+        if set(weights) != set(bundle.findings) or not all(map(_rises, weights.values())):
+            raise ModelError(f"fusion bundle {bundle.directory.name}: weights missing, below zero or no numbers")
         if not all(0 < limits.lowest < limits.highest < 1 for limits in (image_limits, note_limits)):
             raise ModelError(f"fusion bundle {bundle.directory.name}: limits must lie between 0 and 1")
+        if not disagreement > 0:  # nor no number, at which nothing would be disputed
+            raise ModelError(f"fusion bundle {bundle.directory.name}: disagreement must be above 0")
         return cls(bundle.version, weights, bundle.thresholds, image_limits, note_limits, disagreement, confidence)
 
     def fuse(
@@ -160,6 +162,11 @@ class LateFusion:
             return Level.REVIEW if parts.doubted else Level.HIGH
         low, high = thresholds.review
         return Level.REVIEW if low <= probability < high or self._disputed(parts) else Level.LOW
+
+
+def _rises(weights: Weights) -> bool:
+    """With each part; what is no number would make every finding low."""
+    return min(weights.image, weights.note) >= 0 and all(map(math.isfinite, astuple(weights)))
 
 
 def rank(finding: Finding) -> tuple[int, bool, float]:

@@ -67,6 +67,8 @@ def _serve(settings: Settings, path: Path) -> None:
     reading = on_cores(read)
 
     def hold_models() -> None:
+        # A process that starts anew reads their files anew, under the digests of before.
+        models.check()
         give_back_what_is_large(from_bytes=MORE_THAN_A_LAYER)
         engine = begun(models.image, models.note, kept, settings, threads)
         ct = ct_begun(models.ct, kept, settings, threads)

@@ -50,6 +50,14 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def stop_once(mark: Path) -> str:
+    """As a core does that hangs in a decoder, or is stopped."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return "done"
+
+
 def refuse() -> None:
     raise NoteError("it cannot be read")
 
@@ -58,12 +66,15 @@ def fail(secret: str) -> None:
     raise ValueError(secret)
 
 
+STUCK_S = 5.0
+"""Longer than any of these takes."""
 HERE = {"double": double, "die here": die_here, "pid here": pid_here}
 ON_CORES = {
     "sleep": time.sleep,
     "wait for": wait_for,
     "touch": Path.touch,
     "die once": die_once,
+    "stop once": stop_once,
     "die": die,
     "refuse": refuse,
     "fail": fail,
@@ -73,9 +84,7 @@ ON_CORES = {
 
 def main(socket: Path) -> None:
     def hold() -> None:
-        Server(
-            {"double": double, "die here": die_here, "pid here": pid_here}, frozenset(ON_CORES), 2, "small"
-        ).serve(socket)
+        Server(HERE, frozenset(ON_CORES), 2, "small", STUCK_S).serve(socket)
 
     core = partial(compute, socket, ON_CORES)
     supervise({"models": hold, "core 1": core, "core 2": core})

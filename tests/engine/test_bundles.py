@@ -53,11 +53,26 @@ def test_scores_are_calibrated(tmp_path: Path) -> None:
         {"files": {"gone.txt": "0" * 64}},
         {"files": {"../card.md": hashlib.sha256(b"# A card").hexdigest()}},
         {"name": None, "thresholds": []},
+        {"input": []},
+        {"findings": [{}]},
+        {"files": None},
+        {"calibration": {"effusion": {"slope": "1", "intercept": 0}}},
+        {"calibration": {"effusion": {"slope": 1, "intercept": math.nan}}},
+        {"calibration": {"effusion": {"slope": math.inf, "intercept": 0}}},
+        {"thresholds": {"effusion": {"high": math.nan, "review": [0.4, 0.85]}}},
+        {"thresholds": {"effusion": {"high": 0.85, "review": [math.nan, 0.85]}}},
+        {"thresholds": {"effusion": {"high": "0.85", "review": [0.4, 0.85]}}},
     ],
 )
 def test_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=tmp_path.name):
         Bundle.load(write(tmp_path, **changes))
+
+
+def test_no_probability_is_low_between_what_is_in_doubt_and_what_is_high(tmp_path: Path) -> None:
+    write(tmp_path, thresholds={"effusion": {"high": 0.9, "review": [0.4, 0.6]}})
+    with pytest.raises(ModelError, match="does not reach"):
+        Bundle.load(tmp_path)
 
 
 def test_an_altered_file_is_found(tmp_path: Path) -> None:

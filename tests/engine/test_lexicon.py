@@ -49,8 +49,17 @@ def test_known_terms_share_a_length_of_one(lexicon: Lexicon) -> None:
         f"{HEAD}\n*\t1\t0\n",
         f"{HEAD}\n*\tone\t0\t0\n",
         f"{HEAD}\n*\t1\tnan\t0\n",
+        f"{HEAD}\n*\t1\t0\t0\nno\tnan\t1\t1\n",
     ],
-    ids=["empty", "other findings", "nothing for every text", "a weight too few", "no number", "not a number"],
+    ids=[
+        "empty",
+        "other findings",
+        "nothing for every text",
+        "a weight too few",
+        "no number",
+        "nan",
+        "frequency nan",
+    ],
 )
 def test_what_is_no_lexicon_of_the_model_is_refused(tmp_path: Path, table: str) -> None:
     with pytest.raises(ModelError, match=r"lexicon\.tsv"):

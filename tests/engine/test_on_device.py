@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -121,6 +123,22 @@ def test_what_was_recorded_answers_each_time_anew() -> None:
     answers = [network(example) for example in examples]
     for answer, example in zip(answers, examples, strict=True):
         np.testing.assert_allclose(answer, plain(example), atol=1e-2)
+
+
+@with_gpu
+def test_networks_may_be_recorded_while_others_score() -> None:
+    from cds.engine.recorded import RecordedNetwork
+
+    device, example = torch.device("cuda"), examples_for(IMAGE)[0]
+    scoring = TorchNetwork(network_of(IMAGE), device)
+    modules = [network_of(IMAGE).to(device) for _ in range(2)]
+    with ThreadPoolExecutor(3) as threads:
+        recorded = [threads.submit(RecordedNetwork, module, device, [example]) for module in modules]
+        expected = scoring(example)
+        while not all(one.done() for one in recorded):
+            np.testing.assert_allclose(scoring(example), expected, atol=1e-3)
+    for one in recorded:
+        np.testing.assert_allclose(one.result()(example), expected, atol=1e-2)
 
 
 @with_gpu

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from multiprocessing.connection import Client
 from pathlib import Path
 from socket import AF_UNIX
@@ -104,12 +105,16 @@ def test_a_defect_tells_nothing_of_what_it_was_given(ask: EngineProcess, process
     assert "Rosa" not in log
 
 
-def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess) -> None:
-    with ThreadPoolExecutor(3) as threads:
-        busy = [threads.submit(ask, "sleep", soon(), 1.0) for _ in range(2)]
+def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        busy = [threads.submit(ask, "wait for", soon(), tmp_path / "may") for _ in range(2)]
         time.sleep(0.2)
-        with pytest.raises(Busy):
-            ask("pid after", Deadline.after(100), 0)
+        try:
+            with pytest.raises(Busy):
+                ask("pid after", Deadline.after(100), 0)
+            assert not any(one.done() for one in busy)
+        finally:
+            (tmp_path / "may").touch()
         for one in busy:
             one.result()
 
@@ -137,6 +142,13 @@ def test_a_core_that_is_killed_is_replaced_and_its_work_done_by_another(
     ask: EngineProcess, tmp_path: Path
 ) -> None:
     assert ask("die once", soon(), tmp_path / "mark") == "done"
+
+
+def test_a_core_that_hangs_is_killed_and_its_work_done_by_another(ask: EngineProcess, tmp_path: Path) -> None:
+    assert ask("stop once", soon(), tmp_path / "mark") == "done"
+    with ThreadPoolExecutor(2) as threads:
+        pids = [threads.submit(ask, "pid after", soon(), 0.5) for _ in range(2)]
+    assert len({pid.result() for pid in pids}) == 2
 
 
 def test_what_breaks_every_core_is_given_up(ask: EngineProcess) -> None:
@@ -172,11 +184,22 @@ def test_who_asks_whether_it_is_ready_leaves_nothing_open(ask: EngineProcess) ->
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.parametrize("milliseconds", [1e18, float("inf")])
+def test_whoever_has_all_the_time_there_is_gets_an_answer(ask: EngineProcess, milliseconds: float) -> None:
+    assert ask("double", Deadline.after(milliseconds), 3) == 6
+
+
 def test_an_engine_that_is_not_there_is_waited_for_as_long_as_there_is_time(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Away, match="not there"):
         EngineProcess(tmp_path / "engine.sock", GREETING)("double", Deadline.after(200), 1)
     assert 0.1 < time.monotonic() - begun < 10
+
+
+def _is_let_in(path: Path, waiting: ExitStack) -> bool:
+    caller = waiting.enter_context(Socket(AF_UNIX))
+    caller.setblocking(False)
+    return caller.connect_ex(str(path)) == 0
 
 
 class TestHanging:
@@ -188,7 +211,7 @@ class TestHanging:
         path = tmp_path / "engine.sock"
         with Socket(AF_UNIX) as listening:
             listening.bind(str(path))
-            listening.listen()
+            listening.listen(2)
             yield path
 
     def test_it_is_not_ready(self, hanging: Path) -> None:
@@ -197,6 +220,14 @@ class TestHanging:
     def test_it_is_away_at_the_deadline(self, hanging: Path) -> None:
         with pytest.raises(Away):
             EngineProcess(hanging, GREETING, HANGS_S)("double", Deadline.after(200), 1)
+
+    def test_it_is_away_at_the_deadline_even_where_it_lets_nobody_in(self, hanging: Path) -> None:
+        """As one that was stopped does, as soon as its backlog is full."""
+        with ExitStack() as waiting:
+            while _is_let_in(hanging, waiting):
+                pass
+            with pytest.raises(Away):
+                EngineProcess(hanging, GREETING, HANGS_S)("double", Deadline.after(200), 1)
 
     def test_what_it_began_is_given_up_some_time_after_the_deadline(self, process: Process, socket: Path) -> None:
         ask = EngineProcess(socket, GREETING, HANGS_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +48,26 @@ def test_what_is_too_late_when_its_turn_comes_is_not_begun() -> None:
     assert in_time.result(0) == "done"
     with pytest.raises(Busy):
         late.result(0)
+
+
+def test_whoever_waits_is_told_by_the_deadline_that_nobody_has_begun() -> None:
+    queue = Queue(takers=1)
+    with pytest.raises(Busy):
+        queue.done("nobody takes anything", Deadline.after(20))
+    queue.put("the next", long())
+    assert begun(queue) == "the next"
+
+
+def test_what_was_begun_in_time_is_waited_for() -> None:
+    queue = Queue(takers=1)
+    by = Deadline.after(500)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(queue.done, "long", by)
+        with queue.taken() as [job]:
+            while not by.passed:
+                time.sleep(0.01)
+            job.result.set_result("done")
+        assert asked.result() == "done"
 
 
 def test_what_would_be_too_late_is_refused_at_once() -> None:

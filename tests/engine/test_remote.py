@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 from flask import Response, redirect
 
@@ -24,6 +27,7 @@ from cds.engine.served.messages import Asked
 from cds.engine.version_number import version_number
 from cds.errors import Away, Busy, ConfigurationError, EngineError, ModelError
 from cds.settings import Settings
+from cds.transport import Transport
 from tests.engine.open_inference import (
     IMAGE,
     NOTE,
@@ -43,6 +47,26 @@ LONG_S = 20.0
 
 
 @contextmanager
+def dripping() -> Iterator[str]:
+    """The address of a server whose headers never end."""
+    over = threading.Event()
+
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            with suppress(OSError):
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nA: ")
+                while not over.wait(0.02):
+                    self.request.sendall(b"a")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        over.set()
+        server.shutdown()
+
+
+@contextmanager
 def running(server: OpenInference, tls: Tls | None = None) -> Iterator[OpenInference]:
     with listening(tls=tls) as address:
         address.app, server.url = server.app(), address.base_url
@@ -57,7 +81,7 @@ def started() -> Iterator[tuple[OpenInference, OpenInference]]:
 
 @pytest.fixture
 def network() -> Iterator[Callable[..., RemoteNetwork]]:
-    with httpx.Client(trust_env=False) as http, ThreadPoolExecutor(8) as threads:
+    with httpx.Client(transport=Transport(), trust_env=False) as http, ThreadPoolExecutor(8) as threads:
         yield lambda *urls: RemoteNetwork([Server(http, url, IMAGE) for url in urls], threads, LONG_S)
 
 
@@ -131,6 +155,17 @@ def broken_off(asked: Asked) -> Response:
     return Response(answer.body[:-7], headers={**answer.headers, "Content-Length": str(len(answer.body))})
 
 
+def strings(asked: Asked) -> Response:
+    output = {"name": "logits", "datatype": "BYTES", "shape": [2, 14], "parameters": {"binary_data_size": 3}}
+    header = orjson.dumps({"model_version": "1", "outputs": [output]})
+    return Response(header + b"\xff" * 3, headers={messages.HEADER_LENGTH: str(len(header))})
+
+
+def larger_than_any_float(asked: Asked) -> Response:
+    data = b'{"outputs": [{"name": "logits", "datatype": "FP32", "shape": [1, 1], "data": [1%s]}]}' % (b"0" * 400)
+    return Response(data)
+
+
 def endless(asked: Asked) -> Response:
     return Response(b" " * 65536 for _ in range(MAX_BODY_BYTES // 65536 + 2))
 
@@ -156,6 +191,9 @@ class TestWrongAnswers:
             (broken_off, Away),
             (endless, Away),
             (lambda asked: Response("{}"), ModelError),
+            (strings, Away),
+            (larger_than_any_float, Away),
+            (lambda asked: Response("[" * 100_000), Away),
             (lambda asked: Response("[1]"), Away),
             (lambda asked: Response("<html>"), Away),
             (lambda asked: redirect("/v2"), Away),
@@ -173,7 +211,9 @@ class TestWrongAnswers:
         with pytest.raises(error):
             asking(pictures(2))
 
-    @pytest.mark.parametrize("reply", [status(503), status(500), not_a_number, another_version, truncated])
+    @pytest.mark.parametrize(
+        "reply", [status(503), status(500), not_a_number, another_version, truncated, strings]
+    )
     def test_another_server_answers_instead(
         self, reply: Reply, servers: tuple[OpenInference, OpenInference], network: Callable[..., RemoteNetwork]
     ) -> None:
@@ -303,6 +343,10 @@ class TestConfigured:
     def test_one_that_is_away_does_not(self) -> None:
         self.networks(NOBODY)
 
+    def test_one_whose_headers_never_end_holds_nobody_beyond_the_time_limit(self) -> None:
+        with dripping() as url:
+            self.networks(url, upstream_timeout_ms=200)
+
     def test_the_token_goes_to_the_address_and_the_authority_is_believed(self, tmp_path: Path) -> None:
         # It runs the image's model alone.
         with (
@@ -323,6 +367,13 @@ class TestConfigured:
         )
         remote, local = ImageReader(IMAGE, image), ImageReader.load(IMAGE, "cpu")
         assert remote.score(black(IMAGE)) == local.score(black(IMAGE))
+
+    def test_this_machine_too_begins_nothing_that_is_late(self) -> None:
+        image, _ = remote_networks(
+            Settings(engine_urls=NOBODY, engine_fallback="local", device="cpu"), IMAGE, NOTE
+        )
+        with pytest.raises(Busy):
+            image(pictures(), Deadline.after(0))
 
 
 def test_a_version_is_told_as_a_number_that_triton_takes() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.engine.bundles import Thresholds
+from cds.engine.bundles import Bundle, Thresholds
+from cds.errors import ModelError
 from cds.findings import Level, ModelVersion, PartScore
 from cds.fusion.late import LateFusion, Limits, Weights
 from tests.fusion.intervals import confidence
+from tests.hospital import MODELS
 
 FUSION = LateFusion(
     version=ModelVersion("fusion", "late-fusion", "1.0.0", "0" * 64),
@@ -84,6 +87,31 @@ def test_a_note_that_says_nothing_does_not_silence_a_likely_finding() -> None:
     (finding,) = FUSION.fuse(score(effusion=0.8), score(effusion=0.001))
     assert finding.level is Level.REVIEW
     assert finding.probability > 0.3
+
+
+class TestBundle:
+    """One that would make a finding low without a word is refused."""
+
+    bundle = Bundle.load(MODELS / "late-fusion")
+
+    def loaded(self, **changes: object) -> LateFusion:
+        return LateFusion.from_bundle(replace(self.bundle, manifest={**self.bundle.manifest, **changes}))
+
+    @pytest.mark.parametrize("part", ["image", "note", "intercept"])
+    @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+    def test_a_weight_that_is_no_number(self, part: str, number: float) -> None:
+        weights = self.bundle.manifest["weights"]
+        with pytest.raises(ModelError, match="no numbers"):
+            self.loaded(weights=weights | {"effusion": weights["effusion"] | {part: number}})
+
+    @pytest.mark.parametrize("number", [math.nan, 0, -1])
+    def test_a_disagreement_that_is_none(self, number: float) -> None:
+        with pytest.raises(ModelError, match="disagreement"):
+            self.loaded(disagreement=number)
+
+    def test_weights_of_another_form(self) -> None:
+        with pytest.raises(ModelError, match="misspells"):
+            self.loaded(weights=[])
 
 
 class TestOfOtherModels:

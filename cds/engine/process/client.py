@@ -10,7 +10,7 @@ import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
@@ -34,6 +34,8 @@ GREETED_S = 5.0
 """An engine that can answer says within this which models it runs, however busy its machine is."""
 HANGS_S = 20.0
 """Longer than any one computation takes: an engine that has not answered so long after the deadline never will."""
+YEAR_S = 365 * 86400.0
+"""Whoever may take as long as it takes waits so long: the kernel knows no endless time, only a very long one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,8 @@ class EngineProcess:
             return self._opened(deadline.remaining)
 
     def _opened(self, within_s: float) -> Connection[Any, Any]:
-        connection: Connection[Any, Any] = Client(str(self._path), "AF_UNIX")
+        connection = _connected(self._path, within_s)
         try:
-            _wait_at_most(within_s, connection)
             connection.send("caller")
             if connection.recv() != self._greeting:
                 raise ModelError("the engine runs other models than the service was started with; restart both")
@@ -142,9 +143,17 @@ class EngineProcess:
         return connection
 
 
-def _wait_at_most(seconds: float, connection: Connection[Any, Any]) -> None:
-    """Reading and writing fail with :class:`OSError` after that, as nothing else would where the engine hangs."""
-    fraction, whole = math.modf(max(seconds, 0.001)) if math.isfinite(seconds) else (0, 0)
+def _connected(path: Path, within_s: float) -> Connection[Any, Any]:
+    """An engine that hangs lets nobody in once its backlog is full: that too must have an end."""
+    with socket.socket(socket.AF_UNIX) as ours:
+        _wait_at_most(within_s, ours)
+        ours.connect(str(path))
+        return Connection(ours.detach())
+
+
+def _wait_at_most(seconds: float, connection: Connection[Any, Any] | socket.socket) -> None:
+    """Connecting, reading and writing fail with :class:`OSError` after that; else nothing would where it hangs."""
+    fraction, whole = math.modf(min(max(seconds, 0.001), YEAR_S))
     timeval = struct.pack("@ll", int(whole), int(fraction * 1e6))
     with socket.socket(fileno=os.dup(connection.fileno())) as same:
         same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)

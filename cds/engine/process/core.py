@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +10,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
-from cds.engine.process.messages import Call, answered
+from cds.engine.process.messages import Call, Core, answered
 
 AGAIN_S = 0.05
 """After which it looks again whether the models' process listens."""
@@ -19,7 +20,7 @@ def compute(path: Path, operations: Mapping[str, Callable[..., Any]]) -> None:
     """For ever, by the orders of whatever listens at ``path``."""
     while True:
         with suppress(EOFError, OSError), Client(str(path), "AF_UNIX") as server:
-            server.send("core")
+            server.send(Core(os.getpid()))
             _obey(server, operations)
         time.sleep(AGAIN_S)
 

@@ -1,8 +1,8 @@
 """What goes over the engine's Unix socket, which only our own user can open.
 
-A new connection says first what it is, a ``caller`` or a ``core``. A caller sends a :class:`Call` and its pickled
-arguments, and gets a pickled :class:`Reply`. The arguments are a message of their own, so that they pass through
-the engine unread when a core is to do the work.
+A new connection says first what it is, ``caller`` or a :class:`Core`. A caller sends a :class:`Call` and its
+pickled arguments, and gets a pickled :class:`Reply`. The arguments are a message of their own, so that they pass
+through the engine unread when a core is to do the work.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ from cds.errors import Away, SightlineError
 from cds.logs import kind_and_place
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A process that does what is asked of it; ``pid``: where it gets stuck, it is ended by that."""
+
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)

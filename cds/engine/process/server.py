@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import select
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from cds.deadline import Deadline
-from cds.engine.process.messages import Call, Reply, answered
+from cds.engine.process.messages import Call, Core, Reply, answered
 from cds.engine.queue import DeadlineQueue, Job
 from cds.errors import Away, EngineError
 
 BACKLOG = 512
+STUCK_S = 120.0
+"""Several times as long as the longest work takes: a core that has not done by then never will."""
 Operation = Callable[..., Any]
 
 log = logging.getLogger(__name__)
@@ -50,16 +54,23 @@ class CallersDeadline(Deadline):
 class Server:
     """``here``: what the models do, each called with its arguments and a deadline; ``on_cores``: what cores do.
 
-    ``greeting`` is what every caller is told first: which models these are.
+    ``greeting`` is what every caller is told first: which models these are. A core that takes longer than
+    ``stuck_s`` is killed: whoever supervises it starts it anew.
     """
 
     def __init__(
-        self, here: Mapping[str, Operation], on_cores: frozenset[str], cores: int, greeting: object
+        self,
+        here: Mapping[str, Operation],
+        on_cores: frozenset[str],
+        cores: int,
+        greeting: object,
+        stuck_s: float = STUCK_S,
     ) -> None:
         self._here = here
         self._on_cores = on_cores
         self._cores = DeadlineQueue[Work, bytes](cores)
         self._greeting = greeting
+        self._stuck_s = stuck_s
 
     def serve(self, path: Path) -> None:
         """For ever."""
@@ -73,8 +84,9 @@ class Server:
 
     def _attend(self, connection: Any) -> None:
         with connection, suppress(EOFError, OSError):
-            if connection.recv() == "core":
-                self._lead(connection)
+            who = connection.recv()
+            if isinstance(who, Core):
+                self._lead(connection, who)
             else:
                 self._listen(connection)
 
@@ -89,20 +101,28 @@ class Server:
     def _answer(self, call: Call, arguments: bytes, deadline: Deadline) -> bytes:
         if call.operation in self._on_cores:
             try:
-                return self._cores.put(Work(call, arguments), deadline).result()
+                return self._cores.done(Work(call, arguments), deadline)
             except EngineError as refused:
                 return pickle.dumps(Reply(error=refused))
         return answered(partial(self._here[call.operation], deadline=deadline), arguments)
 
-    def _lead(self, core: Connection[Any, Any]) -> None:
+    def _lead(self, connection: Connection[Any, Any], core: Core) -> None:
         """One core, until it breaks down."""
         while True:
             with self._cores.taken() as [job]:
                 try:
-                    job.result.set_result(_computed(core, job.task))
+                    job.result.set_result(self._computed(connection, core, job.task))
                 except (EOFError, OSError):
                     self._broken(job)
                     return
+
+    def _computed(self, connection: Connection[Any, Any], core: Core, work: Work) -> bytes:
+        connection.send(work.call)
+        connection.send_bytes(work.arguments)
+        if not connection.poll(self._stuck_s):
+            log.error("a core is stuck at %s", work.call.operation)
+            os.kill(core.pid, signal.SIGKILL)
+        return connection.recv_bytes()
 
     def _broken(self, job: Job[Work, bytes]) -> None:
         """Another core may try once; what breaks two may break them all."""
@@ -122,9 +142,3 @@ def _gone(caller: Connection[Any, Any]) -> bool:
     except OSError:
         return True
     return bool(asked.poll(0))
-
-
-def _computed(core: Connection[Any, Any], work: Work) -> bytes:
-    core.send(work.call)
-    core.send_bytes(work.arguments)
-    return core.recv_bytes()

@@ -11,6 +11,7 @@ import httpx
 
 from cds import tls
 from cds.deadline import Deadline
+from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
 from cds.engine.network import Network
 from cds.engine.remote.fall_back import FallBack
@@ -18,6 +19,7 @@ from cds.engine.remote.network import RemoteNetwork
 from cds.errors import ConfigurationError, EngineError, NotAllowed
 from cds.registration import origin
 from cds.settings import Settings
+from cds.transport import Transport
 
 if TYPE_CHECKING:
     from cds.engine.remote.server import Server
@@ -46,10 +48,10 @@ def _remote(settings: Settings, bundle: Bundle) -> RemoteNetwork:
     from cds.engine.remote.server import Server  # noqa: PLC0415 (needs an extra)
 
     urls = addresses(settings)
+    limits = httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
     http = httpx.Client(
-        verify=tls.context(settings.engine_ca, "", "CDS_ENGINE_CA"),
+        transport=Transport(tls.context(settings.engine_ca, "", "CDS_ENGINE_CA"), limits),
         headers={"Authorization": f"Bearer {settings.engine_token}"} if settings.engine_token else {},
-        limits=httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS),
         trust_env=False,
     )
     servers = [Server(http, url, bundle) for url in urls]
@@ -81,6 +83,7 @@ def _check(server: Server, deadline: Deadline) -> None:
 
 
 def _local(settings: Settings, bundle: Bundle) -> Network:
+    """One call after another, in the order of deadlines: when the servers go, everybody falls back at once."""
     from cds.engine.on_device import network_on  # noqa: PLC0415 (torch, seconds)
 
-    return network_on(bundle, settings.device)
+    return Batched(network_on(bundle, settings.device), rows=1)
