@@ -96,6 +96,14 @@ class Record:
     def note_reading(self, tenant: str, key: str) -> NoteReading | None:
         return self._reading(tenant, key, "note", _NOTE)
 
+    def image_reading_at_hand(self, tenant: str, key: str) -> ImageReading | None:
+        """:meth:`image_reading`, where nobody has to wait for it."""
+        return self._readings.get(tenant, key, "image")
+
+    def note_reading_at_hand(self, tenant: str, key: str) -> NoteReading | None:
+        """:meth:`note_reading`, where nobody has to wait for it."""
+        return self._readings.get(tenant, key, "note")
+
     def keep_image_reading(self, tenant: str, key: str, reading: ImageReading) -> ImageReading:
         return self._keep(tenant, key, "image", reading)
 
