@@ -18,8 +18,11 @@ _NUL_ESCAPED = rb"\u0000"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*" + re.escape(_NUL_ESCAPED))
 
 
-def to_column(connection: Connection, place: Place, body: Body) -> bytes:
-    """Raise :class:`RequestError` for what is not JSON in Unicode, or holds NUL characters, which nobody means."""
+def to_column(connection: Connection, place: Place, body: object) -> bytes:
+    """``body``: a JSON object as a mapping, or as a dataclass, whose fields are then its names.
+
+    Raise :class:`RequestError` for what is not JSON in Unicode, or holds NUL characters, which nobody means.
+    """
     try:
         text = orjson.dumps(body)
     except TypeError:
