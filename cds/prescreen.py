@@ -120,8 +120,16 @@ class Prescreening:
         then under way goes on and is kept.
         """
         watch = Stopwatch()
-        image_due = self._images.submit(watch.timed("image", self._read_image), subject, chart, deadline, watch)
-        notes_due = self._notes.submit(watch.timed("notes", self._read_notes), subject, chart, deadline, watch)
+        image_due = _due(
+            self._images,
+            partial(watch.timed("image", self._image_at_hand), subject, chart),
+            partial(watch.timed("image", self._read_image), subject, chart, deadline, watch),
+        )
+        notes_due = _due(
+            self._notes,
+            partial(watch.timed("notes", self._notes_at_hand), subject, chart),
+            partial(watch.timed("notes", self._read_notes), subject, chart, deadline, watch),
+        )
         image = _by(deadline, image_due, "image")
         notes = _by(deadline, notes_due, "note")
         if isinstance(image, Missing) and (asked := self._ct.asked_for(subject.ct_of)):
@@ -134,17 +142,27 @@ class Prescreening:
 
     # The image: choose a study, fetch one frontal image, decode, score.
 
-    def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
-        _still_awaited(deadline)
+    def _image_at_hand(self, subject: Subject, chart: Chart) -> ImageReading | None:
+        if not chart.studies_have_come:
+            return None
+        return self._record.image_reading_at_hand(subject.tenant, self._image_key(subject, chart))
+
+    def _image_key(self, subject: Subject, chart: Chart) -> str:
+        """By which the reading is found again; :class:`~cds.errors.ModelError` where its model was withdrawn."""
         ct = self._ct_for(subject, chart)
         of_films = (self._engine.models.image.version, self._engine.models.quality.version)
         models = (ct.bundle.version,) if ct else of_films
         self._check_standing(subject, *models)
         # All studies, not the chosen one: what was passed over is part of the reading.
-        key = self._key(subject.fhir_server, chart.studies(), [model.digest for model in models])
+        return self._key(subject.fhir_server, chart.studies(), [model.digest for model in models])
+
+    def _read_image(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> ImageReading:
+        _still_awaited(deadline)
+        key = self._image_key(subject, chart)
         kept = partial(self._record.image_reading, subject.tenant, key)
         if reading := kept():
             return reading
+        ct = self._ct_for(subject, chart)
         wanted = ct.wanted if ct else imaging_studies.CHEST_RADIOGRAPH
         roots = subject.pacs_roots
         selection = imaging_studies.select(chart.studies(), chart.endpoints(), wanted, elsewhere=roots)
@@ -234,16 +252,24 @@ class Prescreening:
 
     # The notes: read, de-identify, score. No model sees a name.
 
-    def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
-        _still_awaited(deadline)
+    def _notes_at_hand(self, subject: Subject, chart: Chart) -> NoteReading | None:
+        if not chart.notes_have_come:
+            return None
+        return self._record.note_reading_at_hand(subject.tenant, self._notes_key(subject, chart))
+
+    def _notes_key(self, subject: Subject, chart: Chart) -> str:
+        """As :meth:`_image_key`; :class:`NothingThere` where there are none."""
         models = (self._engine.models.identifiers.version, self._engine.models.note.version)
         self._check_standing(subject, *models)
         references = chart.documents()
         if not references:
             raise NothingThere("there are no recent notes on record")
-        lacking = tuple(chart.lacking())
         digests = [model.digest for model in models]
-        key = self._key(subject.fhir_server, references, lacking, digests, NOTE_READING)
+        return self._key(subject.fhir_server, references, chart.lacking(), digests, NOTE_READING)
+
+    def _read_notes(self, subject: Subject, chart: Chart, deadline: Deadline, watch: Stopwatch) -> NoteReading:
+        _still_awaited(deadline)
+        key = self._notes_key(subject, chart)
         kept = partial(self._record.note_reading, subject.tenant, key)
         if reading := kept():
             return reading
@@ -252,7 +278,8 @@ class Prescreening:
             with watch("fetch notes"):
                 contents = chart.contents()
                 known = _known(subject, chart)
-            reading = replace(self._score_notes(contents, known, deadline, watch), lacking=lacking)
+            scored = self._score_notes(contents, known, deadline, watch)
+            reading = replace(scored, lacking=tuple(chart.lacking()))
             # A note that took too long may not the next time.
             return reading if reading.withheld else self._record.keep_note_reading(subject.tenant, key, reading)
 
@@ -344,6 +371,22 @@ def _known_root(selection: Selection) -> str | None:
     """The PACS of the newest study; ``None`` where it has to be looked for."""
     roots = selection.candidates[0].roots if selection.candidates else ()
     return roots[0] if len(roots) == 1 else None
+
+
+def _due(
+    executor: Executor, at_hand: Callable[[], Reading | None], read: Callable[[], Reading]
+) -> Future[Reading]:
+    """What is at hand is taken at once: only what has to be waited for is worth a thread."""
+    due: Future[Reading] = Future()
+    try:
+        reading = at_hand()
+    except Exception as failure:
+        due.set_exception(failure)
+        return due
+    if reading is None:
+        return executor.submit(read)
+    due.set_result(reading)
+    return due
 
 
 def _still_awaited(deadline: Deadline) -> None:

@@ -84,9 +84,19 @@ class Chart:
         """The patient's ImagingStudy resources, newest first."""
         return self._studies.result().matches
 
+    @property
+    def studies_have_come(self) -> bool:
+        """Whether nobody has to wait for :meth:`studies`."""
+        return self._studies.done()
+
+    @property
+    def notes_have_come(self) -> bool:
+        """Whether nobody has to wait for :meth:`documents`."""
+        return all(piece.done() for _, piece in self._notes)
+
     def studies_at_hand(self) -> list[Resource]:
         """:meth:`studies`, where they have come by now: at the deadline nobody can wait for them."""
-        come = self._studies.done() and self._studies.exception() is None
+        come = self.studies_have_come and self._studies.exception() is None
         return self._studies.result().matches if come else []
 
     def endpoints(self) -> list[Resource]:

@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-import orjson
 from pydantic import TypeAdapter
 
 from cds.audit import balp
@@ -95,6 +94,14 @@ class Record:
 
     def note_reading(self, tenant: str, key: str) -> NoteReading | None:
         return self._reading(tenant, key, "note", _NOTE)
+
+    def image_reading_at_hand(self, tenant: str, key: str) -> ImageReading | None:
+        """:meth:`image_reading`, where nobody has to wait for it."""
+        return self._readings.get(tenant, key, "image")
+
+    def note_reading_at_hand(self, tenant: str, key: str) -> NoteReading | None:
+        """:meth:`note_reading`, where nobody has to wait for it."""
+        return self._readings.get(tenant, key, "note")
 
     def keep_image_reading(self, tenant: str, key: str, reading: ImageReading) -> ImageReading:
         return self._keep(tenant, key, "image", reading)
@@ -196,7 +203,7 @@ class Record:
 
     def _keep(self, tenant: str, key: str, kind: str, reading: T) -> T:
         with self._database.transaction(tenant) as connection:
-            scores.put(connection, tenant, key, kind, _json(reading))
+            scores.put(connection, tenant, key, kind, reading)
         self._readings.put(reading, tenant, key, kind)
         return reading
 
@@ -212,7 +219,7 @@ def kept(prescreen: Prescreen, trail: Trail) -> Write:
             key=prescreen.key,
             patient=prescreen.patient,
             fhir_server=prescreen.fhir_server,
-            body=_json(prescreen),
+            body=prescreen,
         )
         return inferred(is_new)
 
@@ -261,7 +268,7 @@ def finish_due(prescreen: Prescreen, trail: Trail, *, ct_of: Collection[str], re
                 "patient": prescreen.patient,
                 "ct_of": sorted(ct_of),
                 "reported": reported,
-                "on_behalf": _json(trail.on_behalf),
+                "on_behalf": trail.on_behalf,
             },
             # The same may be late again another day; of one call it is finished once.
             idempotency_key=f"{prescreen.id}/finish/{trail.on_behalf.transaction}/{reported}",
@@ -285,7 +292,7 @@ def report_due(prescreen: Prescreen, trail: Trail) -> Write:
             prescreen.tenant,
             kind=outbox.REPORT,
             destination=prescreen.fhir_server,
-            payload={"prescreen": prescreen.id, "on_behalf": _json(trail.on_behalf)},
+            payload={"prescreen": prescreen.id, "on_behalf": trail.on_behalf},
             idempotency_key=f"{prescreen.id}/report",
         )
         return []
@@ -369,8 +376,3 @@ def _write_results(connection: Connection, prescreen: Prescreen) -> None:
         payload=collection(written),
         idempotency_key=prescreen.id,
     )
-
-
-def _json(value: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(value))
-    return plain

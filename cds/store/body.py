@@ -14,16 +14,21 @@ from cds.store.sealing import Place
 
 Body = Mapping[str, Any]
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL_ESCAPED = rb"\u0000"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*" + re.escape(_NUL_ESCAPED))
 
 
-def to_column(connection: Connection, place: Place, body: Body) -> bytes:
-    """Raise :class:`RequestError` for what is not JSON in Unicode, or holds NUL characters, which nobody means."""
+def to_column(connection: Connection, place: Place, body: object) -> bytes:
+    """``body``: a JSON object as a mapping, or as a dataclass, whose fields are then its names.
+
+    Raise :class:`RequestError` for what is not JSON in Unicode, or holds NUL characters, which nobody means.
+    """
     try:
         text = orjson.dumps(body)
     except TypeError:
         raise RequestError("the content is not JSON in Unicode") from None
-    if _NUL.search(text):
+    # Nearly nothing holds one: to see that, a plain search is enough, and many times faster.
+    if _NUL_ESCAPED in text and _NUL.search(text):
         raise RequestError("the content holds a NUL character")
     return connection.sealer.seal(place, text)
 

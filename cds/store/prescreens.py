@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from cds.store.body import Body, from_column, to_column
+from cds.store.body import from_column, to_column
 from cds.store.database import Connection
 
 
 def put(
-    connection: Connection, tenant: str, *, id: UUID, key: str, patient: str, fhir_server: str, body: Body
+    connection: Connection, tenant: str, *, id: UUID, key: str, patient: str, fhir_server: str, body: object
 ) -> Callable[[], bool]:
     """Keep a prescreen; where one with this key is kept already, that stays as it is.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from cds.store.body import Body, from_column, to_column
+from cds.store.body import from_column, to_column
 from cds.store.database import Connection
 
 
@@ -28,7 +28,7 @@ def get(connection: Connection, tenant: str, key: str, kind: str) -> dict[str, A
     return from_column(connection, ("score", key, kind), found[0]) if found else None
 
 
-def put(connection: Connection, tenant: str, key: str, kind: str, body: Body) -> None:
+def put(connection: Connection, tenant: str, key: str, kind: str, body: object) -> None:
     """Remember; a score that is there already stays, for the same key means the same score."""
     connection.execute(
         "INSERT INTO score (tenant, key, kind, body) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
