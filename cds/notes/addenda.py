@@ -64,9 +64,10 @@ class _TakenBack:
         return mention.finding == self.finding and asserted and same_side and as_narrow
 
 
-def without_taken_back(sections: Sequence[Section]) -> list[Section]:
-    """The sections of one note, less what its own addenda take back."""
-    taken_back = [one for section in sections if section.kind is Kind.ADDENDUM for one in _taken_back(section)]
+def without_taken_back(sections: Sequence[Section], appended: Iterable[Section] = ()) -> list[Section]:
+    """The sections of one note, less what its addenda take back: its own, and those ``appended`` to it."""
+    addenda = [*(section for section in sections if section.kind is Kind.ADDENDUM), *appended]
+    taken_back = [one for addendum in addenda for one in _taken_back(addendum)]
     if not taken_back:
         return list(sections)
     return [s if s.kind is Kind.ADDENDUM else replace(s, text=_without(taken_back, s.text)) for s in sections]
