@@ -15,7 +15,7 @@ from html import escape
 from cds.ehr.datatypes import Resource, element, elements, local_reference, parse_datetime, string, words
 from cds.ehr.exchange import parse_object
 from cds.ehr.fhir_client import FHIR_JSON, FhirClient
-from cds.ehr.note_kinds import COMPOSITIONS, DOCUMENTS, REPORTS, kind_of
+from cds.ehr.note_kinds import COMPOSITIONS, DOCUMENTS, REPORTS, kind_of, related
 from cds.errors import BadAnswer, NotAllowed, NoteError, UpstreamError
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -51,6 +51,8 @@ class Document:
     content: bytes = field(repr=False)
     conclusion: str = field(default="", repr=False)
     """What a report concludes, as the EHR keeps it beside the report itself."""
+    appends: tuple[str, ...] = ()
+    """Of an addendum: the notes that it was written beneath, as their ``reference`` names them."""
 
 
 def read(client: FhirClient, note: Resource, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document:
@@ -67,7 +69,8 @@ def read(client: FhirClient, note: Resource, *, max_bytes: int = MAX_DOCUMENT_BY
         if not conclusion.strip():
             raise
         content_type, content = "text/plain; charset=utf-8", conclusion.encode(errors="replace")
-    return Document(local_reference(note), title(note), written(note), content_type, content, conclusion)
+    appends = tuple(related(note, "appends"))
+    return Document(local_reference(note), title(note), written(note), content_type, content, conclusion, appends)
 
 
 def written(note: Resource) -> date | None:

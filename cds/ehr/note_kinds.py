@@ -56,15 +56,18 @@ class NoteKind:
 
 def standing(notes: Sequence[Resource]) -> list[Resource]:
     """``notes`` without those that another of them replaces, whether or not the EHR marks them as superseded."""
-    replaced = {target for note in notes for target in _replaced_by(note) if target != local_reference(note)}
+    replaced = {
+        target for note in notes for target in related(note, "replaces") if target != local_reference(note)
+    }
     return [note for note in notes if local_reference(note) not in replaced]
 
 
-def _replaced_by(note: Resource) -> Iterator[str]:
-    """``Type/id`` of each that its ``relatesTo`` says it replaces; a Composition names the target otherwise."""
-    for related in elements(note, "relatesTo"):
-        if string(related, "code") == "replaces":
-            yield instance(reference(related, "target") or reference(related, "targetReference"))
+def related(note: Resource, how: str) -> Iterator[str]:
+    """``Type/id`` of each that its ``relatesTo`` says it ``replaces`` or ``appends``, in R4's code."""
+    for relation in elements(note, "relatesTo"):
+        if string(relation, "code") == how:
+            # A Composition names the target otherwise.
+            yield instance(reference(relation, "target") or reference(relation, "targetReference"))
 
 
 def _by_an_algorithm(resource: Resource) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
+
+import numpy as np
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
@@ -15,7 +18,7 @@ from cds.engine.relevance import most_relevant
 from cds.engine.sentence_scores import Row, Said, SentenceScores
 from cds.engine.sentences import Sentence, sentences
 from cds.engine.tokens import Tokens
-from cds.engine.wording import spelled_out
+from cds.engine.wording import each_alone, spelled_out
 from cds.errors import ModelError
 
 BATCH = 16
@@ -90,13 +93,15 @@ class NoteReader:
 
     def read_sentences(self, found: Sequence[Sentence], deadline: Deadline = NEVER) -> list[Read]:
         """Each by itself, in the order given; what is said twice is read once."""
-        said = [(spelled_out(s.heading), american(in_words(s.text, s.heading))) for s in found]
-        rows = self._scores.known(said) if self._scores is not None else {}
-        new = self._scored([one for one in dict.fromkeys(said) if one not in rows], deadline)
+        said = [_as_learnt(sentence) for sentence in found]
+        different = list(dict.fromkeys(chain.from_iterable(said)))
+        rows = self._scores.known(different) if self._scores is not None else {}
+        new = self._scored([one for one in different if one not in rows], deadline)
         if self._scores is not None:
             self._scores.keep(new)
         rows |= new
-        return [Read(s.start, s.end, tuple(rows[one].tolist())) for s, one in zip(found, said, strict=True)]
+        highest = [np.max([rows[one] for one in readings], axis=0) for readings in said]
+        return [Read(s.start, s.end, tuple(row.tolist())) for s, row in zip(found, highest, strict=True)]
 
     def _scored(self, said: Sequence[Said], deadline: Deadline) -> dict[Said, Row]:
         rows: dict[Said, Row] = {}
@@ -122,6 +127,12 @@ class NoteReader:
         return found
 
 
+def _as_learnt(sentence: Sentence) -> list[Said]:
+    """The sentence in words that the model knows; two readings of one that names two findings in a word."""
+    words = american(in_words(sentence.text, sentence.heading))
+    return [(spelled_out(sentence.heading), reading) for reading in each_alone(words)]
+
+
 _BRITISH = re.compile(r"\bo(?=edema|esoph)|(?<=h)a(?=em[aop])|(?<=umo)u(?=r)", re.IGNORECASE)
 """The letter that American spelling leaves out: oedema, oesophageal, haemothorax, tumour."""
 
@@ -132,25 +143,36 @@ def american(text: str) -> str:
 
 
 _MINUS = re.compile(r"(?:(?<=[,;] )-|\(-\)) ?(?=[A-Za-z])")
+_MARKED = re.compile(r"(?<!\S)(?P<named>[A-Za-z][^,;.()]{0,60}?) ?\((?P<sign>[+-])\)(?= *(?:[,;.]|$))")
 
 
 def without_signs(text: str) -> str:
-    """``+ infiltrate, - effusion, (-) PTX``: a minus among findings is a denial."""
-    return _MINUS.sub("no ", text)
+    """``+ infiltrate, - effusion, (-) PTX, mass (-)``: a minus among findings is a denial."""
+    return _MINUS.sub("no ", _MARKED.sub(_said, text))
+
+
+def _said(marked: re.Match[str]) -> str:
+    return f"no {marked['named']}" if marked["sign"] == "-" else f"{marked['named']} present"
 
 
 _NORMAL = re.compile(r"\bWNL\b", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:indication|reason|question|clinical (?:history|information))\b")
+_DENIES = re.compile(r"\b(?:resolved(?: (?:problems?|issues?))?|negatives|absent)$")
+_LISTED = re.compile(r"(?:^|, )(?!(?:but|no|not|now|still|which)\b)", re.IGNORECASE)
+"""Where something stands in a list."""
 _ASKED_BEFORE = re.compile(r"\?+ ?(?=[A-Za-z])")
 _ASKED_AFTER = re.compile(r"(?P<before>^|[,;] )(?P<asked>[^,;?]+)\?+$")
 
 
 def in_words(text: str, heading: str = "") -> str:
-    """What signs and a short form mean: a minus, WNL, and a question mark where ``heading`` says what is asked.
+    """What signs and a short form mean: a minus, WNL, and a question mark where ``heading`` says what is asked;
+    a list under a heading that denies is denied one by one.
 
     Elsewhere a question mark is doubt: "Impression: pneumonia?" is no question to somebody else.
     """
     plain = _NORMAL.sub("within normal limits", without_signs(spelled_out(text)))
+    if _DENIES.search(heading) and not plain.endswith("."):
+        return _LISTED.sub(r"\g<0>no ", plain)
     if not _ASKS.search(heading):
         return plain
     return _ASKED_AFTER.sub(r"\g<before>rule out \g<asked>", _ASKED_BEFORE.sub("rule out ", plain))

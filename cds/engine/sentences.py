@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cds.engine.wording import DENIED
+
 _TICKED = r"(?:\[[xX✓]\]|\([xX✓]\))[ \t]*"
 _BULLET = rf"[ \t]*(?:[-*•#>☑☒✓]+[ \t]*(?:{_TICKED})?|{_TICKED}|\(?\d{{1,2}}[.)][ \t]+)?"
 _AFFIRMED = r"[ \t]*(?:(?i:yes|present|positive(?! for))\b|\+)"
@@ -26,13 +28,16 @@ _SECTION = re.compile(
     r"pmh|fhx?))[ \t]*$",
     re.IGNORECASE,
 )
+_PROBLEM = re.compile(r"[ \t]*#[ \t]?[A-Z]")
+"""Of "#PNA: continue antibiotics" the title is what the patient has."""
 _MOST_WORDS = 6
 """Of a heading; more before a colon is a sentence."""
 
 _END = re.compile(
     r"(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bvs)(?<!\bcf)(?<!\bapprox)(?<!\be\.g)(?<!\bi\.e)(?<!\bSt)(?<!\bNo)"
-    r"(?<!^\d)(?<![\s(]\d)[.?!]+(?=\s|$)[)\"']*\s*|[;•]\s+|(?<=\))[.]\s*"
+    rf"(?<!^\d)(?<![\s(]\d)(?!\?+\s+(?i:{DENIED}))[.?!]+(?=\s|$)[)\"']*\s*|[;•]\s+|(?<=\))[.]\s*"
 )
+"""A question stays with the answer that denies what it asks."""
 _WRAPPED_AT = 45
 """A line at least so long, without a full stop, may go on in the next."""
 _DANGLING = re.compile(
@@ -89,7 +94,7 @@ def _of_line(text: str, start: int, end: int, ruling: str) -> Iterator[Sentence]
 def _after_headings(text: str, start: int, end: int) -> tuple[int, list[str]]:
     """Where the sentence begins behind its bullet and its headings, and those."""
     titles = []
-    while title := _title(_HEADING, piece := text[start:end]):
+    while title := _within(piece := text[start:end]):
         titles.append(title)
         start += _length(_HEADING, piece)
     return start + _length(_OPENER, text[start:end]), titles
@@ -108,7 +113,13 @@ def _title(form: re.Pattern[str], line: str) -> str:
 
 def _alone(line: str) -> str:
     """The heading of a line that has nothing else."""
-    return "" if line[_length(_HEADING, line) :].strip() else _title(_HEADING, line)
+    return "" if line[_length(_HEADING, line) :].strip() else _within(line)
+
+
+def _within(line: str) -> str:
+    """The heading that begins a line, on which text may follow; none is the name of a problem."""
+    title = _title(_HEADING, line)
+    return "" if _PROBLEM.match(line) and not _SECTION.match(title) else title
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Self
 
 from cds.deadline import Deadline
@@ -34,6 +35,15 @@ from cds.notes.reading import prepare, worth_reading
 
 MOST_WITHHELD = 2
 """Notes that take too long; with more of them a core would be busy for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """A document that could be read, and its words."""
+
+    seen: NoteSeen
+    text: str
+    appends: tuple[str, ...]
 
 
 class Reading:
@@ -77,7 +87,7 @@ class Reading:
 
     def notes(self, documents: Sequence[Document], known: KnownIdentifiers) -> NotesRead:
         """Those that can be read and de-identified in time; raises :class:`NoteError` where none can."""
-        readable = [(_seen(document), text) for document, text in _readable(documents)]
+        readable = list(_readable(documents))
         if not readable:
             raise NoteError("none of the notes could be read")
         read = self._deidentified(readable, known)
@@ -88,7 +98,7 @@ class Reading:
         return NotesRead(text, seen, sources, withheld=len(readable) - len(read))
 
     def _deidentified(
-        self, readable: Sequence[tuple[NoteSeen, str]], known: KnownIdentifiers
+        self, readable: Sequence[_Readable], known: KnownIdentifiers
     ) -> list[tuple[NoteSeen, Source]]:
         """Those that do not take too long; what such a note has in common with older ones is read there."""
         left = list(readable)
@@ -100,15 +110,15 @@ class Reading:
         raise NoteError("too many of the notes could not be de-identified in time")
 
     def _until_one_takes_too_long(
-        self, readable: Sequence[tuple[NoteSeen, str]], known: KnownIdentifiers
+        self, readable: Sequence[_Readable], known: KnownIdentifiers
     ) -> Iterator[tuple[NoteSeen, Source]]:
-        written = worth_reading([text for _, text in readable])
-        for (note, text), read in zip(readable, written, strict=True):
+        written = worth_reading([note.text for note in readable], _addenda(readable))
+        for note, read in zip(readable, written, strict=True):
             try:
                 deidentified = self._once_deidentified(read, known)
             except NoteError:
                 return
-            yield note, Source(note.digest, text, read, deidentified)
+            yield note.seen, Source(note.seen.digest, note.text, read, deidentified)
 
     def account(self, context: PatientContext, note: str, nobody: KnownIdentifiers) -> NotesRead:
         """What a caller without FHIR tells of a patient; raises :class:`NoteError`."""
@@ -126,12 +136,20 @@ class Reading:
         return placed(evidence(read.text, score), read.sources)
 
 
-def _readable(documents: Iterable[Document]) -> Iterator[tuple[Document, str]]:
+def _readable(documents: Iterable[Document]) -> Iterator[_Readable]:
     """The documents that can be read, with their words; the card says how many could not."""
     for document in documents:
         with suppress(NoteError):
             text = extract(document.content, document.content_type, conclusion=document.conclusion)
-            yield document, text
+            yield _Readable(_seen(document), text, document.appends)
+
+
+def _addenda(notes: Sequence[_Readable]) -> dict[int, list[int]]:
+    """Of each note, by its number, the numbers of those that were written beneath it."""
+    return {
+        number: [other for other, addendum in enumerate(notes) if note.seen.reference in addendum.appends]
+        for number, note in enumerate(notes)
+    }
 
 
 def _seen(document: Document) -> NoteSeen:

@@ -1,7 +1,8 @@
 """What an addendum takes back: who looks again writes beneath the report, which stays as it was.
 
 Taken back is a finding that the addendum denies while it speaks of the report, or says to be something else:
-"On review the line at the left apex is a skin fold. No pneumothorax." Of another side nothing is taken back.
+"On review the line at the left apex is a skin fold. No pneumothorax." Of another side nothing is taken back, nor
+by "no tension pneumothorax" what the report does not call so.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ _ANOTHER_STUDY = re.compile(
     r"\b(?:films?|stud(?:y|ies)|exam\w*|radiographs?|x-?rays?|cxr|cts?|images?|imaging)\b",
     re.IGNORECASE,
 )
+_NO_DENIAL = re.compile(r"\b(?:if|whether|denie[sd]|history|past|alone)\b", re.IGNORECASE)
+_NARROWER = re.compile(
+    r"\b(?:tension|small|large|moderate|second|additional|other|further|new|old|residual|loculated|ap(?:ex|ical)|"
+    r"bas(?:e|al|ilar)|upper|middle|lower|anterior|posterior|medial|lateral)\b",
+    re.IGNORECASE,
+)
 _SIDES = {
     "left": re.compile(r"\b(?:left|bilateral|both|l[ul]l)\b", re.IGNORECASE),
     "right": re.compile(r"\b(?:right|bilateral|both|r[uml]l)\b", re.IGNORECASE),
@@ -47,16 +54,20 @@ class _TakenBack:
     finding: str
     sides: frozenset[str]
     """Empty where the addendum names none."""
+    narrower: frozenset[str] = frozenset()
+    """Words that what is taken back has too: "no apical pneumothorax" says nothing of one at the base."""
 
     def means(self, mention: Mention, sentence: Sentence) -> bool:
         asserted = assertion(sentence.text, mention.start, mention.end, sentence.heading) in _ASSERTED
         same_side = not self.sides or _sides(sentence.text) <= self.sides
-        return mention.finding == self.finding and asserted and same_side
+        as_narrow = self.narrower <= _words(_NARROWER, sentence.text)
+        return mention.finding == self.finding and asserted and same_side and as_narrow
 
 
-def without_taken_back(sections: Sequence[Section]) -> list[Section]:
-    """The sections of one note, less what its own addenda take back."""
-    taken_back = [one for section in sections if section.kind is Kind.ADDENDUM for one in _taken_back(section)]
+def without_taken_back(sections: Sequence[Section], appended: Iterable[Section] = ()) -> list[Section]:
+    """The sections of one note, less what its addenda take back: its own, and those ``appended`` to it."""
+    addenda = [*(section for section in sections if section.kind is Kind.ADDENDUM), *appended]
+    taken_back = [one for addendum in addenda for one in _taken_back(addendum)]
     if not taken_back:
         return list(sections)
     return [s if s.kind is Kind.ADDENDUM else replace(s, text=_without(taken_back, s.text)) for s in sections]
@@ -69,9 +80,22 @@ def _taken_back(addendum: Section) -> Iterator[_TakenBack]:
             continue
         something_else = _SOMETHING_ELSE.search(sentence.text)
         for mention in mentions(sentence.text):
-            said = assertion(sentence.text, mention.start, mention.end)
-            if something_else or (of_the_report and said is Assertion.NEGATED):
-                yield _TakenBack(mention.finding, _sides(sentence.text))
+            clause = _clause(sentence.text, mention)
+            sides = _sides(clause) or _sides(sentence.text)
+            if something_else:
+                yield _TakenBack(mention.finding, sides)
+            elif of_the_report and _denied(sentence.text, mention):
+                yield _TakenBack(mention.finding, sides, _words(_NARROWER, clause))
+
+
+def _denied(said: str, mention: Mention) -> bool:
+    negated = assertion(said, mention.start, mention.end) is Assertion.NEGATED
+    return negated and not _NO_DENIAL.search(said)
+
+
+def _clause(said: str, mention: Mention) -> str:
+    """What of a sentence stands with the mention between commas."""
+    return re.split("[,;]", said[: mention.start])[-1] + re.split("[,;]", said[mention.start :])[0]
 
 
 def _without(taken_back: Iterable[_TakenBack], text: str) -> str:
@@ -92,6 +116,10 @@ def _cut(said: str, meant: Iterable[Mention]) -> str:
     for mention in sorted(meant, key=lambda one: -one.start):
         said = said[: mention.start] + said[mention.end :]
     return said
+
+
+def _words(form: re.Pattern[str], said: str) -> frozenset[str]:
+    return frozenset(form.findall(said.lower()))
 
 
 def _sides(said: str) -> frozenset[str]:

@@ -20,7 +20,8 @@ _WORDS: Mapping[str, str] = {
     ),
     "effusion": (
         r"(?<!joint )(?<!knee )(?<!pericardial )(?<!elbow )(?<!hip )(?<!ear )effusions?"
-        r"(?! (?:of|in) the (?:right |left )?(?:knee|hip|elbow|ear))|pleural fluid|hydrothorax|hemothorax|empyema"
+        r"(?! (?:of|in) the (?:right |left )?(?:knee|hip|elbow|ear))|pleural fluid|hydrothorax|hemothorax|empyema|"
+        r"(?:hydro|ha?emo|pyo)pneumothora(?:x|ces)"
     ),
     "emphysema": (
         r"(?<!subcutaneous )(?<!surgical )(?<!mediastinal )emphysem\w+|hyperinflat\w+|hyperexpan\w+|bullous \w+"
@@ -43,7 +44,7 @@ _WORDS: Mapping[str, str] = {
     ),
     "pleural_thickening": r"pleural (?:thickening|plaques?|scarring|rind)|apical cap\w*|thickened pleura",
     "pneumonia": r"(?:broncho)?pneumonias?(?! (?:vaccine|shot))|\bpna\b|\bcap\b|\bvap\b|\bhap\b",
-    "pneumothorax": r"(?:hydro)?pneumothora(?:x|ces)|\bptx\b|collapsed (?:\w+ )?lung",
+    "pneumothorax": r"(?:hydro|ha?emo|pyo)?pneumothora(?:x|ces)|\bptx\b|collapsed (?:\w+ )?lung",
 }
 _NAMED = {key: re.compile(rf"\b(?:{words})", re.IGNORECASE) for key, words in _WORDS.items()}
 

@@ -55,12 +55,14 @@ _AFTER: Sequence[tuple[Assertion, str]] = (
         r"\b(?:is|are|was|were|has been|have been)? ?(?:ruled out|absent|excluded|not (?:seen|present|identified|"
         r"visible|detected|found|evident|confirmed|demonstrated))\b"
         r"(?! (?:on|in|at) (?:the |a )?(?:prior|previous|last)\b)|\b(?:is |are |seems )?unlikely\b|"
-        r": ?(?:none|no|negative|absent)\b|\bno longer\b|\bis gone\b|"
+        r"[:?] ?(?:there (?:is|are) )?(?:none|no|negative|absent)\b|^ ?\(-\)(?= *(?:[,;.]|$))|"
+        r"\bno longer\b|\bis gone\b|"
         r"(?<!not )(?<!not yet )(?<!not completely )(?<!not fully )(?<!partially )(?<!incompletely )"
         r"\b(?:resolved|cleared)\b",
     ),
 )
 _HEADINGS: Sequence[tuple[Assertion, str]] = (
+    (Assertion.NEGATED, r"\b(?:resolved(?: (?:problems?|issues?))?|negatives|absent)$"),
     (Assertion.OTHER_PERSON, r"\b(?:family|fhx?|mother|father|brother|sister)\b"),
     (Assertion.ASKED, r"\b(?:indication|reason|question|clinical (?:history|information))\b"),
 )

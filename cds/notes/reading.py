@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 
 from cds.notes.addenda import without_taken_back
 from cds.notes.deidentification.surrogates import TAG
@@ -30,6 +32,8 @@ TIERS: Sequence[frozenset[Kind]] = (
 )
 """In this order, each from the newest note to the oldest: what was concluded, what was seen, the rest."""
 
+NO_ADDENDA: Mapping[int, Collection[int]] = MappingProxyType({})
+
 COPIED = 0.8
 """A paragraph of which newer text holds this share, sentence by sentence, was copied forward from it."""
 _LONGEST_HEADING = 40
@@ -37,13 +41,18 @@ _LEAST_SENTENCE = 12
 """Letters; "No edema." says the same everywhere and shows nothing about where it came from."""
 
 
-def worth_reading(texts: Sequence[str]) -> list[str]:
+def worth_reading(texts: Sequence[str], addenda: Mapping[int, Collection[int]] = NO_ADDENDA) -> list[str]:
     """Each of ``texts``, newest first, less what is not about the patient, stands in a newer one, or was taken
     back by its own addendum, in its order.
 
+    ``addenda``: of a note, by its number, the numbers of those that are addenda to it.
     A note that says nothing new is empty. All together have at most ``READ_CHARS`` characters.
     """
-    notes = [without_taken_back(list(about_findings(text))) for text in texts]
+    whole = [list(about_findings(text)) for text in texts]
+    notes = [
+        without_taken_back(sections, chain.from_iterable(whole[one] for one in addenda.get(number, ())))
+        for number, sections in enumerate(whole)
+    ]
     seen: set[str] = set()
     fresh = [[Section(s.kind, _fresh(s.text, seen)) for s in sections] for sections in notes]
     room = READ_CHARS

@@ -52,6 +52,15 @@ def test_the_day_of_writing_is_the_attachments_own(client_of: ClientOf) -> None:
     assert read(client_of(unreachable), note(attachment, date="2024-03-02T10:00:00Z")).written == date(2024, 2, 28)
 
 
+def test_an_addendum_says_what_it_was_written_beneath(client_of: ClientOf) -> None:
+    related = [
+        {"code": "appends", "target": {"reference": f"{BASE}/DocumentReference/d0/_history/1"}},
+        {"code": "transforms", "target": {"reference": "DocumentReference/d9"}},
+    ]
+    addendum = note({"contentType": "text/plain", "data": encoded()}, relatesTo=related)
+    assert read(client_of(unreachable), addendum).appends == ("DocumentReference/d0",)
+
+
 def test_a_binary_is_asked_for_as_what_it_is(client_of: ClientOf) -> None:
     def ehr(request: httpx.Request) -> httpx.Response:
         assert request.url == f"{BASE}/Binary/b1"

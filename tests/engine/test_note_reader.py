@@ -177,6 +177,7 @@ def test_a_minus_among_findings_is_read_as_a_denial() -> None:
         note.without_signs("+ infiltrate, - effusion, -PTX (-) edema")
         == "+ infiltrate, no effusion, no PTX no edema"
     )
+    assert note.without_signs("effusion (+), chest wall mass (-).") == "effusion present, no chest wall mass."
     assert (
         note.without_signs("Follow-up of a right-sided mass - stable")
         == "Follow-up of a right-sided mass - stable"
@@ -192,13 +193,23 @@ def test_a_minus_among_findings_is_read_as_a_denial() -> None:
         ("Known effusion, pneumothorax?", "indication", "Known effusion, rule out pneumothorax"),
         ("Pneumonia?", "impression", "Pneumonia?"),
         ("? LLL infiltrate", "findings", "? LLL infiltrate"),
+        ("effusion, PTX", "resolved", "no effusion, no PTX"),
+        ("pneumonia", "pertinent negatives", "no pneumonia"),
+        ("The effusion was tapped in May.", "resolved problems", "The effusion was tapped in May."),
         ("Cardiac silhouette WNL, - effusion", "", "Cardiac silhouette within normal limits, no effusion"),
     ],
 )
-def test_a_question_asks_under_a_heading_that_asks_and_doubts_elsewhere(
+def test_a_heading_asks_or_denies_what_stands_under_it_and_a_question_elsewhere_doubts(
     written: str, heading: str, read: str
 ) -> None:
     assert note.in_words(written, heading) == read
+
+
+def test_a_word_for_two_findings_counts_as_the_higher_of_its_two_readings() -> None:
+    network = Counting()
+    reader = NoteReader.of(Bundle.load(MODELS / "clinical-note"), network)
+    reader.read("Left hydropneumothorax.")
+    assert network.rows == 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -105,3 +106,15 @@ def test_notes_that_all_take_too_long_do_not_hold_a_core(reading: Reading) -> No
 def test_where_none_is_quick_enough_the_reason_is_said(reading: Reading) -> None:
     with pytest.raises(NoteError, match="de-identified in time"):
         reading.notes([note(1, "He talks endlessly.")], NOBODY)
+
+
+def test_an_addendum_in_a_document_of_its_own_is_read_with_its_report(reading: Reading) -> None:
+    report = note(1, "IMPRESSION: Small left pneumothorax. Left lower lobe pneumonia.")
+    words = "On further review the line is a skin fold. There is no pneumothorax."
+    beside = note(2, words)
+    assert "Small left pneumothorax." in reading.notes([beside, report], NOBODY).text
+    beneath = replace(beside, appends=(report.reference,))
+    read = reading.notes([beneath, report], NOBODY).text
+    assert "Small left pneumothorax." not in read
+    assert "Left lower lobe pneumonia." in read
+    assert words in read

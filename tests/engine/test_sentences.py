@@ -67,6 +67,23 @@ def test_what_a_field_affirms_is_said_with_it() -> None:
     ]
 
 
+def test_a_problem_is_said_with_what_is_done_about_it() -> None:
+    assert said("#PNA: continue antibiotics\n# CHF:\n- diurese\n# Indication: rule out PTX") == [
+        ("", "PNA: continue antibiotics"),
+        ("", "CHF:"),
+        ("", "diurese"),
+        ("indication", "rule out PTX"),
+    ]
+
+
+def test_a_question_stays_with_the_answer_that_denies_it() -> None:
+    assert [text for _, text in said("PTX? None seen. Mass? Nodule? No.")] == [
+        "PTX? None seen.",
+        "Mass?",
+        "Nodule? No.",
+    ]
+
+
 def test_lines_of_a_list_are_sentences_of_their_own() -> None:
     assert said("- COPD\n- small effusion\n• Respiratory: Rales.") == [
         ("", "COPD"),

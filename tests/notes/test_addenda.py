@@ -14,6 +14,7 @@ REPORT = "FINDINGS:\nHeart enlarged.\nIMPRESSION:\nSmall left pneumothorax.\nLef
         "Addendum #1 (11/02/2026 14:05): The previously described pneumothorax represents a skin fold.",
         "ADDENDUM 11/02/2026 14:05: The impression should read: no pneumothorax.",
         "Corrected report: Dictation error above. No left pneumothorax.",
+        "Addendum: On re-review no small pneumothorax on the left, as reported.",
         "ATTENDING ADDENDUM:\nThe preliminary report of a pneumothorax is not confirmed.",
     ],
 )
@@ -35,6 +36,15 @@ def test_what_is_taken_back_is_not_read(addendum: str, first: bool) -> None:
         "ADDENDUM: Findings were called to the ward. No pneumonia of the right lung.",
         "ADDENDUM: There is also a nodule, originally not mentioned.",
         "PLAN: On review no pneumothorax.",
+        "ADDENDUM: As described above there is a left pneumothorax. No tension pneumothorax.",
+        "ADDENDUM: After review of the lateral view, no pneumothorax at the base; that at the apex is confirmed.",
+        "ADDENDUM: Upon review no large pneumothorax.",
+        "ADDENDUM: Line at apex was noted. Artifact from hair. No second pneumothorax.",
+        "ADDENDUM: Correction: no right pneumothorax was meant, the left one stands.",
+        "ADDENDUM: On review, if no pneumothorax is seen tomorrow the tube may come out.",
+        "ADDENDUM: Asked whether the left pneumothorax is new: no prior for comparison. Otherwise as described.",
+        "ADDENDUM: The report above was called to the ward. Patient denies pneumothorax in the past.",
+        "ADDENDUM: Original impression stands. Not pneumothorax alone but also edema.",
     ],
 )
 def test_what_is_not_taken_back_stays(addendum: str) -> None:

@@ -54,6 +54,7 @@ def packed(stream: bytes) -> bytes:
         b"{\\rtf1 " + b"\\strike x" * 200_000 + b"}",
         b"<html>" + b"<p>w" * 1_900_000,
         b"<html><p " + b"a=b " * 1_900_000 + b">x",
+        b"<html><p " + b" ".join(b"a%d='>'" % i for i in range(100_000)) + b">x",
         b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3">' + b"<a/>" * 1_900_000,
         b"<!---->" * 140 + b"<",
         b" " * 7_600_000 + b"x",

@@ -39,6 +39,9 @@ def said(sentence: str, heading: str = "") -> dict[str, str]:
             "+ RLL infiltrate, - effusion, (-) PTX.",
             {"infiltration": "present", "effusion": "negated", "pneumothorax": "negated"},
         ),
+        ("PTX? None seen.", {"pneumothorax": "negated"}),
+        ("Effusion (+), PTX (-).", {"effusion": "present", "pneumothorax": "negated"}),
+        ("Right hydropneumothorax.", {"effusion": "present", "pneumothorax": "present"}),
         ("Pneumonia has not resolved.", {"pneumonia": "present"}),
         ("Previously seen effusion has cleared.", {"effusion": "negated"}),
         ("Previously seen effusion is unchanged.", {"effusion": "present"}),
@@ -60,6 +63,7 @@ def test_scope(sentence: str, expected: dict[str, str]) -> None:
 def test_the_heading_speaks_where_the_sentence_does_not() -> None:
     assert said("Pneumonia.", "indication") == {"pneumonia": Assertion.ASKED}
     assert said("Emphysema.", "family history") == {"emphysema": Assertion.OTHER_PERSON}
+    assert said("effusion", "resolved problems") == {"effusion": Assertion.NEGATED}
     assert said("Pneumonia.", "impression") == {"pneumonia": Assertion.PRESENT}
 
 

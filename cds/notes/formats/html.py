@@ -12,6 +12,10 @@ from cds.notes.formats.blocks import check, lines
 
 LEFT_OUT = frozenset({"script", "style", "head", "template", "noscript", "svg", "iframe", "object", "select"})
 
+MAX_TAG = 4000
+"""Characters of one tag beside its quoted values: libxml2 compares each attribute with all before it."""
+
+_OVERLONG = re.compile(rf"<[A-Za-z](?:=\s*+(?:\"[^\"]*+\"|'[^']*+')|[^>]){{{MAX_TAG}}}+")
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 
 
@@ -20,6 +24,8 @@ def text(content: bytes, declared: str = "") -> str:
     check(content)
     said = _META.search(content[:1024])
     page = charset.text(content, declared or (said[1].decode() if said else ""))
+    if _OVERLONG.search(page):
+        raise NoteError("the HTML document has a tag of too many attributes")
     try:
         root = etree.HTML(page.replace("\x00", "").encode(errors="replace"), _parser())
     except (etree.LxmlError, ValueError):
