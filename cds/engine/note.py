@@ -143,7 +143,7 @@ def american(text: str) -> str:
 
 
 _MINUS = re.compile(r"(?:(?<=[,;] )-|\(-\)) ?(?=[A-Za-z])")
-_MARKED = re.compile(r"(?P<named>[A-Za-z][^,;.()]*?) ?\((?P<sign>[+-])\)(?= *(?:[,;.]|$))")
+_MARKED = re.compile(r"(?<!\S)(?P<named>[A-Za-z][^,;.()]{0,60}?) ?\((?P<sign>[+-])\)(?= *(?:[,;.]|$))")
 
 
 def without_signs(text: str) -> str:
