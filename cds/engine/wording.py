@@ -54,7 +54,7 @@ _SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w+])\+ ?CM\b", re.IGNORECASE), "cardiomegaly"),
     (
         re.compile(
-            rf"\b(?:(?:is|are) there )?(?:an? |any )?(?P<asked>[^\W\d_][^.,;:?]{0, 60})\?+ *{DENIED}",
+            rf"\b(?:(?:is|are) there )?(?:an? |any )?(?P<asked>[^\W\d_][^.,;:?]{{0,60}})\?+ *{DENIED}",
             re.IGNORECASE,
         ),
         r"no \g<asked>",
