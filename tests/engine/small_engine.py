@@ -34,6 +34,8 @@ def pid_after(seconds: float) -> int:
 
 
 def wait_for(mark: Path) -> None:
+    """Beside ``mark`` a file of its own says that it was begun."""
+    mark.with_suffix(f".{os.getpid()}").touch()
     while not mark.exists():
         time.sleep(0.01)
 

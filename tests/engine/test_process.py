@@ -9,8 +9,8 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Client
 from pathlib import Path
 from socket import AF_UNIX
@@ -52,6 +52,22 @@ def process(socket: Path) -> Iterator[Process]:
 @pytest.fixture
 def ask(process: Process, socket: Path) -> EngineProcess:
     return EngineProcess(socket, GREETING)
+
+
+@contextmanager
+def cores_held(ask: EngineProcess, directory: Path) -> Iterator[list[Future[None]]]:
+    """Within the context both cores have begun something that does not end."""
+    may = directory / "may"
+    with ThreadPoolExecutor(2) as threads:
+        held = [threads.submit(ask, "wait for", soon(), may) for _ in range(2)]
+        while len(list(directory.glob("may.*"))) < len(held):
+            time.sleep(0.01)
+        try:
+            yield held
+        finally:
+            may.touch()
+        for one in held:
+            one.result()
 
 
 def test_the_models_answer(ask: EngineProcess) -> None:
@@ -106,33 +122,21 @@ def test_a_defect_tells_nothing_of_what_it_was_given(ask: EngineProcess, process
 
 
 def test_what_cannot_be_begun_in_time_is_refused_by_then(ask: EngineProcess, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(2) as threads:
-        busy = [threads.submit(ask, "wait for", soon(), tmp_path / "may") for _ in range(2)]
-        time.sleep(0.2)
-        try:
-            with pytest.raises(Busy):
-                ask("pid after", Deadline.after(100), 0)
-            assert not any(one.done() for one in busy)
-        finally:
-            (tmp_path / "may").touch()
-        for one in busy:
-            one.result()
+    with cores_held(ask, tmp_path) as held:
+        with pytest.raises(Busy):
+            ask("pid after", Deadline.after(100), 0)
+        assert not any(one.done() for one in held)
 
 
 def test_what_was_not_begun_for_a_caller_that_is_gone_never_is(
     ask: EngineProcess, socket: Path, tmp_path: Path
 ) -> None:
-    may, touched = tmp_path / "may", tmp_path / "touched"
-    with ThreadPoolExecutor(2) as threads:
-        busy = [threads.submit(ask, "wait for", soon(), may) for _ in range(2)]
-        with Client(str(socket), "AF_UNIX") as caller:
-            caller.send("caller")
-            assert caller.recv() == GREETING
-            caller.send(Call("touch", soon().at))
-            caller.send_bytes(pickle.dumps((touched,)))
-        may.touch()
-        for one in busy:
-            one.result()
+    touched = tmp_path / "touched"
+    with cores_held(ask, tmp_path), Client(str(socket), "AF_UNIX") as caller:
+        caller.send("caller")
+        assert caller.recv() == GREETING
+        caller.send(Call("touch", soon().at))
+        caller.send_bytes(pickle.dumps((touched,)))
     # What is less urgent is done, so the other's turn was before.
     assert ask("pid after", Deadline.after(60_000), 0) > 0
     assert not touched.exists()

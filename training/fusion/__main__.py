@@ -56,14 +56,14 @@ def main() -> None:
     filler = real.unrelated([note.text for note in real.labelled_notes(arguments.data / "notes")])
 
     def notes(seed: int) -> Scored:
-        return _notes(engine, _written(seed, size.notes, filler))
+        return scored_notes(engine, written(seed, size.notes, filler))
 
     validation = scored_films(engine.score_image, films.validation, size.films)
     fitted = fit(validation, notes(FITTED_ON), [notes(seed) for seed in WIDTH_BY])
     held = Held(
         films=scored_films(engine.score_image, films.test, size.films),
         generated=notes(MEASURED_ON),
-        by_hand=_notes(engine, by_hand),
+        by_hand=scored_notes(engine, by_hand),
         draws=DRAWS,
         assumed=ASSUMED,
         otherwise=OTHERWISE,
@@ -101,12 +101,12 @@ def fit(films: Scored, notes: Scored, others: Sequence[Scored]) -> Fitted:
     )
 
 
-def _written(seed: int, count: int, filler: Sequence[real.Statement]) -> list[Note]:
+def written(seed: int, count: int, filler: Sequence[real.Statement]) -> list[Note]:
     writer = Writer(BANK, seed=seed, real=filler)
     return [writer.note() for _ in range(count)]
 
 
-def _notes(engine: LocalEngine, notes: Sequence[Note]) -> Scored:
+def scored_notes(engine: LocalEngine, notes: Sequence[Note]) -> Scored:
     scores = [engine.score_note(note.text) for note in notes]
     return Scored(matrix(scores), evaluate.labels(notes), np.array([""] * len(notes)))
 
