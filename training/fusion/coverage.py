@@ -16,15 +16,23 @@ import numpy as np
 
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
-from training.fusion.__main__ import ASSUMED, DRAWS, FITTED_ON, MEASURED_ON, WIDTH_BY, fit, scored_notes, written
+from training.fusion.__main__ import (
+    ASSUMED,
+    DRAWS,
+    FITTED_ON,
+    MEASURED_ON,
+    WIDTH_BY,
+    Size,
+    fit,
+    scored_notes,
+    written,
+)
 from training.fusion.pairs import Scored, folds, paired
 from training.fusion.report import SEED, Fitted
 from training.fusion.scoring import scored_films
 from training.fusion.venn_abers import TURNS, covered, covered_in_turns
 from training.image.films import read_nih, split
 from training.note import real
-
-NOTES = 1200
 
 
 def main() -> None:
@@ -40,7 +48,7 @@ def main() -> None:
 
     filler = real.unrelated([note.text for note in real.labelled_notes(arguments.data / "notes")])
     seeds = (FITTED_ON, MEASURED_ON, *WIDTH_BY)
-    notes, new, *others = (scored_notes(engine, written(seed, NOTES, filler)) for seed in seeds)
+    notes, new, *others = (scored_notes(engine, written(seed, Size().notes, filler)) for seed in seeds)
     halves = (half for seed in range(TURNS) for half in folds(every.patients, 2, seed))
     _say(
         "image and note",
