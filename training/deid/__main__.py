@@ -23,7 +23,8 @@ from training.deid.corpus import DATA
 from training.deid.fit import RATE, build, fit
 from training.deid.knowledge import lexicon, vectors, write_lexicon
 from training.deid.measure import TOLD, Sizes, measured
-from training.deid.network import Network, Shape
+from training.deid.network import HIDDEN, Network, Shape
+from training.deid.widening import widened
 from training.deid.writer import Note, Writer
 
 VERSION = "1.6.0"
@@ -104,11 +105,11 @@ def _new(known: Mapping[str, str]) -> tuple[Sequence[str], Network]:
 
 
 def _begun(start: Path) -> tuple[Sequence[str], Network]:
-    """The words and the network of a bundle."""
+    """The words of a bundle, and its network as wide as one is now."""
     words = (start / "words.txt").read_text(encoding="utf-8").split()
-    network = Network(Shape(words=len(words), embedding=VECTOR))
+    network = Network(Shape(**json.loads((start / "config.json").read_text())["shape"]))
     network.load_state_dict({name: w.float() for name, w in load_file(start / "model.safetensors").items()})
-    return words, network
+    return words, network if network.shape.hidden == HIDDEN else widened(network, HIDDEN)
 
 
 def _between(before: Network, after: Network) -> dict[str, Tensor]:
