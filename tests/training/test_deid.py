@@ -27,7 +27,7 @@ def test_no_template_of_a_test_is_learnt_from(other: str) -> None:
     assert {t for t in taught & tested if t.strip(" :").casefold() not in headings} == set()
 
 
-@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2", "blind3", "blind4", "blind5", "blind6"])
+@pytest.mark.parametrize("name", ["handwritten", "blind", *(f"blind{number}" for number in range(2, 8))])
 def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
     notes = handwritten.notes(name)
     assert notes

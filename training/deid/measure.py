@@ -92,6 +92,7 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
     research = data / "phi-dev" / "presidio_research_2109.json"
     stranger = TokenClassifier(classifier.bundle, unknown=lambda word: split_of(word) == "heldout")
     notes: Mapping[str, Callable[[], Iterable[Note]]] = {
+        "Blind, seventh set: written by hand, by another": partial(handwritten.notes, "blind7"),
         "Blind, sixth set: written by hand, by another": partial(handwritten.notes, "blind6"),
         "Notes by hand of the training's writers, held out": written_by_hand.held_out,
         "Fifth set, looked at since: written by hand, by another": partial(handwritten.notes, "blind5"),
