@@ -33,6 +33,8 @@ class ContactRecognizer(MarkedPatternRecognizer):
             # As a scanner reads it, with letters for digits.
             r"(?<![\w.-])(?=(?:\D{0,3}\d){6})\(?[\doliqsb]{3}(?:\)[ ]?|[ .-])[\doliqsb]{3}[ .-]"
             r"[\doliqsb]{4}(?![\w-])",
+            # 0319 364 9187 office, (03) 9364 918 cell
+            r"(?<![\w.,/-])(?P<phi>\(?\d[\d() -]{6,16}\d)(?=[ ]?-?[ ]?(?:office|fax|mobile|cell|home|work)\b)",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension|spectralink|vocera|ascom)\b[\s.:#]*"
@@ -50,6 +52,8 @@ class ContactRecognizer(MarkedPatternRecognizer):
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
             r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
+            # A file on a server.
+            r"\\\\[\w.-]+(?:\\[\w.$-]*\w)+",
             # Somebody's name in the net.
             r"(?<![\w.@/])@(?=[a-z]*[._\d]\w)[a-z][\w.]*\w",
             r"@(?<=\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@)\w[\w.]*\w",

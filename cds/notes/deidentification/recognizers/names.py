@@ -24,9 +24,9 @@ _CREDENTIAL = (
     r"PGY-?\d)\b"
 )
 _KIN = (
-    r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
+    r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughters?|sons?|sisters?|brothers?|aunt|uncle|niece|nephew|"
     r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
-    r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|aide|coworker|secretary|"
+    r"roommate|caregiver|caretaker|guardian|siblings?|twins?|child|children|baby|interpreter|nurse|aide|coworker|secretary|"
     r"crew of|proxy|(?:nurse|resident|doctor|physician|intern) on (?:duty|call))(?:-in-law)?)"
 )
 _LABEL = (
@@ -49,7 +49,7 @@ _BY = (
     r"(?i:(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
     r"(?:co-?signed|taken|initial(?:l?ed)|dictated|transcribed|reviewed|read|interpreted|performed|reported|"
     r"ordered|referred|seen|examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|"
-    r"obtained|provided|notified|prepared|written|entered|typed|completed|recorded|supervised|prescribed|"
+    r"obtained|provided|notified|confirmed|prepared|written|entered|typed|completed|recorded|supervised|prescribed|"
     r"administered|witnessed) by|"
     r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
     r"(?:f/u|appt|exam|visit|seen|staffed|consult) (?:w/|with)|attn|attention|"
@@ -96,6 +96,11 @@ _IN_CONTEXT = tuple(
         # Who wrote a line: "aware -tj", "Nowak/AZ 3/14", "taken by TJ".
         r"(?m)(?<=[\w.)])[ ]-{1,6}[ ]?(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})"
         r"(?=[ \t]*(?:$|,?[ ](?i:rn|ma|md|do|np|pa|lpn|cna|rt|rd|pt|ot|lcsw|pharmd)\b))",
+        r"(?<=[.?!\d])\s-{1,2}[ ]?(?P<phi>\p{Lu}{2,3})(?=\s+[\p{Lu}\u2022*-]|\s*$)",
+        r"[ ]from[ ](?<=\b(?P<phi>\p{L}[\p{L}'\u2019-]{2,})[ ]from[ ])(?i:the[ ])?"
+        r"(?i:radiology|lab|laboratory|pharmacy|blood bank|micro(?:biology)?|pathology|"
+        r"transfer center|front desk|scheduling|bed control|telemetry|transport)[ ]"
+        r"(?i:called|rang|phoned|paged|reports|says)\b",
         rf"(?m)^{FULL}/(?P<phi>\p{{Lu}}{{2,3}}|\p{{Ll}}{{2,3}})"
         r"(?=[ \t]+(?:the[ ])?(?:\d|\p{Lu}\p{Ll}+,?[ ]'?\d))",
         r"\b(?i:taken|rec'?d|recorded|entered|noted|charted|initial(?:l?ed)|done)[ ](?i:by)[ ]?:?[ ]?"
@@ -123,7 +128,8 @@ _AGENT = regex.compile(
     r"(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|"
     r"wants|prefers|insist(?:s|ed)|object(?:s|ed)|says|said|asks|asked|phoned|texted|rounded|signed off|came by|"
     r"(?:will|to|can) (?:see|scope|operate|follow up with|call back)|is (?:aware|unsure|not convinced|covering)|"
-    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
+    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d)|"
+    r"d/w\b|differs\b)"
 )
 """Who does what people do. Not "Radiology agreed": such words are listed."""
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2], _SIGNED)
@@ -132,6 +138,11 @@ _LINE_SIGNED = regex.compile(
     r"(?m)^[ \t]*(?=\d{1,2}[/:.-]?\d\d?)[^\n]{8,400}?(?:[.?!)]|[ ]{2})[ ]{1,40}(?P<phi>\p{Lu}{2,3})[ \t]{0,9}$"
 )
 """An entry of a log, which begins with a date or a time and ends with who made it."""
+_LAST = regex.compile(
+    r"(?:[.?!)]|\d/\d{1,2}|\n[>\s]*|[ ][-\u2013\u2014])[ ]*(?P<phi>\p{Lu}{2,3}|(?<=[\n.] ?)\p{Ll}{2,3})\s*$"
+)
+"""Who wrote a note: "Return in May. TJ"."""
+_LONGEST_LAST = 20
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
 _DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
 """A month, such as April, not a name."""
@@ -197,7 +208,10 @@ class NameRecognizer(EntityRecognizer):
 
 
 def _signing(text: str) -> Iterator[tuple[int, int]]:
-    """Initials that sign two entries or more of a log."""
+    """Initials at the end of a note, and those that sign two entries or more of a log."""
+    last = _LAST.search(text, max(0, len(text) - _LONGEST_LAST))
+    if last and last["phi"].casefold() not in listed("not_names") and not all_capitals(text, *last.span("phi")):
+        yield last.span("phi")
     signed = list(_LINE_SIGNED.finditer(text, timeout=TIMEOUT))
     often = Counter(match["phi"] for match in signed)
     for match in signed:

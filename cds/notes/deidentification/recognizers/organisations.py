@@ -40,7 +40,7 @@ _CARE = (
 )
 _MOVE = (
     r"(?:transfer(?:red|s)?(?: (?:care|here|in|over|up))?|tx|txf|xfer|referred|sent|accepted|discharged|returned|"
-    r"flown|care|records?|films|imaging|notes?|report)"
+    r"flown|couriered|go|goes|went|care|records?|films|imaging|notes?|report)"
 )
 _WORK = (
     r"(?:work(?:s|ed|ing)?|employed|retired|volunteer(?:s|ed)?|teaches|teacher|student|intern(?:s|ed)?|"
@@ -74,9 +74,23 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
             regex.compile(rf"\b(?P<phi>(?:{CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{CAP}[ ]{_KIND})\b"),
             regex.compile(rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{CITY})"),
             regex.compile(rf"{_SAID}(?P<said>{_SEVERAL})"),
-            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?![\d:])| joint)"),
+            regex.compile(
+                r"\b(?:[Aa][Tt]|(?:go|goes|went) to) (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?![\d:])| joint)"
+            ),
+            regex.compile(rf"\b(?i:on file with)[ ](?P<said>{_SEVERAL})"),
+            regex.compile(rf"\b(?:[Tt]he )?address of[ ](?P<phi>{_SEVERAL})(?=[ ]is\b)"),
+            regex.compile(rf"\b[Tt]he[ ](?P<phi>{_SEVERAL})(?=[ ](?:head )?office (?:is|was|in|at)\b)"),
+            regex.compile(
+                r"[ ](?:let (?:her|him|them|me) go|laid (?:her|him|them|me) off|invested|went bankrupt|"
+                rf"was (?:founded|acquired)|is headquartered)\b(?<=\b(?P<phi>{_SEVERAL})[ ]\p{{Ll}}[\p{{Ll}} ]{{2,20}})"
+            ),
             regex.compile(r"\b(?i:in|at|to|attends)[ ](?P<phi>(?:PS|IS|JHS)[ ]\d{1,3})\b"),
             regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL}){FILLED}(?:the[ ])?(?P<said>{_SEVERAL})"),
+            # Over a street in an address that was quoted.
+            regex.compile(
+                rf"(?m)^(?P<mark>[>|*]|\?{{1,3}})[ ]*(?P<said>{_SEVERAL})[ ]*\n"
+                r"(?P=mark)[ ]*(?=\d{1,5}[ ]\p{L})"
+            ),
             # The head of a letter: a line above one with a street, a post code or a telephone.
             regex.compile(
                 rf"(?m)^[ ]*(?P<said>{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{1,5}})[ ]*\n"

@@ -17,6 +17,12 @@ _STREET = (
     r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|"
     r"Pike|Turnpike|Tpke|Row|Crescent|Cres|Path|Run|Walk|Close|Mews|Cove|Hollow|Trace|Spur|Ridge|Bend|Crossing|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
 )
+_STREET_OF_EUROPE = (
+    r"(?i:\p{L}{3}(?:stra(?:ss|\u00df)e|gass?e|platz|weg|allee|straat|laan|plein|gracht|dreef|gatan?|v\u00e4g(?:en)?|"
+    r"vej|veien|vegen|plads|plass|br\u00e1?ut|str\u00e6ti|katu|kuja|kaari)|"
+    r"\b(?:stra(?:ss|\u00df)e|gasse|platz|plads|utca|\u00fat|u\.))"
+)
+"""How its name ends: the number of the house stands behind it."""
 _SAFE_STATES = (
     "AK|AZ|AR|CA|CO|DE|DC|FL|GA|IL|IA|KS|KY|MN|MO|NE|NV|NH|NJ|NM|NY|NC|ND|OH|RI|SC|SD|TN|TX|UT|VT|WV|WI|WY"
 )
@@ -46,7 +52,16 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"(?:,?\s+\d{5}(?:-\d{4})?)?"
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
-            regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
+            regex.compile(
+                rf"(?<=[\p{{L}}.][ ])\d{{1,4}}[A-Za-z]?\b(?<={_STREET_OF_EUROPE}[ ]\w{{1,5}})"
+                r"(?![.,]\d|[ ]?(?i:mg|m?cg|m?l|cm|mm|%))"
+            ),
+            # A ship or a unit, as the military post has it.
+            regex.compile(
+                r"\b(?:US[A-Z]{1,3}[ ]\p{Lu}[\p{L}'-]*|(?:Unit|PSC)[ ]\d+,?[ ]Box[ ]\d+),?\s+"
+                r"[FAD]PO,?[ ]A[AEP],?[ ]\d{5}(?:-\d{4})?"
+            ),
+            regex.compile(r"\b(?i:p\.?\s?o\.?\s?box|postbox|postfach|postbus)\s+\d+\b"),
             regex.compile(
                 r"\b(?i:hwy|highway|route|rte|(?:state|county|farm) (?:route|road|rd))\.?[ ]\d{1,4}[A-Z]?\b"
                 r"|\bI-(?!1(?:11|2[345]|31)\b)\d{1,3}\b"
