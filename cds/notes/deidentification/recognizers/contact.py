@@ -9,6 +9,8 @@ _NUMBER = (
     r"(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)\s?|\d{2,4}[\s.-])\d{3,4}[\s.-]?\d{3,4}"
     r"(?:\s*(?:x|ext\.?|extension)\s*\d{1,6})?(?!\d)"
 )
+_AT = r"(?:@|[\[({]\s?at\s?[\])}])"
+_TOP = r"(?:com|org|net|edu|gov|info|io|co\.uk|example|health)"
 _UNIT = r"(?![ ]*(?:mg|mcg|ml|cc|units?|g|kcal|cal|steps|cells|k|ng|pg|iu|mmol|meq|%)(?![\w:]))"
 
 
@@ -44,14 +46,14 @@ class ContactRecognizer(MarkedPatternRecognizer):
         ),
         Category.EMAIL: compiled(
             # With (at) where it is kept from those who harvest addresses.
-            r"(?<![\w.+%'-])[\w.+%'-]++\s?(?:@|[\[({]\s?at\s?[\])}])\s?[\w-]+(?:\.[\w-]+)+",
+            rf"{_AT}(?<=(?<![\w.+%'-])(?P<begins>[\w.+%'-]+)\s?{_AT})\s?[\w-]+(?:\.[\w-]+)+",
             # Dictated.
             r"\b\w++(?: (?:dot|underscore) \w++)* at \w++(?: dot \w++)+",
         ),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
-            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
+            rf"\.{_TOP}(?<=(?<![\w@.])(?P<begins>[a-z0-9-]+(?:\.[a-z0-9-]+){{0,9}})\.{_TOP})(?:/[^\s<>\"')\]]*)?\b",
             # A file on a server.
             r"\\\\[\w.-]+(?:\\[\w.$-]*\w)+",
             # Somebody's name in the net.

@@ -8,6 +8,7 @@ import regex
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.dates import ANY_FORM, DAY_OF_YEAR, MONTH, MONTH_OF_YEAR, WEEKDAY, understood
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer, compiled
 
 LEAP_YEAR = 2024
@@ -48,20 +49,22 @@ _RANGE_BEFORE = regex.compile(
 )
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
-_HOLIDAY = (
-    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|candlemas|martinmas|ramadan|eid(?:\s+al-\w+)?|"
+_HOLIDAY = by_letter(
+    r"christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|candlemas|martinmas|ramadan|eid(?:\s+al-\w+)?|"
     r"dussehra|vaisakhi|navar?atri|holi|mawlid|nowruz|shavuot|sukkot|tisha\s+b'?av|epiphany|"
-    r"holy\s+(?:week|thursday|saturday)|maundy\s+thursday|shrove\s+tuesday|advent\s+sunday|corpus\s+christi|"
+    r"holy\s+(?:week|thursday|saturday)|maundy\s+thursday|shrove\s+tuesday|advent\s+sunday|"
     r"bank\s+holiday|d[i\u00ed]a\s+de\s+(?:los\s+)?muertos|friday\s+the\s+thirteenth|"
     r"(?-i:[Ff]east\s+of\s+(?:the\s+)?\p{Lu}[\p{L}'\u2019]+(?:\s\p{Lu}[\p{L}'\u2019]+){0,2})|"
     r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
     r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wed(?:nesday|s)?|leap\s+day|valentine['\u2019]?s(?:\s+day)?|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
     r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
     r"st\.?\s+patrick['\u2019]?s|boxing|canada|victoria|anzac|australia|armistice|groundhog|earth|"
-    r"election|may|all\s+(?:saints|souls)['\u2019]?|human\s+rights|heritage|waitangi|bastille|ascension)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
-    r"(?:\s+(?:eve|day|sunday|monday))?(?:,?\s+(?:19|20)\d\d)?\b"
+    r"election|may|all\s+(?:saints|souls)['\u2019]?|human\s+rights|heritage|waitangi|bastille|ascension)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july"
 )
-_MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_HOLIDAY = rf"\b(?:{_HOLIDAY})(?:\s+(?:eve|day|sunday|monday))?(?:,?\s+(?:19|20)\d\d)?\b"
+_MONTHS = (
+    rf"(?:{by_letter('january|february|march|april|may|june|july|august|september|october|november|december')})"
+)
 _ORDINAL = (
     r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|"
     r"eleventh|twelfth|"
@@ -85,7 +88,7 @@ _MISREAD_MONTH = "|".join(
     for i in range(1, len(month))
 )
 _MISREAD = (
-    rf"\b(?=[jfasond])(?:{_MISREAD_MONTH})\b(?:[ ]\d\d?)?(?:,?[ ](?:19|20)\d\d)?\b",
+    rf"\b(?:{by_letter(_MISREAD_MONTH)})\b(?:[ ]\d\d?)?(?:,?[ ](?:19|20)\d\d)?\b",
     r"(?<![\w./-])[\doliqsb|]{1,2}([/.-])[\doliqsb|]{1,2}\1[\doliqsb|]{2,4}(?![\w/-])"
     r"(?<=(?:\d[/.oliqsb|-]{0,5}){2})(?<=[oliqsb|][\d/.-]{0,9})",
 )

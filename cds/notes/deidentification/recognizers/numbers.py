@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
 
 _LINK = r"(?:\s*(?:numbers?|nos?\b\.?|nbr|num\b|id\b|is|was|#|:|=|-|\.|\||\())*\s*"
@@ -27,7 +28,7 @@ _GROUPS = r"(?P<phi>(?-i:[A-Z]{1,2})[ ]\d[\d-]*(?:[ ]\d{2,4}){0,3})(?![\w/%])"
 
 
 def _after(words: str) -> str:
-    return rf"\b(?:{words})\b{_LINK}{_VALUE}"
+    return rf"\b(?:{by_letter(words)})\b{_LINK}{_VALUE}"
 
 
 class NumberRecognizer(MarkedPatternRecognizer):
@@ -98,7 +99,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _CODE,
             r"\b[a-z]{1,3}/\d{4,}\b",
             r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
-            r"(?<![\w-])(?=[a-z_-]*\d)[\w-]++\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
+            r"\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b(?<=(?<![\w-])(?=[a-z_-]*\d)(?P<begins>[\w-]+)\.\w+)",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
             r"(?<!\w)#\s?(?P<phi>\d{4,})\b",
             # A name to log in by.

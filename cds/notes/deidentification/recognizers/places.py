@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.recognizers.regions import STATE_NAMES, STATES, finer_than_a_state
 from cds.notes.deidentification.words import listed
@@ -27,6 +28,8 @@ _SAFE_STATES = (
     "AK|AZ|AR|CA|CO|DE|DC|FL|GA|IL|IA|KS|KY|MN|MO|NE|NV|NH|NJ|NM|NY|NC|ND|OH|RI|SC|SD|TN|TX|UT|VT|WV|WI|WY"
 )
 """Those that after a capital word and a comma are no credential and no clinical abbreviation."""
+_ANY_STATE = by_letter(f"{STATES}|{STATE_NAMES}")
+_STATE_BEHIND_A_TOWN = by_letter(f"{_SAFE_STATES}|{STATE_NAMES}")
 _KINDS = frozenset(
     "clinic hospital center health church school college ambulance jail prison shelter library ranch".split()  # noqa: SIM905
 )
@@ -48,7 +51,7 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
                 rf"(?:(?:{CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
-                rf"(?:,?\s+{CITY},?\s+(?:{STATES}|{STATE_NAMES})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
+                rf"(?:,?\s+{CITY},?\s+(?:{_ANY_STATE})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
                 r"(?:,?\s+\d{5}(?:-\d{4})?)?"
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
@@ -66,10 +69,12 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b(?i:hwy|highway|route|rte|(?:state|county|farm) (?:route|road|rd))\.?[ ]\d{1,4}[A-Z]?\b"
                 r"|\bI-(?!1(?:11|2[345]|31)\b)\d{1,3}\b"
             ),
-            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{STATES}|{STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
-            regex.compile(rf"\b(?:{STATES})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{_ANY_STATE})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(
+                rf"\b(?:{by_letter(STATES)})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"
+            ),
             regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
-            regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{STATE_NAMES})\b"),
+            regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_STATE_BEHIND_A_TOWN})\b"),
             regex.compile(
                 r"\b(?i:lives?|living|resid(?:es?|ing|ent)|moved|relocated|travel(?:l?ed|s)?|flew|native|visiting|"
                 r"grew up|born|raised|home|winters?|summers?|vacation(?:s|ed)?|married|buried|stationed|came|"
