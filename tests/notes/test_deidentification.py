@@ -241,7 +241,7 @@ def test_numbers_places_and_ages(text: str, category: Category, phi: str) -> Non
         "No pneumothorax, effusion or consolidation. Right lower lobe clear.",
         "Oxygen Saturation (95). Heart Rate, 92, regular. Peak flow 97 yesterday. d/c 2.5 mg. Adm 3.5 L of urine.",
         "Zofran 4 iv 10 min later. He follows a1c and INR. Handle with care. Via RSPV 2 L.",
-        "No edema. - CT tomorrow. Someone from radiology called. Nurse from telemetry called.",
+        "No edema. - CT tomorrow. - CV Regular. Someone from radiology called. Nurse from telemetry called.",
         "Extension 45, ulnar deviation 20. USS KUB. Prescribed 2 weeks by the surgery office.",
     ],
 )

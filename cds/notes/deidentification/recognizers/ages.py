@@ -11,7 +11,7 @@ _WORDS = (
 )
 _OLD = r"(?:[\s-]*(?:years?|yrs?|y)\.?[\s/.-]*(?:o\b|old\b|of age\b)|\s?y\.?o\b)"
 _NO_MEASURE = r"(?!Ox|Rate|Sats?|Saturation|Pressure|Score|Index)"
-"""Words with a capital before a number that they measure; in any other place they are a name."""
+"""Words with a capital that end what is measured: "Oxygen Saturation (95)"."""
 _NAMED = rf"(?-i:\p{{Lu}}[\p{{L}}'\u2019-]+ {_NO_MEASURE}\p{{Lu}}\p{{Ll}}[\p{{L}}'\u2019-]+)"
 _MEASURED = r"(?:sats?|spo2|o2|hr|pulse|rate|map|bp|sugar|glucose|stable|running|is|was|remains)"
 """Before "at 92" these say that it is no age."""
@@ -43,7 +43,7 @@ class AgeRecognizer(MarkedPatternRecognizer):
             # Eudora Crow, 96, widow; Eudora Crow (96); Eudora Crow, 96: thin skin
             rf"{_NAMED}(?:,\s{_AGE}[,:](?=\s\p{{L}})|\s\({_AGE}\))",
             rf"\b(?:pt|patient)\b:? (?:is )?{_NAMED},? {_AGE}\b(?![/%.])",
-            # 97y; a born or a died behind which nothing else can stand; a cell of a table
+            # 97y; d. 93; 1/29/1931 (95); a cell of a table
             rf"(?<![\w.-]){_AGE}\s?y(?:[./]?[mf]\b|\b(?!/))",
             rf"\bd\. {_AGE}(?=[,;])",
             rf"/19[0-3]\d[\s(]+{_AGE}(?![\w/.%])",

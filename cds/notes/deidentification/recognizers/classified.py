@@ -223,7 +223,7 @@ class ClassifierRecognizer(EntityRecognizer):
 
 
 def _is_telling(label: str, said: str) -> bool:
-    """Whether a number is long enough, and a date more than a time of day or a bare year."""
+    """Whether a number is long enough, and a date more than a time of day; a bare year names nothing else."""
     digits = sum(map(str.isdigit, said))
     if label == "NUMBER":
         return digits >= _DIGITS

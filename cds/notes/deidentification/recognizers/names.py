@@ -99,7 +99,8 @@ _IN_CONTEXT = tuple(
         # Who wrote a line: "aware -tj", "Nowak/AZ 3/14", "taken by TJ".
         r"(?m)(?<=[\w.)])[ ]-{1,6}[ ]?(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})"
         r"(?=[ \t]*(?:$|,?[ ](?i:rn|ma|md|do|np|pa|lpn|cna|rt|rd|pt|ot|lcsw|pharmd)\b))",
-        r"(?<=[.?!\d])\s-{1,2}[ ]?(?P<phi>\p{Lu}{2,3})(?=\s+[\p{Lu}\u2022*-]|\s*$)",
+        r"(?<=[.?!])\s-{1,2}[ ]?(?!(?:CV|GEN|ABD|EXT|FEN|PPX|[DTHF]X|ABX|LFT|BUN|GFR|UA|DME|VTE|PO|TTE)\b)"
+        r"(?P<phi>\p{Lu}{2,3})(?=\s+[\p{Lu}\u2022*-]|\s*$)",
         r"[ ]from[ ](?<=\b(?P<phi>\p{L}[\p{L}'\u2019-]{2,})[ ]from[ ])(?i:the[ ])?"
         r"(?i:radiology|lab|laboratory|pharmacy|blood bank|micro(?:biology)?|pathology|"
         r"transfer center|front desk|scheduling|bed control|telemetry|transport)[ ]"
