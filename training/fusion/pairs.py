@@ -28,6 +28,14 @@ class Assumption:
         return f"{self.sensitivity:.2f} / {self.specificity:.2f}"
 
 
+ASSUMED = Assumption(sensitivity=0.60, specificity=0.95)
+"""Chosen and not measured: what a note written before the film may know of it."""
+OTHERWISE = (Assumption(0.8, 0.95), Assumption(0.4, 0.98), Assumption(0.6, 0.8), Assumption(0.05, 0.95))
+"""What becomes of the figures where notes are not what was assumed; of the last, where they know nothing."""
+DRAWS = 8
+"""Notes for each film."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """n films or notes: calibrated ``probabilities`` (n, findings), ``labels`` alike (0, 1, ``nan`` for open)."""
@@ -41,6 +49,11 @@ class Scored:
 
     def where(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def joined(self, other: Self) -> Self:
+        return type(self)(
+            *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.calibration import sigmoid
-from training.fusion.pairs import Array, Scored, folds
+from training.fusion.pairs import Array
 
 CUTS: Array = np.round(sigmoid(np.arange(-6.0, 6.01, 0.25)), 6)
 """Scores between two cuts share an interval."""
 ERRORS: Array = np.arange(0.0, 2.01, 0.125)
 """Standard errors on either side, of which :func:`narrowest` chooses."""
 NOMINAL = 0.9
-GROUPS, REPEATS = 5, 4
-TURNS = 6
+GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,50 +62,47 @@ class Block:
         return (p + z2 / (2 * n) + reach) / (1 + z2 / n)
 
 
-def by_finding(scores: Array, labels: Array, draws: int, errors: float) -> list[Steps]:
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of each bin the block it is in with one more film there: one without the finding, and one with it."""
+
+    absent: Sequence[Block]
+    present: Sequence[Block]
+
+    def steps(self, errors: float) -> Steps:
+        """So many standard errors on either side.
+
+        A limit may not rise where shares do, for blocks are of different size: it is made to, by widening.
+        """
+        low = np.array([block.limit(-errors) for block in self.absent])
+        high = np.array([block.limit(errors) for block in self.present])
+        return Steps(np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What some films or notes made, and new ones whose groups it is held against."""
+
+    shares: Sequence[Shares]
+    scores: Array
+    labels: Array
+
+    def covered(self, errors: float) -> list[bool]:
+        return covered(self.scores, self.labels, [one.steps(errors) for one in self.shares])
+
+
+def narrowest(trials: Sequence[Trial]) -> float:
+    """The fewest standard errors by which nine in ten groups are covered; the most, where none are enough."""
+    return next((float(errors) for errors in ERRORS if _holds(trials, errors)), float(ERRORS[-1]))
+
+
+def _holds(trials: Sequence[Trial], errors: float) -> bool:
+    return float(np.mean([trial.covered(errors) for trial in trials])) >= NOMINAL
+
+
+def by_finding(scores: Array, labels: Array, draws: int = 1) -> list[Shares]:
     """Of (rows, findings), ``nan`` labels left out; a film counts once, however many rows it has."""
-    return [_steps(*_binned(*column, draws), errors) for column in zip(scores.T, labels.T, strict=True)]
-
-
-def narrowest(scores: Array, labels: Array, patients: NDArray[np.str_], draws: int) -> float:
-    """The fewest standard errors by which nine in ten groups of patients left out have a share present within.
-
-    Groups of each half of the patients, by intervals of the other half: a group is to these as one of new films is
-    to those of all. The rows of a film stand together.
-    """
-    return next(float(errors) for errors in ERRORS if _covered(scores, labels, patients, draws, errors) >= NOMINAL)
-
-
-def narrowest_for(others: Sequence[Scored], notes: Scored) -> float:
-    """The same for notes: by which nine in ten groups of ``others``, written anew, are within their intervals.
-
-    Notes share phrases: one half of them knows too much of the other. The most of :data:`ERRORS`, where none is
-    enough.
-    """
-    return next((float(errors) for errors in ERRORS if _holds(others, notes, errors)), float(ERRORS[-1]))
-
-
-def _holds(others: Sequence[Scored], notes: Scored, errors: float) -> bool:
-    steps = by_finding(notes.probabilities, notes.labels, 1, errors)
-    within = [covered(each.probabilities, each.labels, steps) for each in others]
-    return float(np.mean(within)) >= NOMINAL
-
-
-def covered_in_turns(scores: Array, labels: Array, patients: NDArray[np.str_]) -> Iterator[list[bool]]:
-    """Of each half of the patients :func:`covered` by intervals that the other half alone made, width included."""
-    for left_out in (half for seed in range(TURNS) for half in folds(patients, 2, seed)):
-        others = scores[~left_out], labels[~left_out]
-        errors = narrowest(*others, patients[~left_out], 1)
-        yield covered(scores[left_out], labels[left_out], by_finding(*others, 1, errors))
-
-
-def _covered(scores: Array, labels: Array, patients: NDArray[np.str_], draws: int, errors: float) -> float:
-    within: list[bool] = []
-    for left_out in (half for seed in range(REPEATS) for half in folds(patients, 2, seed)):
-        steps = by_finding(scores[~left_out], labels[~left_out], draws, errors)
-        films = np.flatnonzero(left_out)[::draws]
-        within += covered(scores[films], labels[films], steps)
-    return float(np.mean(within))
+    return [_shares(*_binned(*column, draws)) for column in zip(scores.T, labels.T, strict=True)]
 
 
 def ends(scores: Array, steps: Sequence[Steps]) -> tuple[Array, Array]:
@@ -154,12 +150,9 @@ def _binned(scores: Array, labels: Array, draws: int) -> tuple[Array, Array]:
     return np.bincount(place, minlength=bins) / draws, np.bincount(place, labels[known], bins) / draws
 
 
-def _steps(films: Array, present: Array, errors: float) -> Steps:
-    """A limit may not rise where shares do, for blocks are of different size: it is made to, by widening."""
+def _shares(films: Array, present: Array) -> Shares:
     bins = range(len(films))
-    low = np.array([_block(films, present, place, 0.0).limit(-errors) for place in bins])
-    high = np.array([_block(films, present, place, 1.0).limit(errors) for place in bins])
-    return Steps(np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high))
+    return Shares(*([_block(films, present, place, label) for place in bins] for label in (0.0, 1.0)))
 
 
 def _block(films: Array, present: Array, place: int, label: float) -> Block:

@@ -1,0 +1,72 @@
+"""What chooses how many standard errors wide an interval is: trials with as many films as it is made of.
+
+As many, since fewer films ask for fewer: a group's whole films, and the one film more of Venn-Abers, weigh more
+there. Each half of the films held against the other half would make intervals too narrow for all of them. So films
+are drawn again, with replacement, and their labels too: a finding is there as often as the score says, calibrated
+once more. (Films drawn with the labels they have would not do, for isotonic regression: Sen et al., Ann. Statist.
+2010.) Notes share phrases: they are written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from training.calibration import platt, sigmoid
+from training.fusion import stacking
+from training.fusion.pairs import ASSUMED, DRAWS, Array, Pairs, Scored, paired
+from training.fusion.venn_abers import Trial, by_finding
+
+ROUNDS = 24
+"""How often films are drawn again: the share of groups covered is then known to 1 %."""
+
+
+def of_image(films: Scored) -> list[Trial]:
+    return [_alone(made, new) for made, new in drawn_again(films)]
+
+
+def of_note(notes: Scored, others: Sequence[Scored]) -> list[Trial]:
+    return [_alone(notes, new) for new in others]
+
+
+def of_both(films: Scored, notes: Scored, others: Sequence[Scored], prior: float) -> list[Trial]:
+    """Weights are fitted anew each time, and new films come with notes of ``others``."""
+    return [
+        _together(
+            paired(made, notes, ASSUMED, draws=DRAWS, seed=2 * turn),
+            paired(new, others[turn % len(others)], ASSUMED, draws=1, seed=2 * turn + 1),
+            prior,
+        )
+        for turn, (made, new) in enumerate(drawn_again(films))
+    ]
+
+
+def _alone(made: Scored, new: Scored) -> Trial:
+    return Trial(by_finding(made.probabilities, made.labels), new.probabilities, new.labels)
+
+
+def _together(made: Pairs, new: Pairs, prior: float) -> Trial:
+    shares = by_finding(stacking.out_of_fold(made, prior), made.labels, made.draws)
+    return Trial(shares, stacking.fit(made, prior).probabilities(new.image, new.note), new.labels)
+
+
+def drawn_again(films: Scored) -> Iterator[tuple[Scored, Scored]]:
+    """Each time two sets of as many films, without ``nan`` labels."""
+    random, chances = np.random.default_rng(0), _calibrated(films)
+    for _ in range(ROUNDS):
+        yield _drawn(films, chances, random), _drawn(films, chances, random)
+
+
+def _drawn(films: Scored, chances: Array, random: np.random.Generator) -> Scored:
+    rows = random.integers(0, len(films), len(films))
+    labels = (random.random(chances.shape) < chances[rows]).astype(float)
+    return Scored(films.probabilities[rows], labels, films.patients[rows])
+
+
+def _calibrated(films: Scored) -> Array:
+    """(films, findings): how often a finding is there at such a score, by these films' own labels (Platt 1999)."""
+    logits = np.log(films.probabilities / (1 - films.probabilities))
+    scaled = [platt(*column) for column in zip(logits.T, films.labels.T, strict=True)]
+    slope, intercept = (np.array([one[part] for one in scaled]) for part in ("slope", "intercept"))
+    return sigmoid(logits * slope + intercept)
