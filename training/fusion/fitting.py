@@ -12,7 +12,7 @@ from training.fusion import conformal, stacking, widths
 from training.fusion.conformal import Sets
 from training.fusion.pairs import ASSUMED, DRAWS, Array, Pairs, Scored, paired
 from training.fusion.stacking import Stack
-from training.fusion.venn_abers import Steps, by_finding, narrowest
+from training.fusion.venn_abers import Steps, by_finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def fit(films: Scored, notes: Scored, others: Sequence[Scored]) -> Fitted:
         "note": by_finding(notes.probabilities, notes.labels),
     }
     errors = {
-        "both": narrowest(widths.of_both(films, notes, others, stack.prior)),
-        "image": narrowest(widths.of_image(films)),
-        "note": narrowest(widths.of_note(notes, others)),
+        "both": widths.narrowest(widths.of_both(films, notes, others, stack.prior)),
+        "image": widths.narrowest(widths.of_image(films)),
+        "note": widths.narrowest(widths.of_note(notes, others)),
     }
     return Fitted(
         stack=stack,

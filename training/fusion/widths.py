@@ -10,16 +10,41 @@ once more. (Films drawn with the labels they have would not do, for isotonic reg
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from training.calibration import platt, sigmoid
 from training.fusion import stacking
 from training.fusion.pairs import ASSUMED, DRAWS, Array, Pairs, Scored, paired
-from training.fusion.venn_abers import Trial, by_finding
+from training.fusion.venn_abers import Shares, by_finding, covered
 
+NOMINAL = 0.9
+ERRORS: Array = np.arange(0.0, 2.01, 0.125)
+"""Standard errors on either side, of which :func:`narrowest` chooses."""
 ROUNDS = 24
 """How often films are drawn again: the share of groups covered is then known to 1 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What some films or notes made, and new ones whose groups it is held against."""
+
+    shares: Sequence[Shares]
+    scores: Array
+    labels: Array
+
+    def covered(self, errors: float) -> list[bool]:
+        return covered(self.scores, self.labels, [one.steps(errors) for one in self.shares])
+
+
+def narrowest(trials: Sequence[Trial]) -> float:
+    """The fewest standard errors by which nine in ten groups are covered; the most, where none are enough."""
+    return next((float(errors) for errors in ERRORS if _holds(trials, errors)), float(ERRORS[-1]))
+
+
+def _holds(trials: Sequence[Trial], errors: float) -> bool:
+    return float(np.mean([trial.covered(errors) for trial in trials])) >= NOMINAL
 
 
 def of_image(films: Scored) -> list[Trial]:
