@@ -3,8 +3,8 @@
 As many, since fewer films ask for fewer: a group's whole films, and the one film more of Venn-Abers, weigh more
 there. Each half of the films held against the other half would make intervals too narrow for all of them. So films
 are drawn again, with replacement, and their labels too: a finding is there as often as the score says, calibrated
-once more. (Films drawn with the labels they have would not do, for isotonic regression: Sen et al., Ann. Statist.
-2010.) Notes share phrases: they are written anew.
+once more. (Films drawn with the labels they have do not tell how far such estimates are off: Sen et al., Ann.
+Statist. 2010.) Notes share phrases: they are written anew.
 """
 
 from __future__ import annotations
