@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from training.fusion.fitting import Fitted, fit
-from training.fusion.pairs import ASSUMED, DRAWS, OTHERWISE, Assumption, Scored, folds, paired
+from training.fusion.pairs import ASSUMED, DRAWS, OTHERWISE, Assumption, Scored, halves, paired
 from training.fusion.venn_abers import covered
 
 TURNS = 6
@@ -35,8 +35,10 @@ def in_turns(films: Scored, notes: Scored, others: Sequence[Scored], new: Scored
 
     ``notes`` and ``others`` are those that each half is fitted with, ``new`` those of the films left out.
     """
-    halves = [half for seed in range(TURNS) for half in folds(films.patients, 2, seed)]
-    turns = [_turn(fit(films.where(~half), notes, others), films.where(half), new) for half in halves]
+    turns = [
+        _turn(fit(films.where(~half), notes, others), films.where(half), new)
+        for half in halves(films.patients, TURNS)
+    ]
     return {by: _over([turn[by] for turn in turns]) for by in turns[0]}
 
 

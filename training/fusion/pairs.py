@@ -7,7 +7,7 @@ and on nothing else. So a pair is evidence about one finding, never about two to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -93,3 +93,9 @@ def folds(patients: NDArray[np.str_], count: int, seed: int) -> Sequence[NDArray
     names, place = np.unique(patients, return_inverse=True)
     fold = np.random.default_rng(seed).permutation(len(names)) % count
     return [fold[place] == one for one in range(count)]
+
+
+def halves(patients: NDArray[np.str_], times: int) -> Iterator[NDArray[np.bool_]]:
+    """The rows of either half of the patients, halved anew so many times."""
+    for seed in range(times):
+        yield from folds(patients, 2, seed)

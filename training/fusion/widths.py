@@ -1,10 +1,11 @@
-"""What chooses how many standard errors wide an interval is: trials with as many films as it is made of.
+"""How many standard errors wide an interval is: the fewest by which nine in ten groups are covered in trials.
 
-As many, since fewer films ask for fewer: a group's whole films, and the one film more of Venn-Abers, weigh more
-there. Each half of the films held against the other half would make intervals too narrow for all of them. So films
-are drawn again, with replacement, and their labels too: a finding is there as often as the score says, calibrated
-once more. (Films drawn with the labels they have do not tell how far such estimates are off: Sen et al., Ann.
-Statist. 2010.) Notes share phrases: they are written anew.
+Of the image alone the trials are real: each half of the films is held against what the other half made. A number
+that halves choose is as a rule too small for all films, since a group's whole films, and the one film more of
+Venn-Abers, weigh less where films are more; with notes it was (docs/evaluation.md). So there the trials are of as
+many films as there are, drawn again with replacement, and with labels drawn too: a finding is there as often as the
+score says, calibrated once more. (Films drawn with the labels they have do not tell how far such estimates are off:
+Sen et al., Ann. Statist. 2010.) Notes share phrases: new ones are written anew.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import numpy as np
 
 from training.calibration import platt, sigmoid
 from training.fusion import stacking
-from training.fusion.pairs import ASSUMED, DRAWS, Array, Pairs, Scored, paired
+from training.fusion.pairs import ASSUMED, DRAWS, Array, Pairs, Scored, halves, paired
 from training.fusion.venn_abers import Shares, by_finding, covered
 
 NOMINAL = 0.9
 ERRORS: Array = np.arange(0.0, 2.01, 0.125)
 """Standard errors on either side, of which :func:`narrowest` chooses."""
+REPEATS = 4
+"""How often films are halved."""
 ROUNDS = 24
 """How often films are drawn again: the share of groups covered is then known to 1 %."""
 
@@ -48,7 +51,7 @@ def _holds(trials: Sequence[Trial], errors: float) -> bool:
 
 
 def of_image(films: Scored) -> list[Trial]:
-    return [_alone(made, new) for made, new in drawn_again(films)]
+    return [_alone(films.where(~half), films.where(half)) for half in halves(films.patients, REPEATS)]
 
 
 def of_note(notes: Scored, others: Sequence[Scored]) -> list[Trial]:
