@@ -3,9 +3,9 @@
 Of the image alone the trials are real: each half of the films is held against what the other half made. A number
 that halves choose is as a rule too small for all films, since a group's whole films, and the one film more of
 Venn-Abers, weigh less where films are more; with notes it was (docs/evaluation.md). So there the trials are of as
-many films as there are, drawn again with replacement, and with labels drawn too: a finding is there as often as the
-score says, calibrated once more. (Films drawn with the labels they have do not tell how far such estimates are off:
-Sen et al., Ann. Statist. 2010.) Notes share phrases: new ones are written anew.
+many films as there are, drawn again with replacement, and with labels drawn too: a finding is there as often as
+the score says, calibrated once more. (Films drawn with the labels they have do not tell how far such estimates
+are off: Sen et al., Ann. Statist. 2010.) Notes share phrases: new ones are written anew.
 """
 
 from __future__ import annotations
