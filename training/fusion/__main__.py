@@ -1,4 +1,4 @@
-"""Fit the fusion bundle: ``python -m training.fusion --data DIR --out models/late-fusion``; some six minutes.
+"""Fit the fusion bundle: ``python -m training.fusion --data DIR --out models/late-fusion``; some four minutes.
 
 Weights and intervals are fitted on the image model's validation films, whose patients are not among its training
 films (these it scores too surely) nor among its test films, which are here what everything is measured on.

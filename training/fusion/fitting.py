@@ -36,7 +36,7 @@ class Fitted:
 def fit(films: Scored, notes: Scored, others: Sequence[Scored]) -> Fitted:
     """From films and notes that the models were not trained on.
 
-    ``others``: more notes, which choose with what is drawn from the films how wide the intervals are.
+    ``others``: more notes, which choose how wide an interval is where a note has a part in it.
     """
     pairs = paired(films, notes, ASSUMED, draws=DRAWS, seed=1)
     stack = stacking.fit_with_best_prior(pairs)
