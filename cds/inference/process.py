@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cds.engine.kept import What, kept_file
 from cds.engine.process.core import compute
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
+from cds.errors import ModelError
 from cds.inference.engine import Models, by_models
 from cds.inference.socket import its_turn, made, socket_of
 from cds.keys import Keys
@@ -108,10 +110,12 @@ def _prepare_saliency(bundle: Bundle, kept: Path) -> None:
 
 
 def _prepare(bundle: Bundle, kept: Path, what: What) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     import torch  # noqa: PLC0415 (seconds)
 
     from cds.engine.prepare import prepare  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    prepare(bundle, kept, what)
+    with suppress(ModelError):  # whoever is to run it says why it cannot be
+        prepare(bundle, kept, what)

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -68,6 +69,24 @@ def cores_held(ask: EngineProcess, directory: Path) -> Iterator[list[Future[None
             may.touch()
         for one in held:
             one.result()
+
+
+UNFIT = """
+from cds.engine.process.supervisor import supervise
+from cds.errors import ModelError
+
+def hold():
+    raise ModelError("they do not fit")
+
+supervise({"models": hold})
+"""
+
+
+def test_an_engine_that_cannot_run_its_models_says_so_once_and_ends() -> None:
+    command, environ = [sys.executable, "-c", UNFIT], {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ended.stderr.count("they do not fit") == 1
+    assert "ConfigurationError: the engine cannot run its models here" in ended.stderr
 
 
 def test_the_models_answer(ask: EngineProcess) -> None:

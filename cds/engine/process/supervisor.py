@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
-from cds.errors import SightlineError
+from cds.errors import ConfigurationError, SightlineError
 from cds.processes import die_with_parent
 
 Role = Callable[[], None]
 
 TOO_SOON_S = 1.0
 """A process that ends so soon after its start waits as long for the next: no loop may eat a core."""
+REFUSED = 2
+"""The exit code of a role that raised one of our own errors, as of every command."""
 NICER = 15
 """Whoever answers comes first: an answer without a score is better than none."""
 
@@ -31,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 def supervise(roles: Mapping[str, Role], passing: Iterable[BaseProcess] = ()) -> None:
-    """Run each role in a process of its own until we are interrupted; ``passing``: children that may end."""
+    """Run each role in a process of its own until we are interrupted; ``passing``: children that may end.
+
+    Raises :class:`ConfigurationError` where a role cannot be: to try again would change nothing.
+    """
     gc.collect()
     # A collection would touch, and so copy, every page that the processes share.
     gc.freeze()
@@ -53,6 +58,8 @@ def supervise(roles: Mapping[str, Role], passing: Iterable[BaseProcess] = ()) ->
 
 def _bury(running: dict[str, tuple[BaseProcess, float]]) -> None:
     for name, (process, since) in list(running.items()):
+        if process.exitcode == REFUSED:
+            raise ConfigurationError(f"the engine cannot run its {name} here; its log says why")
         if process.exitcode is not None:
             log.error("the engine's %s ended (%s); it starts anew", name, process.exitcode)
             del running[name]
@@ -75,4 +82,4 @@ def _run(role: Role) -> None:
         role()
     except SightlineError as failure:
         log.error("%s", failure)
-        sys.exit(2)
+        sys.exit(REFUSED)
