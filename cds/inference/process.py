@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -16,6 +17,7 @@ from cds.engine.bundles import Bundle
 from cds.engine.device import on_cpu
 from cds.engine.kept import What, kept_file
 from cds.engine.process.core import compute
+from cds.engine.process.pulse import Pulse
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
 from cds.errors import ModelError
@@ -67,6 +69,7 @@ def _serve(settings: Settings, path: Path) -> None:
         found_later.append(_begun(_prepare_saliency, models.image, kept))
     read = Reading.of(models, Keys.load(settings).pseudonym)
     reading = on_cores(read)
+    pulse = Pulse()
 
     def hold_models() -> None:
         # A process that starts anew reads their files anew, under the digests of before.
@@ -75,14 +78,16 @@ def _serve(settings: Settings, path: Path) -> None:
         engine = begun(models.image, models.note, kept, settings, threads)
         ct = ct_begun(models.ct, kept, settings, threads)
         give_back_now()
-        Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
+        server = Server(by_models(engine, ct), frozenset(reading), cores, models.digests)
+        threading.Thread(target=pulse.beat_while, args=(server.gets_on,), name="pulse", daemon=True).start()
+        server.serve(path)
 
     def read_on_a_core() -> None:
         read.warm_up()
         compute(path, reading)
 
     roles = {"models": hold_models} | {f"core {number}": read_on_a_core for number in range(1, cores + 1)}
-    supervise(roles, found_later)
+    supervise(roles, found_later, {"models": pulse})
 
 
 @contextmanager
