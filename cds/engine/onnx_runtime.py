@@ -46,7 +46,9 @@ class OnnxSaliency:
         self._session = session(model, threads)
         self._outputs: int = self._session.get_inputs()[1].shape[0]
 
-    def __call__(self, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
+    def __call__(
+        self, pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER
+    ) -> NDArray[np.float32]:
         """As :meth:`cds.engine.saliency.GradCam.__call__`."""
         inputs = {"pixel_values": pixel_values, "chosen": np.eye(self._outputs, dtype=np.float32)[output]}
         return np.asarray(self._session.run(None, inputs)[0], np.float32)

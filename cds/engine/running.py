@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cds.deadline import NEVER, Deadline
 from cds.engine.abreast import Abreast
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
@@ -15,6 +15,7 @@ from cds.engine.by_length import ByLength
 from cds.engine.device import on_cpu
 from cds.engine.filled import MOST_ROWS
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
+from cds.engine.in_turn import InTurn
 from cds.engine.kept import kept_file, usable
 from cds.engine.local import LocalEngine
 from cds.engine.network import Network
@@ -65,13 +66,12 @@ class Later:
 
     def __init__(self, load: Callable[[], Explainer]) -> None:
         self._load = load
-        self._once = threading.Lock()
         self._loaded: Explainer | None = None
 
-    def __call__(self, pixel_values: Picture, output: int, /) -> Picture:
-        with self._once:
-            self._loaded = self._loaded or self._load()
-        return self._loaded(pixel_values, output)
+    def __call__(self, pixel_values: Picture, output: int, deadline: Deadline = NEVER, /) -> Picture:
+        """One call at a time."""
+        self._loaded = self._loaded or self._load()
+        return self._loaded(pixel_values, output, deadline)
 
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
@@ -101,13 +101,14 @@ def _by_torch(bundle: Bundle, device: str, threads: int) -> Network:
 
 
 def _explained(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Explainer:
-    return Later(partial(_explainer, bundle, kept_file(bundle, directory, "saliency"), settings, threads))
+    return InTurn(Later(partial(_explainer, bundle, kept_file(bundle, directory, "saliency"), settings, threads)))
 
 
 def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> Explainer:
     """On the CPU in any case: nobody waits for a map as for a score."""
     if usable(onnx):
-        return OnnxSaliency(str(onnx), threads)
+        # One core: whoever wants a score has the others.
+        return OnnxSaliency(str(onnx), threads=1)
     from cds.engine.networks import image_network  # noqa: PLC0415 (seconds)
     from cds.engine.saliency import GradCam  # noqa: PLC0415
 

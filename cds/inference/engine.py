@@ -157,7 +157,7 @@ def by_models(engine: LocalEngine, ct: Iterable[SliceReader] = ()) -> dict[str, 
         return slices[role](pictures, deadline)
 
     def explain_slice(picture: windows.Picture, role: str, finding: str, deadline: Deadline) -> Picture:
-        return slices[role].explain(picture, finding)
+        return slices[role].explain(picture, finding, deadline)
 
     return {
         "score image": engine.score_image,
