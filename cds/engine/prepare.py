@@ -6,6 +6,7 @@ For a process of its own: what it takes to try is more than it takes to run.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from cds.engine.bundles import Bundle
 from cds.engine.examples import examples_for
-from cds.engine.fastest import fastest
+from cds.engine.fastest import calibrated, fastest
 from cds.engine.image import Explainer, black, input_of
 from cds.engine.kept import What, kept_file
 from cds.engine.network import Network, TorchNetwork
@@ -59,7 +60,7 @@ def _better(bundle: Bundle) -> bytes:
     except Exception as failure:  # whatever they raise: a user's network may do anything
         log.info("%s cannot be had as ONNX (%s)", bundle.version.name, type(failure).__name__)
         return b""
-    name, _ = fastest(ways, examples)
+    name, _ = fastest(ways, examples, calibrated(bundle), time.process_time)
     return onnx if name == "ONNX Runtime" else b""
 
 
