@@ -17,7 +17,7 @@ from cds.engine.bundles import Bundle
 from cds.engine.examples import examples_for
 from cds.engine.fastest import calibrated, fastest
 from cds.engine.image import Explainer, black, input_of
-from cds.engine.kept import What, kept_file
+from cds.engine.kept import What, keep, kept_file
 from cds.engine.network import Network, TorchNetwork
 from cds.engine.networks import ONNX_FILE, network_of
 from cds.engine.onnx_export import exported, exported_saliency
@@ -41,9 +41,7 @@ def prepare(bundle: Bundle, directory: Path, what: What = "logits") -> None:
         return
     made = {"logits": _better, "saliency": _saliency}[what](bundle)
     log.info("%s of %s by %s", what, bundle.version.name, "ONNX Runtime" if made else "torch")
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(made)
-    unfinished.rename(file)
+    keep(made, file)
 
 
 def _better(bundle: Bundle) -> bytes:

@@ -16,7 +16,7 @@ from cds.engine.device import on_cpu
 from cds.engine.filled import MOST_ROWS
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
 from cds.engine.in_turn import InTurn
-from cds.engine.kept import kept_file, usable
+from cds.engine.kept import kept_file, loaded
 from cds.engine.local import LocalEngine
 from cds.engine.network import Network
 from cds.engine.note import NoteReader
@@ -78,9 +78,9 @@ def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) 
     if not on_cpu(settings.device):
         return Batched(_by_torch(bundle, settings.device, threads), rows=MOST_ROWS)
     rows, onnx = CPU_ROWS[bundle.version.kind], kept_file(bundle, directory)
-    if not usable(onnx):
+    network = loaded(onnx, partial(OnnxRuntimeNetwork, threads=threads, rows=rows))
+    if network is None:
         return Batched(_by_length(bundle, _by_torch(bundle, settings.device, threads)), rows=rows)
-    network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
     if rows > 1 or threads == 1:
         return Batched(_by_length(bundle, network), rows=rows)
     # What does not go through a network together goes through it side by side.
@@ -106,9 +106,9 @@ def _explained(bundle: Bundle, directory: Path, settings: Settings, threads: int
 
 def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> Explainer:
     """On the CPU in any case: nobody waits for a map as for a score."""
-    if usable(onnx):
-        # One core: whoever wants a score has the others.
-        return OnnxSaliency(str(onnx), threads=1)
+    # One core: whoever wants a score has the others.
+    if kept := loaded(onnx, partial(OnnxSaliency, threads=1)):
+        return kept
     from cds.engine.networks import image_network  # noqa: PLC0415 (seconds)
     from cds.engine.saliency import GradCam  # noqa: PLC0415
 
