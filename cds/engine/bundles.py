@@ -145,6 +145,12 @@ class Bundle:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")
         return self
 
+    def unaltered(self) -> Self:
+        """This bundle, or :class:`ModelError` where its files are not those that were loaded any more."""
+        if self.load(self.directory).version.digest != self.version.digest:
+            raise ModelError(f"model bundle {self.directory.name} was replaced; restart engine and service")
+        return self
+
     def place_of(self, finding: str) -> int:
         """Which of its findings that is; raises :class:`ModelError` where it does not look for it."""
         if finding not in self.findings:

@@ -34,12 +34,14 @@ def prepare(bundle: Bundle, directory: Path, what: What = "logits") -> None:
     """Keep in ``directory`` the ONNX of ``bundle``, where ONNX Runtime gives the same: scores, if faster, or maps.
 
     It is tried with one thread: threads that wait for each other show how busy the machine is. An empty file says
-    that torch is to compute it.
+    that torch is to compute it. Raises :class:`~cds.errors.ModelError` where the bundle cannot be run, or was
+    replaced meanwhile: what is kept is kept by its digest.
     """
     file = kept_file(bundle, directory, what)
     if file.exists():
         return
     made = {"logits": _better, "saliency": _saliency}[what](bundle)
+    bundle.unaltered()
     log.info("%s of %s by %s", what, bundle.version.name, "ONNX Runtime" if made else "torch")
     keep(made, file)
 

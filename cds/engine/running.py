@@ -113,7 +113,10 @@ def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> E
     from cds.engine.saliency import GradCam  # noqa: PLC0415
 
     _set_torch_threads(threads)
-    return GradCam(image_network(image), input_of(image, black(image)))
+    explain = GradCam(image_network(image), input_of(image, black(image)))
+    # Its files were read anew, long after the others.
+    image.unaltered()
+    return explain
 
 
 def _set_torch_threads(threads: int) -> None:

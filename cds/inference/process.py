@@ -72,11 +72,11 @@ def _serve(settings: Settings, path: Path) -> None:
     pulse = Pulse()
 
     def hold_models() -> None:
-        # A process that starts anew reads their files anew, under the digests of before.
-        models.check()
         give_back_what_is_large(from_bytes=MORE_THAN_A_LAYER)
         engine = begun(models.image, models.note, kept, settings, threads)
         ct = ct_begun(models.ct, kept, settings, threads)
+        # A process that starts anew has read their files anew, under the digests of before.
+        models.check()
         give_back_now()
         server = Server(by_models(engine, ct), frozenset(reading), cores, models.digests)
         threading.Thread(target=pulse.beat_while, args=(server.gets_on,), name="pulse", daemon=True).start()
