@@ -176,11 +176,10 @@ def _wrong_with_pictures(spec: Mapping[str, Any]) -> str:
         return f"height and width must be whole numbers, {MOST_SIDE} at most"
     if not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS:
         return f"channels must be a whole number, {MOST_CHANNELS} at most"
-    if not all(
-        len(spec[name]) in (1, channels) and all(map(math.isfinite, spec[name])) for name in ("mean", "std")
-    ):
+    mean, std = (scale if isinstance(scale, list) else [scale] for scale in (spec["mean"], spec["std"]))
+    if not all(len(scale) in (1, channels) and all(map(math.isfinite, scale)) for scale in (mean, std)):
         return "mean and std must be one number, or one for each channel"
-    return "" if min(spec["std"]) > 0 else "std must be above 0"
+    return "" if min(std) > 0 else "std must be above 0"
 
 
 def _wrong_with_slices(spec: Mapping[str, Any]) -> str:

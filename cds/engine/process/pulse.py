@@ -18,9 +18,9 @@ class Pulse:
         self._count = memoryview(mmap.mmap(-1, 8)).cast("Q")
 
     def beat_while(self, well: Callable[[], bool]) -> None:
-        """For a thread of the process itself; ends where the process is not ``well``."""
-        while well():
-            self._count[0] += 1
+        """For ever, by a thread of the process itself, but for the times when it is not ``well``."""
+        while True:
+            self._count[0] += well()
             time.sleep(BEAT_S)
 
     def stop(self) -> None:

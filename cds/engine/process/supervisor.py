@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from types import MappingProxyType
 
 from cds.engine.process.pulse import Pulse, Watch
-from cds.errors import ConfigurationError, SightlineError
+from cds.errors import ConfigurationError, ModelError, SightlineError
 from cds.processes import die_with_parent
 
 Role = Callable[[], None]
@@ -28,7 +28,7 @@ Role = Callable[[], None]
 TOO_SOON_S = 1.0
 """A process that ends so soon after its start waits as long for the next: no loop may eat a core."""
 REFUSED = 2
-"""The exit code of a role that raised one of our own errors, as of every command."""
+"""The exit code of a role that says what an operator must change first, as of every command."""
 LOOK_S = 0.5
 HANGS_S = 20.0
 """Longer than anything that gets on is kept from its beats, however busy its machine is."""
@@ -120,4 +120,4 @@ def _run(role: Role) -> None:
         role()
     except SightlineError as failure:
         log.error("%s", failure)
-        sys.exit(REFUSED)
+        sys.exit(REFUSED if isinstance(failure, ModelError | ConfigurationError) else 1)
