@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds.engine.wording import DENIED
+from cds.engine.wording import DENIED, ECHOED
 
 _TICKED = r"(?:\[[xX✓]\]|\([xX✓]\))[ \t]*"
 _BULLET = rf"[ \t]*(?:[-*•#>☑☒✓]+[ \t]*(?:{_TICKED})?|{_TICKED}|\(?\d{{1,2}}[.)][ \t]+)?"
@@ -28,8 +28,13 @@ _SECTION = re.compile(
     r"pmh|fhx?))[ \t]*$",
     re.IGNORECASE,
 )
-_PROBLEM = re.compile(r"[ \t]*#[ \t]?[A-Z]")
-"""Of "#PNA: continue antibiotics" the title is what the patient has."""
+_PROBLEM = re.compile(
+    r"[ \t]*#[ \t]?[A-Z]|"
+    rf"{_BULLET}(?i:(?:[a-z]+ ){{0,2}}(?:pna|pneumonia|[chv]ap|chf|adhf|heart failure|edema|ptx|pneumothorax|"
+    r"effusions?|mass|nodule)[ \t]*:[ \t]*(?:cont(?:inue)?|start(?:ed)?|abx|antibiotics|diures[ei]s?|tap|drain|"
+    r"chest tube|biopsy|bx)\b)"
+)
+"""Of "#PNA: observe" and of "PNA: continue antibiotics" the title is what the patient has."""
 _MOST_WORDS = 6
 """Of a heading; more before a colon is a sentence."""
 
@@ -38,6 +43,7 @@ _END = re.compile(
     rf"(?<!^\d)(?<![\s(]\d)(?!\?+\s+(?i:{DENIED}))[.?!]+(?=\s|$)[)\"']*\s*|[;•]\s+|(?<=\))[.]\s*"
 )
 """A question stays with the answer that denies what it asks."""
+_ECHOED = re.compile(ECHOED, re.IGNORECASE)
 _WRAPPED_AT = 45
 """A line at least so long, without a full stop, may go on in the next."""
 _DANGLING = re.compile(
@@ -151,8 +157,9 @@ def _goes_on(line: str, following: str) -> bool:
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Start and end of what stands between full stops, without the white space after it."""
     line, begin = text[start:end], 0
+    echoed = {match.end("asked") for match in _ECHOED.finditer(line)}
     for match in _END.finditer(line):
-        if match.end() < len(line):
+        if match.end() < len(line) and match.start() not in echoed:
             yield start + begin, start + len(line[: match.end()].rstrip())
             begin = match.end()
     yield start + begin, start + len(line.rstrip())

@@ -74,9 +74,20 @@ def test_a_problem_is_said_with_what_is_done_about_it() -> None:
         ("", "diurese"),
         ("indication", "rule out PTX"),
     ]
+    assert said("PNA: cont abx\n2) Acute CHF: diurese\nPneumothorax: none\nLabs: start early") == [
+        ("", "PNA: cont abx"),
+        ("", "Acute CHF: diurese"),
+        ("pneumothorax", "none"),
+        ("labs", "start early"),
+    ]
 
 
 def test_a_question_stays_with_the_answer_that_denies_it() -> None:
+    assert [text for _, text in said("Mass? No mass. Cough? No fever.")] == [
+        "Mass? No mass.",
+        "Cough?",
+        "No fever.",
+    ]
     assert [text for _, text in said("PTX? None seen. Mass? Nodule? No.")] == [
         "PTX? None seen.",
         "Mass?",
