@@ -2,6 +2,9 @@
 
 import base64
 import contextlib
+import encodings
+import encodings.aliases
+import pkgutil
 import time
 import zlib
 
@@ -69,10 +72,25 @@ PAGE = pdf(b"BT /F1 12 Tf 72 700 Td (Right pneumothorax.) Tj 0 -20 Td (Chest tub
         ("38 °C, né".encode("cp437"), "text/plain; charset=ibm437"),
         ("38 °C, né".encode(), 'text/plain; charset="unicode_escape"'),
         ("38 °C, né".encode("cp1252"), "text/plain; charset=zlib"),
+        ("38 °C, né".encode(), "text/plain; charset=utf-16"),
+        ("38 °C, né".encode(), "text/plain; charset=utf-32be"),
+        ("38 °C, né".encode(), "text/plain; charset=cp037"),
     ],
 )
 def test_plain_text_in_any_charset(content: bytes, content_type: str) -> None:
     assert extract(content, content_type) == "38 °C, né"
+
+
+def test_no_charset_finds_something_else_in_plain_ascii() -> None:
+    written = "Clear +ADw-script+AD4- ~{VPND~} xn--ls8h \\u0041 =41 636c6561720a"
+    for codec in {
+        *(module.name for module in pkgutil.iter_modules(encodings.__path__)),
+        *encodings.aliases.aliases,
+    }:
+        for content, kind in ((written, "text/plain"), (f"<p>{written}</p>", "text/html")):
+            read = extract(content.encode(), f"{kind}; charset={codec}")
+            # JIS X 0201 has a yen and an overline in their places, which hide nothing.
+            assert read.replace("¥", "\\").replace("‾", "~") == written, codec
 
 
 def test_html_keeps_lines_and_rows_and_drops_scripts() -> None:
