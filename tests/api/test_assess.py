@@ -227,6 +227,31 @@ def check(instance: Any, schema: str) -> None:
     Draft202012Validator(whole).validate(instance)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", PATH, 405, {"POST", "OPTIONS"}),
+        ("TRACE", PATH, 405, {"POST", "OPTIONS"}),
+        ("POST", "/api/v1/openapi.json", 405, {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/api/v1/asses", 404, set()),
+        ("GET", "/api/v1", 404, set()),
+        ("GET", "/api/v1/", 404, set()),
+        ("GET", "/api/v1//assess", 404, set()),
+    ],
+)
+def test_a_wrong_path_or_method_is_a_problem_too(
+    assess: Caller, method: str, path: str, status: int, allow: set[str]
+) -> None:
+    answer = assess.hospital.app.test_client().open(path, method=method)
+    assert (answer.status_code, set(answer.allow)) == (status, allow)
+    assert answer.mimetype == "application/problem+json"
+    assert orjson.loads(answer.data)["status"] == status
+
+
+def test_other_paths_are_not_of_this_api(assess: Caller) -> None:
+    assert assess.hospital.app.test_client().get("/api/v10").mimetype == "text/html"
+
+
 def test_the_description_is_valid_served_and_true(assess: Caller) -> None:
     validate(DOCUMENT)
     served = assess.hospital.app.test_client().get("/api/v1/openapi.json").get_json()
