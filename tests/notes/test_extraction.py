@@ -30,14 +30,18 @@ NARRATIVE = """<structuredBody>
  </section></component></structuredBody>"""
 
 
-def pdf(content: bytes, *, declared: str = "") -> bytes:
-    """A PDF of one page with a content stream, as small as one can be."""
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+def pdf(content: bytes, *, declared: str = "", fonts: int = 1, font: bytes = FONT) -> bytes:
+    """A PDF of one page with a content stream, object 4, and a font by so many names, as small as one can be."""
+    named = b"".join(b"/F%d 5 0 R" % (number + 1) for number in range(fonts))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<<%s>>>>>>" % named,
         b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), declared.encode(), content),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        font,
     ]
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
