@@ -202,6 +202,12 @@ def test_what_is_wrong_is_named_by_its_place_and_not_repeated(changes: dict[str,
     assert not any(word in str(refused.value) for word in ("Quill", "xxx", "SpO2"))
 
 
+def test_of_many_wrong_fields_some_are_named() -> None:
+    with pytest.raises(InvalidFields) as refused:
+        parse(orjson.dumps({**PNEUMONIA, **{f"k{number}": 1 for number in range(20_000)}}))
+    assert len(refused.value.errors) == 50
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"age": NaN}'])
 def test_what_is_no_json(body: bytes) -> None:
     with pytest.raises(RequestError, match="not JSON"):
