@@ -44,6 +44,8 @@ _END = re.compile(
 )
 """A question stays with the answer that denies what it asks."""
 _ECHOED = re.compile(ECHOED, re.IGNORECASE)
+LONGEST = 600
+"""Characters of a sentence: a model reads no more of one, and looking around each of its words takes long."""
 _WRAPPED_AT = 45
 """A line at least so long, without a full stop, may go on in the next."""
 _DANGLING = re.compile(
@@ -160,6 +162,18 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     echoed = {match.end("asked") for match in _ECHOED.finditer(line)}
     for match in _END.finditer(line):
         if match.end() < len(line) and match.start() not in echoed:
-            yield start + begin, start + len(line[: match.end()].rstrip())
+            yield from _cut(text, start + begin, start + len(line[: match.end()].rstrip()))
             begin = match.end()
-    yield start + begin, start + len(line.rstrip())
+    yield from _cut(text, start + begin, start + len(line.rstrip()))
+
+
+def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What goes on too long in several, at a comma if there is one, else between words."""
+    while end - start > LONGEST:
+        piece = text[start : start + LONGEST]
+        comma = piece.rfind(", ", LONGEST // 2)
+        last = comma if comma > 0 else piece.rfind(" ")
+        length = last + 1 if last > 0 else LONGEST
+        yield start, start + length
+        start += length
+    yield start, end
