@@ -4,6 +4,7 @@ import base64
 import contextlib
 import encodings
 import encodings.aliases
+import lzma
 import pkgutil
 import time
 import zlib
@@ -251,6 +252,8 @@ INFLATED = pdf(zlib.compress(b" " * 60_000_000), declared="/Filter/FlateDecode")
         (b"\x89PNG\r\n\x1a\n", "text/plain", "kind that is not read"),
         (b"\x1f\x8b\x08\x00compressed", "text/plain", "kind that is not read"),
         (b"anything", "image/png", "kind that is not read"),
+        (lzma.compress(b"Right pneumothorax. " * 20), "", "kind that is not read"),
+        (b"\x00\x00" * 100 + b"%PDF-1.4 broken", "", "PDF cannot be read"),
         (b"%PDF-1.4 broken", "application/pdf", "cannot be read"),
         (pdf(b""), "application/pdf", "no text layer"),
         (INFLATED, "application/pdf", "cannot be read|no text layer"),
