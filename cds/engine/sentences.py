@@ -30,9 +30,9 @@ _SECTION = re.compile(
 )
 _PROBLEM = re.compile(
     r"[ \t]*#[ \t]?[A-Z]|"
-    rf"{_BULLET}(?i:(?:[a-z]+ ){{0,2}}(?:pna|pneumonia|[chv]ap|chf|adhf|heart failure|edema|ptx|pneumothorax|"
-    r"effusions?|mass|nodule)[ \t]*:[ \t]*(?:cont(?:inue)?|start(?:ed)?|abx|antibiotics|diures[ei]s?|tap|drain|"
-    r"chest tube|biopsy|bx)\b)"
+    rf"{_BULLET}(?i:(?:[a-z]+ ){{0,2}}(?:pna|pneumonia|(?:[cv]|hc?)ap|chf|adhf|heart failure|edema|ptx|"
+    r"pneumothorax|effusions?|mass|nodule)[ \t]*:[ \t]*(?:cont(?:inue)?|start(?:ed)?|abx|antibiotics|ceftriaxone|"
+    r"cefepime|vanc|zosyn|levaquin|azithro(?:mycin)?|augmentin|lasix|diures[ei]s?|tap|drain|chest tube|biopsy)\b)"
 )
 """Of "#PNA: observe" and of "PNA: continue antibiotics" the title is what the patient has."""
 _MOST_WORDS = 6

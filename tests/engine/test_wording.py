@@ -32,6 +32,16 @@ def test_short_forms_are_written_out(written: str, read: str) -> None:
     [
         ("blebs at the apices", "bullae at the apices"),
         ("UIP pattern", "pulmonary fibrosis with UIP pattern"),
+        ("basal traction bronchiectasis", "basal pulmonary fibrosis"),
+        ("CTR 55%", "CTR increased at 55%"),
+        ("vanishing lung", "bullous emphysema"),
+        ("discoid opacity", "plate-like atelectasis"),
+        ("Lung sliding present bilaterally.", "no pneumothorax."),
+        (
+            "Lung sliding present on the left, absent on the right",
+            "Lung sliding present on the left, absent on the right",
+        ),
+        ("pneumo 30%, pneumo vaccine", "pneumothorax 30%, pneumo vaccine"),
         ("CTR > 0.5", "CTR increased"),
         ("CTR is 0.62.", "CTR increased at 0.62."),
         ("CTR < 0.5", "CTR not increased"),
@@ -61,6 +71,11 @@ SIGNS = (
     "atx",
     "effns",
     "consolid",
+    "micronodules",
+    "honeycomb cysts",
+    "plate-like density",
+    "vanishing lung",
+    "cephalized flow",
 )
 
 
@@ -84,7 +99,10 @@ def test_a_sign_by_another_name_is_denied_doubted_or_past_as_it_was(sign: str, s
 
 
 def test_a_denied_pattern_of_a_fibrosis_denies_no_fibrosis() -> None:
-    for said in ("Fibrosis without UIP pattern.", "ILD, no UIP.", "Indeterminate for UIP."):
+    for said in (
+        *("Fibrosis without UIP pattern.", "ILD, no UIP.", "Indeterminate for UIP."),
+        "Reticulation, no traction bronchiectasis.",
+    ):
         assert spelled_out(said) == said
 
 
@@ -106,6 +124,7 @@ def test_a_denied_change_denies_no_finding(written: str, read: str) -> None:
 def test_a_remote_disease_is_history() -> None:
     assert spelled_out("remote PTX") == "history of PTX"
     assert spelled_out("pneumonia as a child") == "pneumonia years ago"
+    assert spelled_out("Prior nodule, now gone.") == "Prior nodule has resolved."
     assert spelled_out("remote monitor") == "remote monitor"
 
 
