@@ -53,7 +53,8 @@ _SIGNS = {
     r"hepati[sz]ation(?! of the gallbladder)": "consolidation",
     r"bat[- ]?wing (?:pattern|appearance|distribution)": "bat-wing perihilar opacities",
     r"(?<!air )(?<!carman )(?<!ghost )meniscus sign": "fluid meniscus",
-    r"fluid (?:with)?in (?:the )?pleural (?:space|cavity)|pleural collection": "pleural effusion",
+    r"(?<!air and )(?<!air or )fluid (?:with)?in (?:the )?pleural (?:space|cavity)": "pleural effusion",
+    r"pleural collection": "pleural effusion",
     r"(?<!fluid and )(?<!fluid or )air (?:with)?(?:in|under|beneath) (?:the )?(?:visceral )?"
     r"pleura(?:l (?:space|cavity))?\b": "pneumothorax",
     r"globular (?=heart|cardiac)": "enlarged globular ",

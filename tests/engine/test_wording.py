@@ -49,6 +49,7 @@ def test_short_forms_are_written_out(written: str, read: str) -> None:
         ("globular heart", "enlarged globular heart"),
         ("air under the pleura", "pneumothorax"),
         ("no fluid or air in the pleural space", "no fluid or air in the pleural space"),
+        ("air and fluid in the pleural space", "air and fluid in the pleural space"),
         ("air meniscus sign", "air meniscus sign"),
     ],
 )
