@@ -41,6 +41,7 @@ from cds.ehr.documents import Document
 from cds.engine.active import in_use
 from cds.engine.architectures.densenet import DenseNet121Config, DenseNet121ForImageClassification
 from cds.engine.examples import examples_for
+from cds.engine.fastest import plain
 from cds.engine.filled import MOST_ROWS
 from cds.engine.network import MASK, Inputs, Network
 from cds.engine.networks import network_of
@@ -127,7 +128,7 @@ def networks() -> Iterator[Shape]:
 def measured(shape: Shape, device: torch.device, ceiling: Ceiling, seconds: float) -> Iterator[Row]:
     say(shape.name)
     work = work_of(shape.module, shape.row)
-    way, network = fastest_on_gpu(shape.module, [shape.row], device, shape.tokens)
+    way, network = fastest_on_gpu(shape.module, [shape.row], plain, device, shape.tokens)
     name = f"{shape.name} ({way})"
     yield Row(f"{name}: alone, p95", percentile(times(network, shape.row, seconds), 95), "ms")
     many = {of: np.repeat(values, MOST_ROWS, axis=0) for of, values in shape.row.items()}

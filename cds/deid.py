@@ -32,13 +32,13 @@ def deidentified(settings: Settings, file: TextIO, patient: TextIO | None) -> De
 def known(file: TextIO) -> KnownIdentifiers:
     """Raise :class:`NoteError` where ``file`` holds no Patient."""
     try:
-        held = json.loads(_text(file))
+        held = json.loads(_text(file).removeprefix("\ufeff"))
         entries = [entry["resource"] for entry in held.get("entry", ())] or [held]
         by_type: dict[str, list[Mapping[str, Any]]] = {}
         for resource in entries:
             by_type.setdefault(resource["resourceType"], []).append(resource)
         [patient, *_] = by_type["Patient"]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise NoteError("the patient's file is no FHIR Patient, nor a Bundle with one") from None
     around = (by_type.get(kind, ()) for kind in ("Practitioner", "RelatedPerson", "Organization"))
     return KnownIdentifiers.from_fhir(patient, *around)
@@ -80,4 +80,5 @@ def _text(file: TextIO) -> str:
 
 
 def _lines(file: TextIO) -> Iterable[str]:
-    return _text(file).splitlines()
+    # Not splitlines(): within a line JSON may hold U+2028 and its like as they are.
+    return _text(file).removeprefix("\ufeff").split("\n")

@@ -50,7 +50,7 @@ from cds.stopwatch import Stopwatch
 from cds.store.once import Once
 from cds.store.scores import key_of
 
-NOTE_READING = 6
+NOTE_READING = 7
 """How notes are read, apart from the models: what was read in an older way is read anew."""
 MOST_STUDIES = 3
 """So many are asked for of the PACS, the newest first, until one has something to score."""

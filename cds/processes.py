@@ -25,6 +25,8 @@ from cds.errors import ConfigurationError, SightlineError
 _PR_SET_PDEATHSIG = 1
 _GRACE_S = 10.0
 _AGAIN_S = 1.0
+_REFUSED, _REFUSED_AGAIN_S = 2, 30.0
+"""What ends with this code said what an operator must change first: to begin anew each second would eat a core."""
 _LETTING_GO_S = 5.0
 """So long what was killed a moment ago may need to let go of its port."""
 
@@ -124,8 +126,8 @@ class KeptAlive:
         while not self._stopped.is_set():
             # It dies with this thread, which ends with us.
             self._running = _started(self._argv, self._environ, None)
-            self._running.wait()
-            self._stopped.wait(_AGAIN_S)
+            refused = self._running.wait() == _REFUSED
+            self._stopped.wait(_REFUSED_AGAIN_S if refused else _AGAIN_S)
 
 
 def free_port(host: str, port: int, setting: str) -> None:

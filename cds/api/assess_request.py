@@ -22,6 +22,8 @@ from cds.notes.context import PatientContext, Sex
 from cds.notes.observations import KNOWN, LOINC, Observation, is_loinc
 
 MAX_NOTE_CHARS = 50_000
+MOST_TOLD = 50
+"""Fields that are named as wrong: an answer is not to be longer than what was sent."""
 MOST = 1e9
 """Of a measured value, whatever its unit."""
 
@@ -138,7 +140,7 @@ def parse(body: bytes) -> AssessRequest:
     except ValidationError as wrong:
         # Neither the input nor what its validator raised: the message alone, which quotes nothing.
         told = wrong.errors(include_input=False, include_context=False, include_url=False)
-        raise InvalidFields([(_pointer(error["loc"]), error["msg"]) for error in told]) from None
+        raise InvalidFields([(_pointer(error["loc"]), error["msg"]) for error in told[:MOST_TOLD]]) from None
 
 
 def _pointer(place: Sequence[int | str]) -> str:

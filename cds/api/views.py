@@ -9,7 +9,7 @@ from typing import Protocol
 
 import orjson
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds.api.assess_answer import answer
 from cds.api.assess_request import parse
@@ -24,6 +24,7 @@ from cds.registration import Registration
 from cds.reporting.record import Record
 
 SERVICE = "assess"
+ROOT = "/api/v1"
 
 _log = logging.getLogger(__name__)
 
@@ -52,11 +53,11 @@ def blueprint(
     """
     bp = Blueprint("api", __name__)
 
-    @bp.get("/api/v1/openapi.json")
+    @bp.get(f"{ROOT}/openapi.json")
     def description() -> Response:
         return _json(openapi(us.address))
 
-    @bp.post("/api/v1/assess")
+    @bp.post(f"{ROOT}/assess")
     def assess_patient() -> Response:
         with admitted(request.headers.get("Authorization"), request.path, request.remote_addr) as caller:
             asked = parse(request.get_data())
@@ -85,7 +86,16 @@ def blueprint(
 
     @bp.errorhandler(HTTPException)
     def wrong(error: HTTPException) -> Response:
-        return problem(error.code or 500, error.description or error.name)
+        response = problem(error.code or 500, error.description or error.name)
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
+
+    @bp.before_app_request
+    def nowhere() -> Response | None:
+        """A wrong path or method belongs to no blueprint, and is refused in the words of this one all the same."""
+        error = request.routing_exception
+        return wrong(error) if error and f"{request.path}/".startswith(f"{ROOT}/") else None
 
     @bp.after_request
     def keep_nowhere(response: Response) -> Response:

@@ -19,6 +19,9 @@ from cds.findings import KNOWN_FINDINGS, ModelVersion, PartScore
 INPUT_WORDS = {"fit": ("fill", "crop", "pad"), "contrast": ("stretch", "keep")}
 """What an image bundle may ask of the frame (:func:`cds.imaging.framing.framed`), the default first."""
 
+MOST_SIDE, MOST_CHANNELS = 4096, 16
+"""A picture of more pixels would hold up everything else, and of more channels mean nothing that we know."""
+
 CT_REGIONS = ("head", "neck", "chest", "spine", "abdomen", "pelvis")
 """Of which part of the body a CT bundle may read slices."""
 
@@ -112,6 +115,8 @@ class Bundle:
         for word, known in INPUT_WORDS.items():
             if self.input.get(word, known[0]) not in known:
                 raise ModelError(f"model bundle {name}: the input's {word} must be one of {', '.join(known)}")
+        if self.version.kind == "image" and (wrong := _wrong_with_pictures(self.input)):
+            raise ModelError(f"model bundle {name}: the input's {wrong}")
         if self.of_ct and (wrong := _wrong_with_slices(self.input)):
             raise ModelError(f"model bundle {name}: the input's {wrong}")
         for file, digest in self.manifest["files"].items():
@@ -140,6 +145,12 @@ class Bundle:
             raise ModelError(f"model bundle {self.directory.name} is of kind {self.version.kind}, not {kind}")
         return self
 
+    def unaltered(self) -> Self:
+        """This bundle, or :class:`ModelError` where its files are not those that were loaded any more."""
+        if self.load(self.directory).version.digest != self.version.digest:
+            raise ModelError(f"model bundle {self.directory.name} was replaced; restart engine and service")
+        return self
+
     def place_of(self, finding: str) -> int:
         """Which of its findings that is; raises :class:`ModelError` where it does not look for it."""
         if finding not in self.findings:
@@ -156,6 +167,19 @@ class Bundle:
                 for key, logit in zip(self.findings, logits, strict=True)
             },
         )
+
+
+def _wrong_with_pictures(spec: Mapping[str, Any]) -> str:
+    """What is wrong with the ``input`` of an image bundle, in a few words; empty where nothing is."""
+    channels = spec["channels"]
+    if not all(isinstance(spec[side], int) and 1 <= spec[side] <= MOST_SIDE for side in ("height", "width")):
+        return f"height and width must be whole numbers, {MOST_SIDE} at most"
+    if not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS:
+        return f"channels must be a whole number, {MOST_CHANNELS} at most"
+    mean, std = (scale if isinstance(scale, list) else [scale] for scale in (spec["mean"], spec["std"]))
+    if not all(len(scale) in (1, channels) and all(map(math.isfinite, scale)) for scale in (mean, std)):
+        return "mean and std must be one number, or one for each channel"
+    return "" if min(std) > 0 else "std must be above 0"
 
 
 def _wrong_with_slices(spec: Mapping[str, Any]) -> str:

@@ -20,10 +20,12 @@ Picture = NDArray[np.float32]
 class Explainer(Protocol):
     """Shows which places of a picture a network goes by (:class:`~cds.engine.saliency.GradCam`)."""
 
-    def __call__(self, pixel_values: NDArray[np.float32], output: int, /) -> Picture: ...
+    def __call__(self, pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER, /) -> Picture:
+        """Raise :class:`~cds.errors.EngineError` where it cannot be had by ``deadline``."""
+        ...
 
 
-def unexplained(pixel_values: NDArray[np.float32], output: int) -> Picture:
+def unexplained(pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER) -> Picture:
     """Of a network that runs elsewhere."""
     raise NoSaliency("not available: this model runs where it cannot be looked into")
 
@@ -51,13 +53,13 @@ class ImageReader:
         logits = numbers(self._network({"pixel_values": input_of(self.bundle, pixels)}, deadline))
         return self.bundle.score(logits[0].tolist())
 
-    def explain(self, pixels: Picture, finding: str) -> Picture:
+    def explain(self, pixels: Picture, finding: str, deadline: Deadline = NEVER) -> Picture:
         """How much each of ``pixels`` speaks for ``finding``: of the same shape, 0..1, by Grad-CAM.
 
         Raises :class:`~cds.errors.NoSaliency` for a network that has no last convolutional map, such as one in an
-        ONNX file, and :class:`ModelError` for a finding that it does not look for.
+        ONNX file, :class:`ModelError` for a finding that it does not look for, and what the explainer raises.
         """
-        return self._explain(input_of(self.bundle, pixels), self.bundle.place_of(finding))
+        return self._explain(input_of(self.bundle, pixels), self.bundle.place_of(finding), deadline)
 
     def warm_up(self) -> None:
         self.score(black(self.bundle))

@@ -41,7 +41,7 @@ class LocalEngine:
 
     def explain_image(self, pixels: Picture, finding: str, deadline: Deadline = NEVER) -> Picture:
         """Which of ``pixels`` speak for ``finding`` (:meth:`~cds.engine.image.ImageReader.explain`)."""
-        return self._image_reader.explain(pixels, finding)
+        return self._image_reader.explain(pixels, finding, deadline)
 
     def score_note(self, text: str, deadline: Deadline = NEVER) -> PartScore:
         """De-identified text of any length, with the passages that carried a finding."""

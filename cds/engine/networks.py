@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
@@ -15,6 +13,7 @@ from transformers.utils import logging
 import cds.engine.architectures  # noqa: F401 (registers ours beside Hugging Face's)
 from cds.engine.bundles import Bundle
 from cds.engine.first_token import first_token_alone
+from cds.engine.image import black, input_of
 from cds.errors import ModelError
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -27,7 +26,8 @@ NEAREST = 1e-6
 def image_network(bundle: Bundle) -> nn.Module:
     """Called with ``pixel_values``; raises :class:`ModelError` where it does not load or fit the bundle."""
     if (bundle.directory / ONNX_FILE).is_file():
-        return _fitted(OnnxNetwork(bundle), bundle, outputs=None)
+        held = OnnxNetwork(bundle)
+        return _fitted(held, bundle, held.outputs)
     # Convolutions read neighbouring channels together: nearly twice as fast on a CPU.
     network = _transformer(AutoModelForImageClassification, bundle)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -73,47 +73,44 @@ class OnnxNetwork(nn.Module):
     """An ONNX file with one image for its input and its first output (batch, outputs); runs on the CPU."""
 
     def __init__(self, bundle: Bundle) -> None:
+        """Raise :class:`ModelError` where it does not load, or cannot be run on what the bundle asks for."""
         super().__init__()
-        from cds.engine.onnx_runtime import session  # noqa: PLC0415 (servers of other makers may do without)
+        from cds.engine.onnx_runtime import row_of, session  # noqa: PLC0415 (servers of other makers may do without)
 
+        self._row_of = row_of
         try:
             self._session = session(str(bundle.directory / ONNX_FILE), torch.get_num_threads())
         except Exception as wrong:  # onnxruntime raises classes of its own that have no common base
             raise ModelError(
                 f"{bundle.directory.name}: the ONNX file does not load ({type(wrong).__name__})"
             ) from None
-        self._input = self._session.get_inputs()[0].name
+        self.outputs = len(row_of(self._session, input_of(bundle, black(bundle))))
+        """How many there are; only running it shows."""
 
     def forward(self, pixel_values: Tensor) -> ImageClassifierOutputWithNoAttention:
-        stacked = torch.cat([torch.from_numpy(self._run(x[None])).reshape(1, -1) for x in pixel_values])
-        return ImageClassifierOutputWithNoAttention(logits=stacked.to(pixel_values.device))
-
-    def _run(self, picture: Tensor) -> NDArray[np.float32]:
-        try:
-            logits: NDArray[np.float32] = self._session.run(None, {self._input: picture.cpu().numpy()})[0]
-        except Exception as wrong:  # as above
-            raise ModelError(f"the ONNX file cannot be run ({type(wrong).__name__})") from None
-        return logits
+        rows = [torch.from_numpy(self._row_of(self._session, x[None].cpu().numpy())) for x in pixel_values]
+        return ImageClassifierOutputWithNoAttention(logits=torch.stack(rows).to(pixel_values.device))
 
 
 def _transformer(auto: Any, bundle: Bundle) -> nn.Module:
     logging.disable_progress_bar()
     try:
         network = auto.from_pretrained(bundle.directory, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError) as wrong:
-        raise ModelError(f"model bundle {bundle.directory.name} does not load: {wrong}") from None
+    except Exception as wrong:  # whatever transformers and safetensors raise: a user's files may hold anything
+        line = (str(wrong).splitlines() or [""])[0]
+        raise ModelError(f"model bundle {bundle.directory.name} does not load: {line}") from None
     return _fitted(first_token_alone(network.float()), bundle, network.config.num_labels)
 
 
-def _fitted(network: nn.Module, bundle: Bundle, outputs: int | None) -> nn.Module:
-    """``outputs``: how many the network has; ``None`` where only running it shows."""
+def _fitted(network: nn.Module, bundle: Bundle, outputs: int) -> nn.Module:
+    """``outputs``: how many the network has."""
     chosen = list(bundle.manifest.get("outputs", range(len(bundle.findings))))
     activation = bundle.manifest.get("activation", "sigmoid")
     if activation not in ACTIVATIONS or len(chosen) != len(bundle.findings):
         raise ModelError(f"model bundle {bundle.directory.name} misdescribes its outputs")
-    if outputs is not None and not ("outputs" in bundle.manifest or outputs == len(chosen)):
+    if not ("outputs" in bundle.manifest or outputs == len(chosen)):
         raise ModelError(f"model bundle {bundle.directory.name}: one output per finding is needed")
-    if outputs is not None and not all(0 <= output < outputs for output in chosen):
+    if not all(output in range(outputs) for output in chosen):
         raise ModelError(f"model bundle {bundle.directory.name} names outputs that its network does not have")
-    plain = activation == "sigmoid" and chosen == list(range(outputs or -1))
+    plain = activation == "sigmoid" and chosen == list(range(outputs))
     return network.eval() if plain else Chosen(network, chosen, activation).eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,7 @@ from transformers.modeling_outputs import ModelOutput
 from cds.engine.bundles import Bundle
 from cds.engine.device import torch_device
 from cds.engine.examples import examples_for
-from cds.engine.fastest import fastest
+from cds.engine.fastest import Probabilities, calibrated, fastest
 from cds.engine.filled import MOST_ROWS, Filled, row_counts, shapes, token_counts
 from cds.engine.network import Inputs, Network, TorchNetwork
 from cds.engine.networks import network_of
@@ -43,13 +44,18 @@ def network_on(bundle: Bundle, wanted: str) -> Network:
     device, module = torch_device(wanted), network_of(bundle)
     if device.type != "cuda":
         return TorchNetwork(module, device)
-    name, network = fastest_on_gpu(module, examples_for(bundle), device, bundle.input.get("max_tokens", 0))
+    most_tokens = bundle.input.get("max_tokens", 0)
+    name, network = fastest_on_gpu(module, examples_for(bundle), calibrated(bundle), device, most_tokens)
     log.info("logits of %s in %s", bundle.version.name, name)
     return network
 
 
 def fastest_on_gpu(
-    module: nn.Module, examples: Sequence[Inputs], device: torch.device, most_tokens: int
+    module: nn.Module,
+    examples: Sequence[Inputs],
+    probabilities: Probabilities,
+    device: torch.device,
+    most_tokens: int,
 ) -> tuple[str, Network]:
     """As it comes, in 32 bits, or recorded in any of :data:`PRECISIONS`, where that is faster and as right.
 
@@ -65,7 +71,7 @@ def fastest_on_gpu(
             log.warning("%s cannot be had (%s)", name, type(failure).__name__)
         else:
             ways[name] = network
-    return fastest(ways, examples)
+    return fastest(ways, examples, probabilities, time.perf_counter)
 
 
 def _recorded(module: nn.Module, example: Inputs, device: torch.device, most_tokens: int) -> Network:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cds.deadline import NEVER, Deadline
 from cds.engine.network import Inputs, Logits
+from cds.errors import ModelError
 
 MANY = 256
 QUIET = 4
@@ -45,10 +46,26 @@ class OnnxSaliency:
         self._session = session(model, threads)
         self._outputs: int = self._session.get_inputs()[1].shape[0]
 
-    def __call__(self, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
+    def __call__(
+        self, pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER
+    ) -> NDArray[np.float32]:
         """As :meth:`cds.engine.saliency.GradCam.__call__`."""
         inputs = {"pixel_values": pixel_values, "chosen": np.eye(self._outputs, dtype=np.float32)[output]}
         return np.asarray(self._session.run(None, inputs)[0], np.float32)
+
+
+def row_of(session: Any, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(outputs,), what a file's first output says of one picture (1, channels, height, width).
+
+    Raises :class:`ModelError` where it cannot be run, or says anything else: a file need not do what it declares.
+    """
+    try:
+        said = session.run(None, {session.get_inputs()[0].name: picture})[0]
+    except Exception as wrong:  # onnxruntime raises classes of its own that have no common base
+        raise ModelError(f"the ONNX file cannot be run ({type(wrong).__name__})") from None
+    if not isinstance(said, np.ndarray) or said.dtype.kind != "f" or said.size != max(said.shape, default=0):
+        raise ModelError("the first output of the ONNX file is no row of numbers: it must be (batch, outputs)")
+    return said.reshape(-1).astype(np.float32)
 
 
 def session(model: bytes | str, threads: int) -> Any:

@@ -6,6 +6,7 @@ For a process of its own: what it takes to try is more than it takes to run.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import torch
 
 from cds.engine.bundles import Bundle
 from cds.engine.examples import examples_for
-from cds.engine.fastest import fastest
+from cds.engine.fastest import calibrated, fastest
 from cds.engine.image import Explainer, black, input_of
-from cds.engine.kept import What, kept_file
+from cds.engine.kept import What, keep, kept_file
 from cds.engine.network import Network, TorchNetwork
 from cds.engine.networks import ONNX_FILE, network_of
 from cds.engine.onnx_export import exported, exported_saliency
@@ -33,16 +34,16 @@ def prepare(bundle: Bundle, directory: Path, what: What = "logits") -> None:
     """Keep in ``directory`` the ONNX of ``bundle``, where ONNX Runtime gives the same: scores, if faster, or maps.
 
     It is tried with one thread: threads that wait for each other show how busy the machine is. An empty file says
-    that torch is to compute it.
+    that torch is to compute it. Raises :class:`~cds.errors.ModelError` where the bundle cannot be run, or was
+    replaced meanwhile: what is kept is kept by its digest.
     """
     file = kept_file(bundle, directory, what)
     if file.exists():
         return
     made = {"logits": _better, "saliency": _saliency}[what](bundle)
+    bundle.unaltered()
     log.info("%s of %s by %s", what, bundle.version.name, "ONNX Runtime" if made else "torch")
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(made)
-    unfinished.rename(file)
+    keep(made, file)
 
 
 def _better(bundle: Bundle) -> bytes:
@@ -59,7 +60,7 @@ def _better(bundle: Bundle) -> bytes:
     except Exception as failure:  # whatever they raise: a user's network may do anything
         log.info("%s cannot be had as ONNX (%s)", bundle.version.name, type(failure).__name__)
         return b""
-    name, _ = fastest(ways, examples)
+    name, _ = fastest(ways, examples, calibrated(bundle), time.process_time)
     return onnx if name == "ONNX Runtime" else b""
 
 

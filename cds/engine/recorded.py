@@ -6,7 +6,10 @@ Inputs and logits pass through pinned memory, from which a GPU reads by itself.
 from __future__ import annotations
 
 import threading
+import weakref
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -19,6 +22,9 @@ WARM_UP = 3
 """Runs before a recording: libraries choose how they compute, and fetch memory, which cannot be recorded."""
 _RECORDING = threading.Lock()
 """A process may record one graph at a time (torch.cuda.graph), whichever network it is of."""
+_LEFT: defaultdict[torch.device, deque[torch.cuda.Stream]] = defaultdict(deque)
+"""Streams of networks that are gone. torch has 32, and gives the first anew as the 33rd: what its network plays
+while another records there would become a part of the recording."""
 Shape = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -32,12 +38,14 @@ class RecordedNetwork:
         """
         self._plain = TorchNetwork(module.eval(), device)
         self._turn = threading.Lock()
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = _stream_alone(device)
         pool = torch.cuda.graph_pool_handle()
         with torch.inference_mode():
             self._recordings = {
                 _shape(inputs): _Recording(module, inputs, device, self._stream, pool) for inputs in shapes
             }
+        # One on which a recording failed is nobody's any more.
+        weakref.finalize(self, _LEFT[device].append, self._stream)
 
     def __call__(self, inputs: Inputs, deadline: Deadline = NEVER) -> Logits:
         """Raise what torch raises."""
@@ -80,6 +88,13 @@ class _Recording:
     def _run(self, module: nn.Module) -> Tensor:
         logits: Tensor = module(**self._inputs).logits.float()
         return logits
+
+
+def _stream_alone(device: torch.device) -> torch.cuda.Stream:
+    """One of no network that is there, of which there may be 32."""
+    with suppress(IndexError):
+        return _LEFT[device].pop()
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _shape(inputs: Inputs) -> Shape:

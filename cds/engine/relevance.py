@@ -15,9 +15,12 @@ _NAMES = re.compile(
     r"atelect|cardiomeg|consolidat|emphysem|fibro|hernia|infiltrat|opaci|pneum|pna\b|ptx\b|effusion|edema|oedema|"
     r"pleur|nodul|\bmass|tumou?r|carcinoma|neoplas|malignan|cancer|\bchf\b|heart failure|congest|interstit|"
     r"collaps|costophrenic|silhouette|infect|copd|hyperinfl|overinfl|lesion|spiculat|bull[ao]|blunt|densit|shadow|"
-    r"empyem|airspace|air[ -]space|volume (?:loss|overload)|adhf\b|\b[chv]ap\b|\bhh\b|growth|ground[ -]glass|"
-    r"\beffs?\b|\bggos?\b|\blvf\b|\bctr\b|cephali[sz]|\bnsip\b|\bp[cj]p\b|\blrti\b|bronchogenic|cannonball|\bspn\b|"
-    r"(?:four|4)-chamber|c/t ratio|\bcor is\b|\+ ?cm\b",
+    r"empyem|airspace|air[ -]space|volume (?:loss|overload)|adhf\b|\b(?:[cv]|hc?)ap\b|\bhh\b|growth|"
+    r"ground[ -]glass|"
+    r"\beffn?s?\b|\bggos?\b|\blvf\b|\bctr\b|cephali[sz]|\bnsip\b|\bp[cj]p\b|\blrti\b|bronchogenic|cannonball|\bspns?\b|"
+    r"(?:four|4)-chamber|c/?t ratio|\bcor is\b|\+ ?cm\b|\batx\b|\bconsol|\bblebs?\b|"
+    r"(?:^|\b(?:no|mild|moderate|severe|marked|stable|unchanged|known) )cm\b|cuffing|septal (?:line|thick)|"
+    r"interlobular|bat[- ]?wing|meniscus sign|traction bronch|\b[lr]v enl|hepati[sz]ation",
 )
 _CHEST = re.compile(
     r"lung|pulm|chest|thora|heart|cardi|ventric|hil[au]|mediastin|diaphragm|lobe|lobar|\b[rl][lmu]l\b|lingul|"

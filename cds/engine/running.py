@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cds.deadline import NEVER, Deadline
 from cds.engine.abreast import Abreast
 from cds.engine.batching import Batched
 from cds.engine.bundles import Bundle
@@ -15,7 +15,8 @@ from cds.engine.by_length import ByLength
 from cds.engine.device import on_cpu
 from cds.engine.filled import MOST_ROWS
 from cds.engine.image import Explainer, ImageReader, Picture, black, input_of
-from cds.engine.kept import kept_file, usable
+from cds.engine.in_turn import InTurn
+from cds.engine.kept import kept_file, loaded
 from cds.engine.local import LocalEngine
 from cds.engine.network import Network
 from cds.engine.note import NoteReader
@@ -65,22 +66,21 @@ class Later:
 
     def __init__(self, load: Callable[[], Explainer]) -> None:
         self._load = load
-        self._once = threading.Lock()
         self._loaded: Explainer | None = None
 
-    def __call__(self, pixel_values: Picture, output: int, /) -> Picture:
-        with self._once:
-            self._loaded = self._loaded or self._load()
-        return self._loaded(pixel_values, output)
+    def __call__(self, pixel_values: Picture, output: int, deadline: Deadline = NEVER, /) -> Picture:
+        """One call at a time."""
+        self._loaded = self._loaded or self._load()
+        return self._loaded(pixel_values, output, deadline)
 
 
 def _batched(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Network:
     if not on_cpu(settings.device):
         return Batched(_by_torch(bundle, settings.device, threads), rows=MOST_ROWS)
     rows, onnx = CPU_ROWS[bundle.version.kind], kept_file(bundle, directory)
-    if not usable(onnx):
+    network = loaded(onnx, partial(OnnxRuntimeNetwork, threads=threads, rows=rows))
+    if network is None:
         return Batched(_by_length(bundle, _by_torch(bundle, settings.device, threads)), rows=rows)
-    network = OnnxRuntimeNetwork(str(onnx), threads, rows=rows)
     if rows > 1 or threads == 1:
         return Batched(_by_length(bundle, network), rows=rows)
     # What does not go through a network together goes through it side by side.
@@ -101,18 +101,22 @@ def _by_torch(bundle: Bundle, device: str, threads: int) -> Network:
 
 
 def _explained(bundle: Bundle, directory: Path, settings: Settings, threads: int) -> Explainer:
-    return Later(partial(_explainer, bundle, kept_file(bundle, directory, "saliency"), settings, threads))
+    return InTurn(Later(partial(_explainer, bundle, kept_file(bundle, directory, "saliency"), settings, threads)))
 
 
 def _explainer(image: Bundle, onnx: Path, settings: Settings, threads: int) -> Explainer:
     """On the CPU in any case: nobody waits for a map as for a score."""
-    if usable(onnx):
-        return OnnxSaliency(str(onnx), threads)
+    # One core: whoever wants a score has the others.
+    if kept := loaded(onnx, partial(OnnxSaliency, threads=1)):
+        return kept
     from cds.engine.networks import image_network  # noqa: PLC0415 (seconds)
     from cds.engine.saliency import GradCam  # noqa: PLC0415
 
     _set_torch_threads(threads)
-    return GradCam(image_network(image), input_of(image, black(image)))
+    explain = GradCam(image_network(image), input_of(image, black(image)))
+    # Its files were read anew, long after the others.
+    image.unaltered()
+    return explain
 
 
 def _set_torch_threads(threads: int) -> None:

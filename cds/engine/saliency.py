@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cds.deadline import NEVER, Deadline
 from cds.errors import NoSaliency
 
 
@@ -33,10 +34,13 @@ class GradCam:
         self.available = last is not None
         """Whether the network has a last map."""
 
-    def __call__(self, pixel_values: NDArray[np.float32], output: int) -> NDArray[np.float32]:
+    def __call__(
+        self, pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER
+    ) -> NDArray[np.float32]:
         """(height, width) of ``pixel_values``, 1 where most speaks for that output; all 0 where nothing does.
 
-        Raises :class:`NoSaliency` where the network is not convolutional, or does not show its last map.
+        Raises :class:`NoSaliency` where the network is not convolutional, or does not show its last map; begun, it
+        is never too late.
         """
         if not self.available:
             raise NoSaliency("not available: this model has no last convolutional map to look at")

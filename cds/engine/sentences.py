@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds.engine.wording import DENIED
+from cds.engine.wording import DENIED, ECHOED
 
 _TICKED = r"(?:\[[xX✓]\]|\([xX✓]\))[ \t]*"
 _BULLET = rf"[ \t]*(?:[-*•#>☑☒✓]+[ \t]*(?:{_TICKED})?|{_TICKED}|\(?\d{{1,2}}[.)][ \t]+)?"
@@ -28,8 +28,13 @@ _SECTION = re.compile(
     r"pmh|fhx?))[ \t]*$",
     re.IGNORECASE,
 )
-_PROBLEM = re.compile(r"[ \t]*#[ \t]?[A-Z]")
-"""Of "#PNA: continue antibiotics" the title is what the patient has."""
+_PROBLEM = re.compile(
+    r"[ \t]*#[ \t]?[A-Z]|"
+    rf"{_BULLET}(?i:(?:[a-z]+ ){{0,2}}(?:pna|pneumonia|(?:[cv]|hc?)ap|chf|adhf|heart failure|edema|ptx|"
+    r"pneumothorax|effusions?|mass|nodule)[ \t]*:[ \t]*(?:cont(?:inue)?|start(?:ed)?|abx|antibiotics|ceftriaxone|"
+    r"cefepime|vanc|zosyn|levaquin|azithro(?:mycin)?|augmentin|lasix|diures[ei]s?|tap|drain|chest tube|biopsy)\b)"
+)
+"""Of "#PNA: observe" and of "PNA: continue antibiotics" the title is what the patient has."""
 _MOST_WORDS = 6
 """Of a heading; more before a colon is a sentence."""
 
@@ -38,6 +43,9 @@ _END = re.compile(
     rf"(?<!^\d)(?<![\s(]\d)(?!\?+\s+(?i:{DENIED}))[.?!]+(?=\s|$)[)\"']*\s*|[;•]\s+|(?<=\))[.]\s*"
 )
 """A question stays with the answer that denies what it asks."""
+_ECHOED = re.compile(ECHOED, re.IGNORECASE)
+LONGEST = 600
+"""Characters of a sentence: a model reads no more of one, and looking around each of its words takes long."""
 _WRAPPED_AT = 45
 """A line at least so long, without a full stop, may go on in the next."""
 _DANGLING = re.compile(
@@ -151,8 +159,21 @@ def _goes_on(line: str, following: str) -> bool:
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Start and end of what stands between full stops, without the white space after it."""
     line, begin = text[start:end], 0
+    echoed = {match.end("asked") for match in _ECHOED.finditer(line)}
     for match in _END.finditer(line):
-        if match.end() < len(line):
-            yield start + begin, start + len(line[: match.end()].rstrip())
+        if match.end() < len(line) and match.start() not in echoed:
+            yield from _cut(text, start + begin, start + len(line[: match.end()].rstrip()))
             begin = match.end()
-    yield start + begin, start + len(line.rstrip())
+    yield from _cut(text, start + begin, start + len(line.rstrip()))
+
+
+def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What goes on too long in several, at a comma if there is one, else between words."""
+    while end - start > LONGEST:
+        piece = text[start : start + LONGEST]
+        comma = piece.rfind(", ", LONGEST // 2)
+        last = comma if comma > 0 else piece.rfind(" ")
+        length = last + 1 if last > 0 else LONGEST
+        yield start, start + length
+        start += length
+    yield start, end

@@ -57,12 +57,12 @@ class SliceReader:
         """Raises what the network raises."""
         return self._network({"pixel_values": self._normalised(pictures)}, deadline)
 
-    def explain(self, picture: Pictures, finding: str) -> Picture:
+    def explain(self, picture: Pictures, finding: str, deadline: Deadline = NEVER) -> Picture:
         """How much each place of one slice (channels, height, width) speaks for ``finding``: as of a film.
 
         Raises what :meth:`~cds.engine.image.ImageReader.explain` raises.
         """
-        return self._explain(self._normalised(picture[np.newaxis]), self.bundle.place_of(finding))
+        return self._explain(self._normalised(picture[np.newaxis]), self.bundle.place_of(finding), deadline)
 
     def _normalised(self, pictures: Pictures) -> Pictures:
         spec = self.bundle.input

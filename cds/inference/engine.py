@@ -15,7 +15,6 @@ from cds.engine.image import Picture
 from cds.engine.local import LocalEngine
 from cds.engine.network import Logits
 from cds.engine.slices import Pictures, SliceReader
-from cds.errors import ModelError
 from cds.findings import Evidence, NoteSeen, PartScore
 from cds.imaging.ct import windows
 from cds.imaging.ct.slice import CtInstance, Hounsfield, Slice
@@ -55,8 +54,7 @@ class Models:
     def check(self) -> None:
         """Raise :class:`~cds.errors.ModelError` where a bundle's files are not those that were loaded any more."""
         for bundle in self.bundles:
-            if Bundle.load(bundle.directory).version.digest != bundle.version.digest:
-                raise ModelError(f"model bundle {bundle.directory.name} was replaced; restart engine and service")
+            bundle.unaltered()
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
@@ -157,7 +155,7 @@ def by_models(engine: LocalEngine, ct: Iterable[SliceReader] = ()) -> dict[str, 
         return slices[role](pictures, deadline)
 
     def explain_slice(picture: windows.Picture, role: str, finding: str, deadline: Deadline) -> Picture:
-        return slices[role].explain(picture, finding)
+        return slices[role].explain(picture, finding, deadline)
 
     return {
         "score image": engine.score_image,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from cds.engine.bundles import Bundle
 from cds.engine.device import on_cpu
 from cds.engine.kept import What, kept_file
 from cds.engine.process.core import compute
+from cds.engine.process.pulse import Pulse
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
+from cds.errors import ModelError
 from cds.inference.engine import Models, by_models
 from cds.inference.socket import its_turn, made, socket_of
 from cds.keys import Keys
@@ -65,22 +69,25 @@ def _serve(settings: Settings, path: Path) -> None:
         found_later.append(_begun(_prepare_saliency, models.image, kept))
     read = Reading.of(models, Keys.load(settings).pseudonym)
     reading = on_cores(read)
+    pulse = Pulse()
 
     def hold_models() -> None:
-        # A process that starts anew reads their files anew, under the digests of before.
-        models.check()
         give_back_what_is_large(from_bytes=MORE_THAN_A_LAYER)
         engine = begun(models.image, models.note, kept, settings, threads)
         ct = ct_begun(models.ct, kept, settings, threads)
+        # A process that starts anew has read their files anew, under the digests of before.
+        models.check()
         give_back_now()
-        Server(by_models(engine, ct), frozenset(reading), cores, models.digests).serve(path)
+        server = Server(by_models(engine, ct), frozenset(reading), cores, models.digests)
+        threading.Thread(target=pulse.beat_while, args=(server.gets_on,), name="pulse", daemon=True).start()
+        server.serve(path)
 
     def read_on_a_core() -> None:
         read.warm_up()
         compute(path, reading)
 
     roles = {"models": hold_models} | {f"core {number}": read_on_a_core for number in range(1, cores + 1)}
-    supervise(roles, found_later)
+    supervise(roles, found_later, {"models": pulse})
 
 
 @contextmanager
@@ -108,10 +115,12 @@ def _prepare_saliency(bundle: Bundle, kept: Path) -> None:
 
 
 def _prepare(bundle: Bundle, kept: Path, what: What) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     import torch  # noqa: PLC0415 (seconds)
 
     from cds.engine.prepare import prepare  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    prepare(bundle, kept, what)
+    with suppress(ModelError):  # whoever is to run it says why it cannot be
+        prepare(bundle, kept, what)

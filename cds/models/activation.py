@@ -13,6 +13,7 @@ from cds.databases import opened, reached, upgrade
 from cds.engine.active import FILE, with_choice
 from cds.engine.bundles import Bundle
 from cds.errors import ModelError
+from cds.models.selftest import self_test
 from cds.settings import Settings
 from cds.store import withdrawn_models
 from cds.store.database import Database
@@ -25,11 +26,14 @@ CHAIN = SERVICE
 def activate(settings: Settings, bundle: Bundle, by: str) -> None:
     """The service uses ``bundle`` for its role from its next start on; ``by`` names the person who chose it.
 
-    Raises :class:`ModelError` where the bundle is untrained, was withdrawn, or the choice cannot be written, and
-    what the database raises where it cannot be audited: then nothing has changed.
+    Raises :class:`ModelError` where the bundle is untrained, cannot be run, was withdrawn, or the choice cannot be
+    written, and what the database raises where it cannot be audited: then nothing has changed.
     """
     if bundle.untrained:
         raise ModelError(f"model bundle {bundle.directory.name} is untrained: its scores mean nothing")
+    if bundle.version.kind in ("image", "note"):
+        # It may have been put in place by hand: an engine that cannot run it would not start.
+        self_test(settings, bundle)
     chosen = _prepared(settings.models_dir, with_choice(settings.models_dir, bundle))
     try:
         _audit(settings, bundle, by)

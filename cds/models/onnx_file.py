@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
+from cds.engine.bundles import MOST_SIDE
 from cds.engine.networks import ONNX_FILE
+from cds.engine.onnx_runtime import row_of, session
 from cds.errors import ModelError
 from cds.models.densenet import IMAGENET_MEAN, IMAGENET_STD
 from cds.models.source import Source
@@ -25,8 +28,8 @@ def read(file: Path, labels: Sequence[str] | None, *, side: int | None) -> Sourc
 
     Raises :class:`ModelError` where it does not load, is of another shape, or its outputs have no names.
     """
-    session = _session(file)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+    graph = _session(file)
+    inputs = graph.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
         raise ModelError(f"{file.name} must read one float tensor (batch, channels, height, width)")
     batch, channels, height, width = inputs[0].shape
@@ -37,10 +40,13 @@ def read(file: Path, labels: Sequence[str] | None, *, side: int | None) -> Sourc
     height, width = (size if isinstance(size, int) else side for size in (height, width))
     if not height or not width:
         raise ModelError(f"{file.name} leaves the size of its input open; give it with --size")
-    count = outputs[0].shape[-1]
+    if max(height, width) > MOST_SIDE:
+        raise ModelError(f"{file.name} reads {height} x {width} pixels; {MOST_SIDE} a side are the most")
+    # What it declares of its outputs may be open, or wrong: what it gives is not.
+    count = len(row_of(graph, np.zeros((1, channels, height, width), np.float32)))
     if labels is None:
         raise ModelError(f"{file.name} has {count} outputs without names; name them with --labels")
-    if isinstance(count, int) and len(labels) != count:
+    if len(labels) != count:
         raise ModelError(f"there are {len(labels)} labels for {count} outputs")
     return Source(
         kind="image",
@@ -75,12 +81,8 @@ def _copy(file: Path, directory: Path) -> None:
 
 
 def _session(file: Path) -> Any:
-    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 (half a second)
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
         # From memory: a model that keeps its weights in other files, anywhere on the disk, does not load.
-        return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        return session(file.read_bytes(), threads=1)
     except Exception as wrong:  # onnxruntime raises classes of its own that have no common base
         raise ModelError(f"{file.name} is no ONNX file that loads ({type(wrong).__name__})") from None

@@ -9,7 +9,9 @@ import numpy as np
 
 from cds.engine.active import in_use
 from cds.engine.bundles import Bundle
+from cds.engine.image import ImageReader
 from cds.engine.local import LocalEngine
+from cds.engine.note import NoteReader, pooled
 from cds.engine.slices import SliceReader, score_series
 from cds.errors import ModelError
 from cds.settings import Settings
@@ -47,14 +49,16 @@ def self_test(settings: Settings, bundle: Bundle) -> list[str]:
 
 
 def _scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:
-    engine = engine_of(settings, bundle)
+    """Of the bundle alone: whether the others in use are sound is another question."""
     if bundle.version.kind == "note":
+        note = NoteReader.load(bundle, settings.device)
         one, two = NOTES
-        return tuple(engine.score_note(text).probabilities for text in (one, one, two))
+        return tuple(bundle.score(pooled(note.read(text))).probabilities for text in (one, one, two))
+    image = ImageReader.load(bundle, settings.device)
     shape = bundle.input["height"], bundle.input["width"]
     grain = np.random.default_rng(0).random(shape, dtype=np.float32)
     slope = np.broadcast_to(np.linspace(0, 1, shape[1], dtype=np.float32), shape)
-    return tuple(engine.score_image(picture).probabilities for picture in (grain, grain, slope))
+    return tuple(image.score(picture).probabilities for picture in (grain, grain, slope))
 
 
 def _slice_scores(settings: Settings, bundle: Bundle) -> tuple[Mapping[str, float], ...]:

@@ -58,16 +58,18 @@ class _TakenBack:
     """Words that what is taken back has too: "no apical pneumothorax" says nothing of one at the base."""
 
     def means(self, mention: Mention, sentence: Sentence) -> bool:
+        if mention.finding != self.finding:
+            return False
         asserted = assertion(sentence.text, mention.start, mention.end, sentence.heading) in _ASSERTED
         same_side = not self.sides or _sides(sentence.text) <= self.sides
         as_narrow = self.narrower <= _words(_NARROWER, sentence.text)
-        return mention.finding == self.finding and asserted and same_side and as_narrow
+        return asserted and same_side and as_narrow
 
 
 def without_taken_back(sections: Sequence[Section], appended: Iterable[Section] = ()) -> list[Section]:
     """The sections of one note, less what its addenda take back: its own, and those ``appended`` to it."""
     addenda = [*(section for section in sections if section.kind is Kind.ADDENDUM), *appended]
-    taken_back = [one for addendum in addenda for one in _taken_back(addendum)]
+    taken_back = list(dict.fromkeys(one for addendum in addenda for one in _taken_back(addendum)))
     if not taken_back:
         return list(sections)
     return [s if s.kind is Kind.ADDENDUM else replace(s, text=_without(taken_back, s.text)) for s in sections]

@@ -79,7 +79,8 @@ def _not_there(found: list[Sentence]) -> Iterator[Evidence]:
     for sentence in found:
         named: dict[str, Assertion] = {}
         for mention in mentions(sentence.text):
-            named.setdefault(mention.finding, _said(sentence, mention))
+            if mention.finding not in named:
+                named[mention.finding] = _said(sentence, mention)
         for key, said in named.items():
             if said not in DOUBTED:
                 yield Evidence(key, said, sentence.text, sentence.start, sentence.end)

@@ -37,6 +37,8 @@ _BINARY = (
     b"\xd0\xcf\x11\xe0",
     b"GIF8",
 )
+_NOISE = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
+"""What no text has, or here and there: a NUL pads records of fixed width."""
 _HTML = re.compile(
     r"(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*"
     r"<(!doctype html|html|head|body|div|p|table|span|font|center|h[1-6]|b|br|ul|ol|style|script)[\s/>]",
@@ -112,7 +114,7 @@ def _read(content: bytes, content_type: str, *, inside: bool = False) -> str:
         case "html":
             return html.text(content, said)
         case "plain":
-            return charset.text(content, said)
+            return _legible(charset.text(content, said))
         case "ccda" if not inside:
             read = ccda.read(content, said)
             return read if isinstance(read, str) else _read(read.content, read.content_type, inside=True)
@@ -121,9 +123,9 @@ def _read(content: bytes, content_type: str, *, inside: bool = False) -> str:
 
 def _kind(content: bytes, declared: str) -> str:
     """``pdf``, ``rtf``, ``html``, ``ccda``, ``plain``, or empty for what is none of them."""
-    start = charset.text(content[:_SNIFFED]).lstrip("\ufeff \t\r\n").lower()
-    if "%pdf-" in start:
+    if b"%PDF-" in content[:_SNIFFED]:  # its bytes, since its zeros may look like UTF-16
         return "pdf"
+    start = charset.text(content[:_SNIFFED]).lstrip("\ufeff \t\r\n").lower()
     if start.startswith("{\\rtf"):
         return "rtf"
     if _HTML.match(start) or (not start.startswith("<") and _HTML_WITHIN.search(start)):
@@ -135,6 +137,14 @@ def _kind(content: bytes, declared: str) -> str:
     # Declared as something that would have shown itself: only text is left.
     kind = _DECLARED.get(declared, "plain" if declared.startswith("text/") or declared in _UNSAID else "")
     return "plain" if kind in ("pdf", "rtf") and _is_text(content) else kind
+
+
+def _legible(text: str) -> str:
+    """``text``, unless it is something packed or enciphered, read as if it were one."""
+    sample = text[:4096]
+    if len(_NOISE.findall(sample)) * 20 > len(sample):
+        raise NoteError("the document is of a kind that is not read")
+    return text
 
 
 def _is_text(content: bytes) -> bool:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+
+MOST = 20
+"""Mentions of one finding in a sentence: one that has more says nothing with them."""
 
 _WORDS: Mapping[str, str] = {
     "atelectasis": r"atelecta\w+|(?:lobar|lobe|lung|segmental) collapse|collapse of the \w+ \w+ lobe|volume loss",
@@ -58,8 +62,8 @@ class Mention:
     end: int
 
 
-def mentions(text: str) -> Iterator[Mention]:
-    """Finding by finding, each as often as it is named."""
+def mentions(sentence: str) -> Iterator[Mention]:
+    """Finding by finding, each as often as it is named, up to ``MOST`` times."""
     for finding, words in _NAMED.items():
-        for match in words.finditer(text):
+        for match in islice(words.finditer(sentence), MOST):
             yield Mention(finding, match.start(), match.end())

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from cds.audit import balp
 from cds.ehr.imaging_studies import MODALITIES, StudyCandidate
-from cds.errors import NoSaliency, NotAllowed, SightlineError, Unknown, UpstreamError
+from cds.errors import EngineError, NoSaliency, NotAllowed, SightlineError, Unknown, UpstreamError
 from cds.findings import Prescreen, StudySeen
 from cds.imaging.dicomweb import DICOMweb
 from cds.imaging.locating import has_images, locate
@@ -111,6 +111,8 @@ class Films:
             raise FilmRefused(str(lacking), 404) from None
         except NotAllowed:
             raise FilmRefused("the image is in a PACS that Sightline is not set up for", 403) from None
+        except EngineError:
+            raise FilmRefused("there is too much else to do just now; try again in a moment", 503) from None
         except SightlineError:
             raise FilmRefused("the image cannot be had from the PACS just now", 502) from None
         exchange = audit.with_browser(self._services, asked.session)

@@ -202,6 +202,12 @@ def test_what_is_wrong_is_named_by_its_place_and_not_repeated(changes: dict[str,
     assert not any(word in str(refused.value) for word in ("Quill", "xxx", "SpO2"))
 
 
+def test_of_many_wrong_fields_some_are_named() -> None:
+    with pytest.raises(InvalidFields) as refused:
+        parse(orjson.dumps({**PNEUMONIA, **{f"k{number}": 1 for number in range(20_000)}}))
+    assert len(refused.value.errors) == 50
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"age": NaN}'])
 def test_what_is_no_json(body: bytes) -> None:
     with pytest.raises(RequestError, match="not JSON"):
@@ -225,6 +231,31 @@ def test_a_refusal_is_a_problem_with_every_field(assess: Caller) -> None:
 def check(instance: Any, schema: str) -> None:
     whole = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
     Draft202012Validator(whole).validate(instance)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", PATH, 405, {"POST", "OPTIONS"}),
+        ("TRACE", PATH, 405, {"POST", "OPTIONS"}),
+        ("POST", "/api/v1/openapi.json", 405, {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/api/v1/asses", 404, set()),
+        ("GET", "/api/v1", 404, set()),
+        ("GET", "/api/v1/", 404, set()),
+        ("GET", "/api/v1//assess", 404, set()),
+    ],
+)
+def test_a_wrong_path_or_method_is_a_problem_too(
+    assess: Caller, method: str, path: str, status: int, allow: set[str]
+) -> None:
+    answer = assess.hospital.app.test_client().open(path, method=method)
+    assert (answer.status_code, set(answer.allow)) == (status, allow)
+    assert answer.mimetype == "application/problem+json"
+    assert orjson.loads(answer.data)["status"] == status
+
+
+def test_other_paths_are_not_of_this_api(assess: Caller) -> None:
+    assert assess.hospital.app.test_client().get("/api/v10").mimetype == "text/html"
 
 
 def test_the_description_is_valid_served_and_true(assess: Caller) -> None:

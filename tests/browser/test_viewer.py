@@ -54,6 +54,23 @@ def test_a_drag_changes_the_window_and_with_shift_moves_the_film(page: Page) -> 
     assert moved["level"] == windowed["level"]
 
 
+def test_the_heat_map_is_laid_over_the_film(page: Page) -> None:
+    pixels = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
+    coloured = f"c => {pixels}.some((red, i, all) => i % 4 == 0 && red != all[i + 2])"
+    assert not page.locator("canvas").evaluate(coloured)
+    page.get_by_label("Heat map").fill("60")
+    page.wait_for_function(f"() => ({coloured})(document.querySelector('film-viewer canvas'))")
+
+
+def test_where_there_is_no_heat_map_now_the_viewer_says_why(page: Page) -> None:
+    def busy(route: Route) -> None:
+        route.fulfill(status=503, content_type="text/plain", body="there is too much else to do just now")
+
+    page.route("**/smart/image/overlay/**", busy)
+    page.get_by_label("Heat map").fill("60")
+    expect(page.locator("film-viewer .status")).to_have_text("No heat map: there is too much else to do just now.")
+
+
 def test_the_wheel_zooms_where_it_points(page: Page) -> None:
     before = state(page)
     page.locator("canvas").hover(position={"x": 250, "y": 250})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
 
 from cds.deadline import Deadline
 from cds.engine.process.core import compute
+from cds.engine.process.pulse import Pulse
 from cds.engine.process.server import Server
 from cds.engine.process.supervisor import supervise
 from cds.errors import NoteError
@@ -22,6 +24,11 @@ def double(x: int, deadline: Deadline) -> int:
 
 def die_here(deadline: Deadline) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang_here(deadline: Deadline) -> None:
+    """As a call into a library does that never returns."""
+    threading.Event().wait()
 
 
 def pid_here(deadline: Deadline) -> int:
@@ -70,7 +77,8 @@ def fail(secret: str) -> None:
 
 STUCK_S = 5.0
 """Longer than any of these takes."""
-HERE = {"double": double, "die here": die_here, "pid here": pid_here}
+HANGS_S = 3.0
+HERE = {"double": double, "die here": die_here, "hang here": hang_here, "pid here": pid_here}
 ON_CORES = {
     "sleep": time.sleep,
     "wait for": wait_for,
@@ -86,10 +94,13 @@ ON_CORES = {
 
 def main(socket: Path) -> None:
     def hold() -> None:
-        Server(HERE, frozenset(ON_CORES), 2, "small", STUCK_S).serve(socket)
+        server = Server(HERE, frozenset(ON_CORES), 2, "small", STUCK_S)
+        threading.Thread(target=pulse.beat_while, args=(server.gets_on,), daemon=True).start()
+        server.serve(socket)
 
+    pulse = Pulse()
     core = partial(compute, socket, ON_CORES)
-    supervise({"models": hold, "core 1": core, "core 2": core})
+    supervise({"models": hold, "core 1": core, "core 2": core}, pulses={"models": pulse}, hangs_s=HANGS_S)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from cds.engine.bundles import Bundle, Calibration, OperatingPoint, sigmoid
 from cds.errors import ModelError
 
+INPUT = {"height": 224, "width": 224, "channels": 3, "mean": [0.5], "std": [0.2, 0.2, 0.2]}
+
 
 def write(directory: Path, **changes: Any) -> Path:
     (directory / "card.md").write_text("# A card")
@@ -23,6 +25,7 @@ def write(directory: Path, **changes: Any) -> Path:
         "version": "1.0.0",
         "kind": "image",
         "findings": ["effusion"],
+        "input": INPUT,
         "calibration": {"effusion": {"slope": 2.0, "intercept": -1.0}},
         "thresholds": {"effusion": {"high": 0.85, "review": [0.4, 0.85]}},
         "files": {"card.md": hashlib.sha256(b"# A card").hexdigest()},
@@ -47,8 +50,15 @@ def test_scores_are_calibrated(tmp_path: Path) -> None:
         {"calibration": {"effusion": {"slope": -1, "intercept": 0}}},
         {"thresholds": {}},
         {"calibration": {"effusion": {"operating_point": 1.0}}},
-        {"input": {"fit": "stretch"}},
-        {"input": {"contrast": 3}},
+        {"input": INPUT | {"fit": "stretch"}},
+        {"input": INPUT | {"contrast": 3}},
+        {"input": {}},
+        {"input": INPUT | {"height": "224"}},
+        {"input": INPUT | {"width": 100_000}},
+        {"input": INPUT | {"channels": 0}},
+        {"input": INPUT | {"mean": [0.5, 0.5]}},
+        {"input": INPUT | {"mean": [math.nan]}},
+        {"input": INPUT | {"std": [0.0]}},
         {"files": {"card.md": "0" * 64}},
         {"files": {"gone.txt": "0" * 64}},
         {"files": {"../card.md": hashlib.sha256(b"# A card").hexdigest()}},

@@ -9,6 +9,7 @@ import pytest
 
 from cds.engine.active import FILE, with_choice
 from cds.engine.bundles import Bundle
+from cds.engine.prepare import prepare
 from cds.errors import ModelError
 from cds.inference.engine import Models
 from cds.settings import Settings
@@ -32,6 +33,18 @@ def test_a_bundle_that_was_replaced_in_place_is_not_run_under_the_old_digest(
     manifest.write_text(manifest.read_text() + "\n")
     with pytest.raises(ModelError, match="clinical-note was replaced"):
         models.check()
+
+
+def test_nor_is_anything_found_out_about_it_kept_under_the_old_digest(
+    models: Models, directory: Path, tmp_path: Path
+) -> None:
+    manifest = directory / "clinical-note" / "bundle.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with pytest.raises(ModelError, match="clinical-note was replaced"):
+        prepare(models.note, kept)
+    assert not list(kept.iterdir())
 
 
 def test_nor_are_weights_that_were_exchanged_beneath_it(models: Models, directory: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from cds.deadline import NEVER, Deadline
 from cds.engine.bundles import Bundle
 from cds.engine.examples import examples_for
-from cds.engine.fastest import PARITY
+from cds.engine.fastest import PARITY, calibrated, plain
 from cds.engine.filled import Filled, row_counts, shapes, token_counts
 from cds.engine.network import MASK, Inputs, Logits, TorchNetwork
 from cds.engine.networks import network_of
@@ -97,7 +97,7 @@ def test_what_cannot_be_recorded_is_run_as_it_comes() -> None:
     """Without a GPU nothing can be recorded, and that breaks nothing."""
     if torch.cuda.is_available():
         pytest.skip("here it can")
-    name, network = fastest_on_gpu(network_of(IMAGE), examples_for(IMAGE), CPU, 0)
+    name, network = fastest_on_gpu(network_of(IMAGE), examples_for(IMAGE), calibrated(IMAGE), CPU, 0)
     assert name == "float32, as it comes"
     assert network(examples_for(IMAGE)[0]).shape == (1, len(IMAGE.findings))
 
@@ -153,5 +153,5 @@ def test_a_network_that_looks_at_its_results_is_run_as_it_comes() -> None:
             assert float(answer.logits.sum()) < np.inf
             return answer
 
-    name, _ = fastest_on_gpu(Looks(), examples_for(IMAGE), torch.device("cuda"), 0)
+    name, _ = fastest_on_gpu(Looks(), examples_for(IMAGE), plain, torch.device("cuda"), 0)
     assert name == "float32, as it comes"

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -54,6 +55,13 @@ def ask(process: Process, socket: Path) -> EngineProcess:
     return EngineProcess(socket, GREETING)
 
 
+def stop(pid: int) -> None:
+    """All its threads; none of them answers a last call."""
+    os.kill(pid, signal.SIGSTOP)
+    while any("State:\tT" not in status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status")):
+        time.sleep(0.01)
+
+
 @contextmanager
 def cores_held(ask: EngineProcess, directory: Path) -> Iterator[list[Future[None]]]:
     """Within the context both cores have begun something that does not end."""
@@ -68,6 +76,24 @@ def cores_held(ask: EngineProcess, directory: Path) -> Iterator[list[Future[None
             may.touch()
         for one in held:
             one.result()
+
+
+UNFIT = """
+from cds.engine.process.supervisor import supervise
+from cds.errors import ModelError
+
+def hold():
+    raise ModelError("they do not fit")
+
+supervise({"models": hold})
+"""
+
+
+def test_an_engine_that_cannot_run_its_models_says_so_once_and_ends() -> None:
+    command, environ = [sys.executable, "-c", UNFIT], {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ended.stderr.count("they do not fit") == 1
+    assert "ConfigurationError: the engine cannot run its models here" in ended.stderr
 
 
 def test_the_models_answer(ask: EngineProcess) -> None:
@@ -171,6 +197,20 @@ def test_when_the_models_die_whoever_asked_asks_again(ask: EngineProcess) -> Non
         assert under_way.result() is None
 
 
+def test_when_the_models_are_stopped_others_take_their_place_and_answer(ask: EngineProcess) -> None:
+    before = ask("pid here", soon())
+    stop(before)
+    assert ask("pid here", Deadline.after(120_000)) != before
+
+
+def test_when_a_model_never_returns_others_take_its_place(ask: EngineProcess, process: Process) -> None:
+    before = ask("pid here", soon())
+    with pytest.raises(Away):
+        ask("hang here", Deadline.after(100))
+    assert ask("pid here", soon()) != before
+    assert "no sign of life of the engine's models" in process.log.read_text()
+
+
 def test_the_socket_is_its_users_alone(process: Process, socket: Path) -> None:
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
 
@@ -242,7 +282,7 @@ class TestHanging:
     def test_it_need_not_even_read(self, process: Process, socket: Path) -> None:
         ask = EngineProcess(socket, GREETING, HANGS_S)
         models = ask("pid here", soon())
-        os.kill(models, signal.SIGSTOP)
+        stop(models)
         try:
             with pytest.raises(Away):
                 ask("double", Deadline.after(200), bytes(16 * 1024 * 1024))

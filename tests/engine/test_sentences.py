@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.engine.sentences import sentences
+from cds.engine.sentences import LONGEST, sentences
 
 
 def said(text: str) -> list[tuple[str, str]]:
@@ -74,9 +74,20 @@ def test_a_problem_is_said_with_what_is_done_about_it() -> None:
         ("", "diurese"),
         ("indication", "rule out PTX"),
     ]
+    assert said("PNA: cont abx\n2) Acute CHF: diurese\nPneumothorax: none\nLabs: start early") == [
+        ("", "PNA: cont abx"),
+        ("", "Acute CHF: diurese"),
+        ("pneumothorax", "none"),
+        ("labs", "start early"),
+    ]
 
 
 def test_a_question_stays_with_the_answer_that_denies_it() -> None:
+    assert [text for _, text in said("Mass? No mass. Cough? No fever.")] == [
+        "Mass? No mass.",
+        "Cough?",
+        "No fever.",
+    ]
     assert [text for _, text in said("PTX? None seen. Mass? Nodule? No.")] == [
         "PTX? None seen.",
         "Mass?",
@@ -105,3 +116,13 @@ def test_offsets_are_those_of_the_text(text: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_read(text: str) -> None:
     assert all(s.text for s in sentences(text))
+
+
+def test_what_goes_on_without_a_full_stop_is_read_in_parts() -> None:
+    text = "No effusion, " + "the patient was seen again and again and felt well, " * 40 + "large pneumothorax"
+    found = sentences(text)
+    assert all(len(sentence.text) <= LONGEST for sentence in found)
+    assert found[0].text.startswith("No effusion,")
+    assert found[-1].text.endswith("large pneumothorax")
+    assert " ".join(sentence.text for sentence in found) == text
+    assert [len(s.text) for s in sentences("x" * 2 * LONGEST)] == [LONGEST, LONGEST]

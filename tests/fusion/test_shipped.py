@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cds.engine.bundles import Bundle
 from cds.findings import Finding, Level, ModelVersion, PartScore
 from cds.fusion.late import LateFusion
+from cds.settings import PACKAGE_ROOT
 from tests.hospital import MODELS
 
 FUSION = LateFusion.from_bundle(Bundle.load(MODELS / "late-fusion"))
@@ -64,3 +65,10 @@ def test_a_probability_lies_within_its_interval(
     finding = fused(key, image, note, doubts)
     assert finding.interval is not None
     assert 0 <= finding.interval[0] <= finding.probability <= finding.interval[1] <= 1
+
+
+def test_the_evaluation_has_its_tables_from_the_card() -> None:
+    card = (MODELS / "late-fusion" / "card.md").read_text().splitlines()
+    evaluation = (PACKAGE_ROOT / "docs" / "evaluation.md").read_text()
+    section = evaluation.split("## Fusion and confidence")[1].split("\n## ")[0]
+    assert [row for row in section.splitlines() if row.startswith("|") and row not in card] == []

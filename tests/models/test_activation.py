@@ -63,6 +63,14 @@ def test_an_untrained_bundle_is_never_used(audited: Settings) -> None:
         in_use(replace(audited, image_bundle="blank"), "image")
 
 
+def test_a_bundle_that_cannot_be_run_is_never_used(audited: Settings) -> None:
+    """As one may be that somebody put in place by hand: the engine would not start with it."""
+    bundle = copied(audited, "narrow", outputs=list(range(100, 114)))
+    with pytest.raises(ModelError, match="outputs that its network does not have"):
+        activate(audited, bundle, by="x")
+    assert not (audited.models_dir / FILE).exists()
+
+
 def test_a_change_that_cannot_be_audited_does_not_happen(settings: Settings) -> None:
     unreachable = replace(
         settings,

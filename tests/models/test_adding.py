@@ -230,16 +230,20 @@ LABELS = ("Mass", "Pneumonia", "Effusion")
 
 def onnx_file(path: Path, side: int | str = 32, end: Sequence[str] = (), batch: int | str = "n") -> Path:
     """Three outputs, each a weight times the mean of the picture; ``end``: what is done with them."""
-    weights = numpy_helper.from_array(np.array([[1.0, -2.0, 3.0]], np.float32), "w")
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "w"], ["y"]),
         *(helper.make_node(kind, ["y" * (n + 1)], ["y" * (n + 2)]) for n, kind in enumerate(end)),
     ]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 1, side, side])
     y = helper.make_tensor_value_info("y" * (len(end) + 1), TensorProto.FLOAT, ["n", 3])
-    graph = helper.make_graph(nodes, "g", [x], [y], [weights])
+    return graph_file(path, nodes, y, [batch, 1, side, side])
+
+
+def graph_file(path: Path, nodes: Sequence[Any], output: Any, shape: Sequence[int | str]) -> Path:
+    weights = numpy_helper.from_array(np.array([[1.0, -2.0, 3.0]], np.float32), "w")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "g", [x], [output], [weights])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
 
@@ -273,6 +277,7 @@ def test_an_onnx_file_that_has_its_sigmoid_is_given_no_other(
         ({"labels": ("Pneumonia", "a", "b"), "input": {"colour": 1}}, 32, "colour"),
         ({"labels": ("Pneumonia", "a", "b"), "input": {"fit": "stretch"}}, 32, "fit"),
         ({"labels": ("Mass", "Pneumonia", "Effusion"), "activation": "none"}, 32, "no probabilities"),
+        ({"labels": ("Mass", "Pneumonia", "Effusion")}, 100_000, "4096 a side"),
     ],
 )
 def test_an_onnx_file_that_says_too_little_is_refused(
@@ -287,6 +292,42 @@ def test_an_onnx_file_for_so_many_pictures_at_once_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match="reads 4 pictures at once"):
         add(settings, onnx_file(tmp_path / "m.onnx", batch=4), replace(wishes, labels=LABELS), say)
+
+
+@pytest.mark.parametrize(
+    ("node", "output"),
+    [
+        (("AveragePool", {"kernel_shape": [1, 30]}), (TensorProto.FLOAT, ["n", 1, 32, 3])),
+        (("ReduceMean", {"keepdims": 0}), (TensorProto.FLOAT, [])),
+        (("Cast", {"to": TensorProto.INT64}), (TensorProto.INT64, ["n", 1, 32, 32])),
+    ],
+    ids=["a map of each output", "one number for all pictures", "whole numbers"],
+)
+def test_an_onnx_file_that_gives_no_row_of_outputs_is_refused(
+    settings: Settings, wishes: Wishes, tmp_path: Path, node: Any, output: Any
+) -> None:
+    kind, attributes = node
+    nodes = [helper.make_node(kind, ["x"], ["y"], **attributes)]
+    y = helper.make_tensor_value_info("y", *output)
+    file = graph_file(tmp_path / "m.onnx", nodes, y, ["n", 1, 32, 32])
+    with pytest.raises(ModelError, match="no row of numbers"):
+        add(settings, file, replace(wishes, labels=LABELS), say)
+
+
+def test_an_onnx_file_has_as_many_outputs_as_it_gives_whatever_it_declares(
+    settings: Settings, wishes: Wishes, tmp_path: Path
+) -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Shape", ["x"], ["shape"], start=2),
+        helper.make_node("Expand", ["mean", "shape"], ["map"]),
+        helper.make_node("AveragePool", ["map"], ["row"], kernel_shape=[32, 1]),
+        helper.make_node("Flatten", ["row"], ["y"]),
+    ]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "k"])
+    file = graph_file(tmp_path / "m.onnx", nodes, y, ["n", 1, "h", "w"])
+    with pytest.raises(ModelError, match="3 labels for 32 outputs"):
+        add(settings, file, replace(wishes, labels=LABELS, size=32), say)
 
 
 def test_an_onnx_file_that_loads_and_does_not_run_is_refused(

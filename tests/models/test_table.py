@@ -27,7 +27,8 @@ def test_findings_are_known_by_name_and_the_rest_is_ignored(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("value", "label"), [("1", 1), ("0.0", 0), ("TRUE", 1), ("no", 0), ("-1", np.nan)])
 def test_a_label_may_be_written_in_several_ways(tmp_path: Path, value: str, label: float) -> None:
-    np.testing.assert_array_equal(read_table(written(tmp_path, f"f,Mass\na,{value}\n")).labels["mass"], [label])
+    table = read_table(written(tmp_path, f"f,Mass\na,{value}\nb,1\n"))
+    np.testing.assert_array_equal(table.labels["mass"], [label, 1])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -37,6 +38,7 @@ def test_a_table_may_be_as_excel_writes_it(tmp_path: Path, delimiter: str) -> No
     table = read_table(written(tmp_path, quoted))
     assert (table.items, list(table.labels["pneumonia"])) == (("a.png",), [1])
     assert table.ignored == ("Pleural effusion, any",)
+    assert table.delimiter == delimiter
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -91,6 +93,8 @@ def test_notes_stand_in_the_column_text(tmp_path: Path) -> None:
         (b"f,Mass\n\xff\xfe,1\n", "save it as one in UTF-8"),
         (b"PK\x03\x04workbook", "save its sheet as CSV"),
         ("f,label\na,1\nb,0\n", "its column label lists no finding of ours"),
+        ("f,Mass;Nodule\na,1;0\n", "none of its columns is a finding of ours; its first line, cut by commas"),
+        ("f,Mass\na,\nb,-1\n", "every label is empty or unknown"),
     ],
 )
 def test_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:
@@ -98,6 +102,14 @@ def test_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:
         read_table(written(tmp_path, text))
 
 
-def test_notes_without_text_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no column 'text'"):
-        read_table(written(tmp_path, "note,Mass\na,1\n"), text="text")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("note,Mass\na,1\n", "no column 'text'; its first line, cut by commas .*, names note, Mass"),
+        ("text|Mass\na|1\n", "no column 'text'"),
+        ("text,Text,Mass\na,b,1\n", "several columns are called 'text'"),
+    ],
+)
+def test_notes_without_one_text_are_refused(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        read_table(written(tmp_path, text), text="text")

@@ -52,11 +52,34 @@ def test_spans_that_touch_are_one() -> None:
     assert merged([(5, 9), (0, 3), (2, 4), (9, 11)]) == [(0, 4), (5, 11)]
 
 
+def written(text: object = "Ada", **span: object) -> str:
+    return json.dumps({"text": text, "spans": [{"start": 0, "end": 3, "type": "NAME", **span}]})
+
+
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"text": "a"}', '{"text": "a", "spans": [{"start": 0, "end": 2, "type": "NAME"}]}']
+    "line",
+    [
+        *("{", "[]", "null", '{"text": "a"}', '{"text": "a", "spans": {}}', "[" * 100_000),
+        *(written(end=4), written(start=-1), written(start=3), written(start=3, end=0)),
+        *(
+            written(end=2.5),
+            written(end="3"),
+            written(start=True),
+            written(end=float("inf")),
+            written(end=10**30),
+        ),
+        *(
+            written(text=5555),
+            written(text="Ada \ud800"),
+            written(type=None),
+            written(type=""),
+            written(type="\x1b[2J"),
+        ),
+    ],
+    ids=lambda value: value[:80],
 )
 def test_a_line_that_is_no_annotated_note_is_named(line: str) -> None:
-    good = json.dumps({"text": "Ada", "spans": [{"start": 0, "end": 3, "type": "NAME"}]})
+    good = '{"text": "Ada", "spans": [{"start": 0, "end": 3, "type": "NAME"}]}'
     with pytest.raises(NoteError, match="line 2"):
         list(read([good, line]))
 

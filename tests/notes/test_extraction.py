@@ -2,6 +2,10 @@
 
 import base64
 import contextlib
+import encodings
+import encodings.aliases
+import lzma
+import pkgutil
 import time
 import zlib
 
@@ -27,14 +31,18 @@ NARRATIVE = """<structuredBody>
  </section></component></structuredBody>"""
 
 
-def pdf(content: bytes, *, declared: str = "") -> bytes:
-    """A PDF of one page with a content stream, as small as one can be."""
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+def pdf(content: bytes, *, declared: str = "", fonts: int = 1, font: bytes = FONT) -> bytes:
+    """A PDF of one page with a content stream, object 4, and a font by so many names, as small as one can be."""
+    named = b"".join(b"/F%d 5 0 R" % (number + 1) for number in range(fonts))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<<%s>>>>>>" % named,
         b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), declared.encode(), content),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        font,
     ]
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
@@ -69,10 +77,25 @@ PAGE = pdf(b"BT /F1 12 Tf 72 700 Td (Right pneumothorax.) Tj 0 -20 Td (Chest tub
         ("38 °C, né".encode("cp437"), "text/plain; charset=ibm437"),
         ("38 °C, né".encode(), 'text/plain; charset="unicode_escape"'),
         ("38 °C, né".encode("cp1252"), "text/plain; charset=zlib"),
+        ("38 °C, né".encode(), "text/plain; charset=utf-16"),
+        ("38 °C, né".encode(), "text/plain; charset=utf-32be"),
+        ("38 °C, né".encode(), "text/plain; charset=cp037"),
     ],
 )
 def test_plain_text_in_any_charset(content: bytes, content_type: str) -> None:
     assert extract(content, content_type) == "38 °C, né"
+
+
+def test_no_charset_finds_something_else_in_plain_ascii() -> None:
+    written = "Clear +ADw-script+AD4- ~{VPND~} xn--ls8h \\u0041 =41 636c6561720a"
+    for codec in {
+        *(module.name for module in pkgutil.iter_modules(encodings.__path__)),
+        *encodings.aliases.aliases,
+    }:
+        for content, kind in ((written, "text/plain"), (f"<p>{written}</p>", "text/html")):
+            read = extract(content.encode(), f"{kind}; charset={codec}")
+            # JIS X 0201 has a yen and an overline in their places, which hide nothing.
+            assert read.replace("¥", "\\").replace("‾", "~") == written, codec
 
 
 def test_html_keeps_lines_and_rows_and_drops_scripts() -> None:
@@ -229,6 +252,8 @@ INFLATED = pdf(zlib.compress(b" " * 60_000_000), declared="/Filter/FlateDecode")
         (b"\x89PNG\r\n\x1a\n", "text/plain", "kind that is not read"),
         (b"\x1f\x8b\x08\x00compressed", "text/plain", "kind that is not read"),
         (b"anything", "image/png", "kind that is not read"),
+        (lzma.compress(b"Right pneumothorax. " * 20), "", "kind that is not read"),
+        (b"\x00\x00" * 100 + b"%PDF-1.4 broken", "", "PDF cannot be read"),
         (b"%PDF-1.4 broken", "application/pdf", "cannot be read"),
         (pdf(b""), "application/pdf", "no text layer"),
         (INFLATED, "application/pdf", "cannot be read|no text layer"),

@@ -10,7 +10,10 @@ import zlib
 import pytest
 
 from bench.mutations import FORMATS, honest, mutants
+from cds.engine.sentences import sentences
 from cds.errors import NoteError
+from cds.findings import ModelVersion, PartScore, Passage
+from cds.notes.evidence import evidence
 from cds.notes.extraction import extract
 from cds.notes.reading import worth_reading
 from tests.notes.test_extraction import pdf
@@ -34,6 +37,11 @@ def test_a_mutated_document_is_read_or_refused(of: str) -> None:
     assert _peak() - before < MEGABYTES
 
 
+NOBODY = ModelVersion("note", "none", "0", "0" * 64)
+MAPPED = b"<</Type/Font/Subtype/Type0/BaseFont/X/ToUnicode 4 0 R>>"
+"""A font of whatever the page's content maps."""
+
+
 def packed(stream: bytes) -> bytes:
     return pdf(zlib.compress(stream), declared="/Filter/FlateDecode")
 
@@ -44,6 +52,7 @@ def packed(stream: bytes) -> bytes:
         packed(b"BT /F1 1 Tf " + b"1 1 Td (a) Tj " * 190_000 + b"ET"),
         packed(b"BT " + b"/F1 1 Tf (a) Tj " * 30_000 + b"ET"),
         packed(b"BI /W 1 ID EI " * 100_000),
+        pdf(b"begincmap\n1 beginbfrange\n<0000><FFFF><0000>\nendbfrange", fonts=2_000, font=MAPPED),
         b"%PDF-1.4\n" + b"startxref\n" * 800_000,
         b"%PDF-1.4\n" + b"1 0 obj<<>>endobj\n" * 400_000,
         b"{\\rtf1 " + b"{}" * 3_500_000 + b"}",
@@ -80,12 +89,23 @@ def test_a_bomb_is_bounded(content: bytes) -> None:
         "a. " * 66_000,
         "\n \t" * 66_000,
         "IMPRESSION: " * 16_000,
+        "FINDINGS: " + "effusion " * 22_000 + "\nADDENDUM: on review no effusion.",
+        "FINDINGS: Left effusion.\nADDENDUM: on review " + "no effusion, " * 15_000,
     ],
     ids=lambda text: text[:20],
 )
 def test_no_text_keeps_the_sections_busy(text: str) -> None:
     started = time.process_time()
     worth_reading([text])
+    assert time.process_time() - started < SECONDS
+
+
+@pytest.mark.parametrize("repeated", ["effusion ", "no PTX, ", "PNA: continue ", "mass? no mass "])
+def test_a_sentence_without_an_end_keeps_the_evidence_not_busy(repeated: str) -> None:
+    text = repeated * (200_000 // len(repeated))
+    passages = tuple(Passage(s.start, s.end, {"effusion": 0.9, "pneumothorax": 0.9}) for s in sentences(text)[:48])
+    started = time.process_time()
+    evidence(text, PartScore(NOBODY, {"effusion": 0.9, "pneumothorax": 0.9}, passages))
     assert time.process_time() - started < SECONDS
 
 

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from cds.errors import Unreachable
-from cds.findings import Assertion, Evidence, StudySeen
+from cds.errors import Away, Busy, EngineError, Unreachable
+from cds.findings import Assertion, Evidence, Prescreen, StudySeen
+from cds.imaging.dicomweb import DICOMweb
 from cds.reporting.models import model_card
 from cds.reporting.words import DISCLAIMER
 from cds.smart import SmartServices
@@ -338,6 +339,19 @@ class TestOverlay:
         page()
         response = browser.get(f"/smart/image/overlay/{finding}.png", {"prescreen": prescreen().id})
         assert (response.status_code, response.text) == (404, why)
+
+    @pytest.mark.parametrize("refusal", [Busy("there is more to do than can be done in time"), Away("not there")])
+    def test_where_there_is_too_much_else_to_do_it_says_so(
+        self, refusal: EngineError, services: SmartServices, page: Page, browser: Browser
+    ) -> None:
+        def explain(prescreen: Prescreen, finding: str, pacs: DICOMweb) -> bytes:
+            raise refusal
+
+        page()
+        browser.client.application = serving(replace(services, explain=explain))
+        response = browser.get(self.OF_PNEUMOTHORAX, {"prescreen": prescreen().id})
+        assert response.status_code == 503
+        assert response.text == "there is too much else to do just now; try again in a moment"
 
     def test_only_of_the_prescreen_on_the_page(self, page: Page, browser: Browser) -> None:
         page()

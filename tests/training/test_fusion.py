@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from training.calibration import sigmoid
-from training.fusion import conformal, stacking, venn_abers
+from training.fusion import conformal, stacking, venn_abers, widths
+from training.fusion.coverage import TURNS, in_turns
 from training.fusion.figures import balanced, figure, measured
-from training.fusion.pairs import Assumption, Pairs, Scored, folds, paired
+from training.fusion.fitting import fit
+from training.fusion.pairs import ASSUMED, OTHERWISE, Assumption, Pairs, Scored, folds, paired
 from training.measure import auprc, net_benefit, sensitivity_at
 
 COUNT = 4000
@@ -86,9 +88,11 @@ def test_intervals_draw_patients_and_not_films(random: np.random.Generator) -> N
     assert four == pytest.approx(one)
 
 
-def test_isotonic_pools_what_falls() -> None:
-    blocks = venn_abers.isotonic(np.array([1.0, 1.0, 2.0]), np.array([1.0, 0.0, 2.0]))
-    assert [(block.bins, block.share) for block in blocks] == [(2, 0.5), (1, 1.0)]
+def test_bins_whose_shares_fall_are_joined_and_one_more_film_counts() -> None:
+    films, present = np.array([1.0, 0.0, 1.0, 2.0]), np.array([1.0, 0.0, 0.0, 2.0])
+    blocks = venn_abers.joined(films, present, label=1.0)
+    assert blocks.share == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1.0])
+    assert blocks.films.tolist() == [3, 3, 3, 3]
 
 
 def test_intervals_rise_hold_the_frequency_and_are_wide_where_nothing_was_seen(
@@ -96,7 +100,8 @@ def test_intervals_rise_hold_the_frequency_and_are_wide_where_nothing_was_seen(
 ) -> None:
     scores = random.uniform(0.01, 0.6, (COUNT, 1))
     labels = (random.random(scores.shape) < scores).astype(float)
-    (steps,) = venn_abers.by_finding(scores, labels, draws=1, errors=1.0)
+    (shares,) = venn_abers.by_finding(scores, labels)
+    steps = shares.steps(errors=1.0)
     assert (np.diff(steps.low) >= 0).all()
     assert (np.diff(steps.high) >= 0).all()
     low, high = steps.of(np.array([0.3, 0.99]))
@@ -104,36 +109,70 @@ def test_intervals_rise_hold_the_frequency_and_are_wide_where_nothing_was_seen(
     assert high[1] - low[1] > 0.3
 
 
-def test_intervals_are_as_narrow_as_nine_in_ten_groups_allow(random: np.random.Generator) -> None:
-    scores = np.repeat(random.uniform(0.01, 0.6, (300, 4)), 2, axis=0)
-    labels = np.repeat((random.random((300, 4)) < scores[::2]).astype(float), 2, axis=0)
-    patients = np.repeat(np.arange(300), 2).astype(str)
-    errors = venn_abers.narrowest(scores, labels, patients, draws=2)
-    assert errors in venn_abers.ERRORS
-    narrow, wide = (venn_abers.by_finding(scores, labels, 2, each) for each in (errors, errors + 1))
-    assert sum(venn_abers.covered(scores[::2], labels[::2], narrow)) >= 0.8 * 20
-    (low, high), (lower, higher) = (venn_abers.ends(scores, each) for each in (narrow, wide))
+def calibrated(random: np.random.Generator, count: int, findings: int = 4, shift: float = 0.0) -> Scored:
+    """As many with a finding as the score says, or by ``shift`` more."""
+    scores = random.uniform(0.05, 0.6, (count, findings))
+    labels = (random.random(scores.shape) < scores + shift).astype(float)
+    return Scored(scores, labels, np.arange(count).astype(str))
+
+
+def test_more_standard_errors_are_wider(random: np.random.Generator) -> None:
+    films = calibrated(random, 200)
+    shares = venn_abers.by_finding(films.probabilities, films.labels)
+    (low, high), (lower, higher) = (
+        venn_abers.ends(films.probabilities, [one.steps(errors) for one in shares]) for errors in (0.5, 1.5)
+    )
     assert (lower <= low + 1e-9).all()
     assert (high <= higher + 1e-9).all()
 
 
-def test_each_half_is_covered_by_what_the_other_half_made(random: np.random.Generator) -> None:
-    scores = random.uniform(0.05, 0.95, (200, 2))
-    labels = (random.random(scores.shape) < scores).astype(float)
-    halves = list(venn_abers.covered_in_turns(scores, labels, np.arange(200).astype(str)))
-    assert [len(half) for half in halves] == [venn_abers.GROUPS * 2] * 2 * venn_abers.TURNS
-    assert np.mean(halves) >= 0.8
+def test_intervals_cover_nine_in_ten_groups_of_as_many_new_films(random: np.random.Generator) -> None:
+    within = []
+    for _ in range(6):
+        films, new, *notes = (calibrated(random, 120) for _ in range(5))
+        fitted = fit(films, notes[0], notes[1:2])
+        pairs = paired(new, notes[2], ASSUMED, draws=1, seed=5)
+        within += venn_abers.covered(fitted.fused(pairs), pairs.labels, fitted.steps["both"])
+    assert np.mean(within) == pytest.approx(0.9, abs=0.06)
+
+
+def test_more_films_ask_for_more_standard_errors(random: np.random.Generator) -> None:
+    films, notes = calibrated(random, 300), calibrated(random, 300)
+    few, all_of_them = (
+        widths.of_both(films.where(np.arange(count)), notes, [notes], prior=1000.0) for count in (50, 300)
+    )
+    assert widths.narrowest(few) < widths.narrowest(all_of_them)
+
+
+def test_halves_of_calibrated_films_cover_each_other(random: np.random.Generator) -> None:
+    trials = widths.of_image(calibrated(random, 200))
+    assert len(trials) == 2 * widths.REPEATS
+    assert all(len(trial.scores) == 100 for trial in trials)
+    assert np.mean([trial.covered(widths.narrowest(trials)) for trial in trials]) >= widths.NOMINAL
+
+
+def test_films_drawn_again_are_as_many_and_have_findings_as_often(random: np.random.Generator) -> None:
+    films = calibrated(random, 200, shift=0.2)
+    drawn = [one for both in widths.drawn_again(films) for one in both]
+    assert {len(one) for one in drawn} == {200}
+    assert np.mean([one.labels for one in drawn]) == pytest.approx(films.labels.mean(), abs=0.02)
 
 
 def test_intervals_of_notes_are_as_wide_as_notes_written_anew_ask(random: np.random.Generator) -> None:
-    def written(shift: float) -> Scored:
-        scores = random.uniform(0.1, 0.6, (300, 4))
-        labels = (random.random(scores.shape) < scores + shift).astype(float)
-        return Scored(scores, labels, np.array([""] * 300))
+    notes = calibrated(random, 300)
+    alike, otherwise = (
+        widths.narrowest(widths.of_note(notes, [calibrated(random, 300, shift=shift)] * 2)) for shift in (0.0, 0.3)
+    )
+    assert alike < otherwise == widths.ERRORS[-1]
 
-    fitted = written(0.0)
-    alike, otherwise = (venn_abers.narrowest_for([written(shift)] * 2, fitted) for shift in (0.0, 0.3))
-    assert alike < otherwise == venn_abers.ERRORS[-1]
+
+def test_each_half_is_covered_by_what_the_other_half_made(random: np.random.Generator) -> None:
+    films, *notes = (calibrated(random, count, findings=2) for count in (60, 200, 200, 200))
+    covered = in_turns(films, notes[0], notes[1:2], notes[2])
+    assert list(covered) == ["image", *(f"both, {one}" for one in (ASSUMED, *OTHERWISE))]
+    assert {one.groups for one in covered.values()} == {2 * TURNS * venn_abers.GROUPS * 2}
+    assert all(one.lowest <= one.share <= one.highest for one in covered.values())
+    assert covered["image"].share >= 0.75
 
 
 def test_conformal_sets_hold_the_true_answer_nine_times_in_ten(random: np.random.Generator) -> None:

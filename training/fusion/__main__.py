@@ -16,24 +16,19 @@ import numpy as np
 
 from cds.engine.bundles import Bundle
 from cds.engine.local import LocalEngine
-from training.fusion import conformal, stacking, venn_abers
-from training.fusion.pairs import Assumption, Scored, paired
-from training.fusion.report import Fitted, Held, as_json, card
+from training.fusion.coverage import in_turns
+from training.fusion.fitting import fit
+from training.fusion.pairs import Scored
+from training.fusion.report import Held, as_json, card
 from training.fusion.scoring import matrix, scored_films
 from training.fusion.sealing import seal
 from training.image.films import read_nih, split
 from training.note import evaluate, real
 from training.note.generate import Note, Writer
 
-ASSUMED = Assumption(sensitivity=0.60, specificity=0.95)
-"""Chosen and not measured: what a note written before the film may know of it."""
-OTHERWISE = (Assumption(0.8, 0.95), Assumption(0.4, 0.98), Assumption(0.6, 0.8), Assumption(0.05, 0.95))
-"""What becomes of the figures where notes are not what was assumed; of the last, where they know nothing."""
-DRAWS = 8
-"""Notes for each film."""
 FITTED_ON, WIDTH_BY, MEASURED_ON = 11, (13, 14), 12
-"""Seeds of generated notes: of those that all is fitted on, of those that choose how wide the interval of a note
-alone is, and of those that the figures are of."""
+"""Seeds of generated notes: of those that all is fitted on, of those that choose how wide an interval is where a
+note has a part in it, and of those that the figures are of."""
 BANK = "heldout"
 """Phrases that the note model has not learnt from."""
 
@@ -58,47 +53,17 @@ def main() -> None:
     def notes(seed: int) -> Scored:
         return scored_notes(engine, written(seed, size.notes, filler))
 
-    validation = scored_films(engine.score_image, films.validation, size.films)
-    fitted = fit(validation, notes(FITTED_ON), [notes(seed) for seed in WIDTH_BY])
-    held = Held(
-        films=scored_films(engine.score_image, films.test, size.films),
-        generated=notes(MEASURED_ON),
-        by_hand=scored_notes(engine, by_hand),
-        draws=DRAWS,
-        assumed=ASSUMED,
-        otherwise=OTHERWISE,
+    validation, test = (
+        scored_films(engine.score_image, part, size.films) for part in (films.validation, films.test)
     )
+    known, others, new = notes(FITTED_ON), [notes(seed) for seed in WIDTH_BY], notes(MEASURED_ON)
+    fitted = fit(validation, known, others)
+    held = Held(films=test, generated=new, by_hand=scored_notes(engine, by_hand))
+    figures = as_json(fitted, held, in_turns(validation.joined(test), known, others, new))
     versions = (engine.image_bundle.version, engine.note_bundle.version)
-    seal(arguments.out, fitted, versions, card(fitted, held, versions))
+    seal(arguments.out, fitted, versions, card(fitted, held, figures, versions))
     if arguments.json:
-        arguments.json.write_text(json.dumps(as_json(fitted, held), indent=1) + "\n")
-
-
-def fit(films: Scored, notes: Scored, others: Sequence[Scored]) -> Fitted:
-    """Weights, intervals and sets from films and notes that the models were not trained on.
-
-    ``others``: more notes, which choose how wide the intervals of a note alone are.
-    """
-    pairs = paired(films, notes, ASSUMED, draws=DRAWS, seed=1)
-    stack = stacking.fit_with_best_prior(pairs)
-    fused = stacking.out_of_fold(pairs, stack.prior)
-    errors = {
-        "both": venn_abers.narrowest(fused, pairs.labels, pairs.patients, DRAWS),
-        "image": venn_abers.narrowest(films.probabilities, films.labels, films.patients, 1),
-        "note": venn_abers.narrowest_for(others, notes),
-    }
-    return Fitted(
-        stack=stack,
-        errors=errors,
-        steps={
-            "both": venn_abers.by_finding(fused, pairs.labels, DRAWS, errors["both"]),
-            "image": venn_abers.by_finding(films.probabilities, films.labels, 1, errors["image"]),
-            "note": venn_abers.by_finding(notes.probabilities, notes.labels, 1, errors["note"]),
-        },
-        sets=conformal.fitted(fused, pairs.labels),
-        films=len(films),
-        notes=len(notes),
-    )
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def written(seed: int, count: int, filler: Sequence[real.Statement]) -> list[Note]:

@@ -7,7 +7,7 @@ and on nothing else. So a pair is evidence about one finding, never about two to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -28,6 +28,14 @@ class Assumption:
         return f"{self.sensitivity:.2f} / {self.specificity:.2f}"
 
 
+ASSUMED = Assumption(sensitivity=0.60, specificity=0.95)
+"""Chosen and not measured: what a note written before the film may know of it."""
+OTHERWISE = (Assumption(0.8, 0.95), Assumption(0.4, 0.98), Assumption(0.6, 0.8), Assumption(0.05, 0.95))
+"""What becomes of the figures where notes are not what was assumed; of the last, where they know nothing."""
+DRAWS = 8
+"""Notes for each film."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """n films or notes: calibrated ``probabilities`` (n, findings), ``labels`` alike (0, 1, ``nan`` for open)."""
@@ -41,6 +49,11 @@ class Scored:
 
     def where(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def joined(self, other: Self) -> Self:
+        return type(self)(
+            *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +93,9 @@ def folds(patients: NDArray[np.str_], count: int, seed: int) -> Sequence[NDArray
     names, place = np.unique(patients, return_inverse=True)
     fold = np.random.default_rng(seed).permutation(len(names)) % count
     return [fold[place] == one for one in range(count)]
+
+
+def halves(patients: NDArray[np.str_], times: int) -> Iterator[NDArray[np.bool_]]:
+    """The rows of either half of the patients, halved anew so many times."""
+    for seed in range(times):
+        yield from folds(patients, 2, seed)

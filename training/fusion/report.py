@@ -10,58 +10,36 @@ from typing import Any
 import numpy as np
 
 from cds.findings import FINDINGS, ModelVersion
-from training.bundle import HIGH
 from training.fusion import venn_abers
-from training.fusion.conformal import Sets
+from training.fusion.coverage import SEED, Covered
 from training.fusion.figures import Figure, ahead, balanced, by_finding, mean, measured
-from training.fusion.pairs import Array, Assumption, Pairs, Scored, paired
-from training.fusion.stacking import Stack
+from training.fusion.fitting import Fitted
+from training.fusion.pairs import ASSUMED, DRAWS, OTHERWISE, Array, Assumption, Pairs, Scored, paired
+from training.fusion.sealing import VERSION
 from training.fusion.venn_abers import Steps
 from training.measure import auroc, expected_calibration_error
 
 CARD = Path(__file__).with_name("card.md")
 KEYS = tuple(FINDINGS)
-SEED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """What a bundle holds; ``steps`` by the parts that a probability rests on, each by finding."""
-
-    stack: Stack
-    errors: Mapping[str, float]
-    """How many standard errors the intervals reach beyond, by what a probability rests on."""
-    steps: Mapping[str, Sequence[Steps]]
-    sets: Sets
-    films: int
-    notes: int
-
-    def fused(self, pairs: Pairs) -> Array:
-        """As the service has it: what the image shows clearly stays (:mod:`cds.fusion.late`)."""
-        fused = self.stack.probabilities(pairs.image, pairs.note)
-        return np.where(pairs.image >= HIGH, np.maximum(fused, pairs.image), fused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Films and notes that nothing was fitted on, and what is assumed of the notes."""
+    """Films and notes that nothing was fitted on."""
 
     films: Scored
     generated: Scored
     by_hand: Scored
-    draws: int
-    assumed: Assumption
-    otherwise: Sequence[Assumption]
 
-    def pairs(self, notes: Scored, assumed: Assumption) -> Pairs:
-        return paired(self.films, notes, assumed, draws=self.draws, seed=SEED)
+    def pairs(self, notes: Scored, assumed: Assumption = ASSUMED) -> Pairs:
+        return paired(self.films, notes, assumed, draws=DRAWS, seed=SEED)
 
 
-def as_json(fitted: Fitted, held: Held) -> dict[str, Any]:
+def as_json(fitted: Fitted, held: Held, coverage: Mapping[str, Covered]) -> dict[str, Any]:
     """Every figure of the card; those with an interval as value, low and high end."""
-    pairs = held.pairs(held.generated, held.assumed)
+    pairs = held.pairs(held.generated)
     return {
-        "assumed": asdict(held.assumed),
+        "assumed": asdict(ASSUMED),
         "common_weights": fitted.stack.common.tolist(),
         "prior": fitted.stack.prior,
         "sets": dict(_sets(fitted, held)),
@@ -71,29 +49,32 @@ def as_json(fitted: Fitted, held: Held) -> dict[str, Any]:
         },
         "auroc_gain_over_image": ahead(fitted.fused(pairs), pairs.image, pairs),
         "auroc_gain_over_note": ahead(fitted.fused(pairs), pairs.note, pairs),
-        "otherwise": {str(assumed): _otherwise(fitted, held, assumed) for assumed in held.otherwise},
+        "otherwise": {str(assumed): _otherwise(fitted, held, assumed) for assumed in OTHERWISE},
         "prediction_sets": _prediction_sets(fitted, pairs),
         "intervals": {parts: interval_figures(*row) for parts, row in _with_steps(fitted, held).items()},
+        "coverage_in_turns": coverage,
     }
 
 
-def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
-    figures = as_json(fitted, held)
-    pairs = held.pairs(held.generated, held.assumed)
+def card(fitted: Fitted, held: Held, figures: Mapping[str, Any], models: Sequence[ModelVersion]) -> str:
+    """``figures``: those of :func:`as_json`."""
+    pairs = held.pairs(held.generated)
     image, note, intercept = fitted.stack.common
     spread = np.ptp(fitted.stack.weights, axis=0)
+    turns = figures["coverage_in_turns"]
     return CARD.read_text().format(
+        version=VERSION,
         models=" and ".join(f"{model.name} {model.version}" for model in models),
         image=f"{image:.2f}",
         note=f"{note:.2f}",
         intercept=f"{intercept:.2f}",
         spread=", ".join(f"{one:.2f}" for one in spread),
         prior=f"{fitted.stack.prior:.0f}",
-        sensitivity=f"{held.assumed.sensitivity:.2f}",
-        specificity=f"{held.assumed.specificity:.2f}",
+        sensitivity=f"{ASSUMED.sensitivity:.2f}",
+        specificity=f"{ASSUMED.specificity:.2f}",
         films=fitted.films,
         notes=fitted.notes,
-        draws=held.draws,
+        draws=DRAWS,
         test_films=len(held.films),
         test_patients=len(np.unique(held.films.patients)),
         by_hand=len(held.by_hand),
@@ -102,6 +83,8 @@ def card(fitted: Fitted, held: Held, models: Sequence[ModelVersion]) -> str:
         otherwise_table="\n".join(_otherwise_rows(fitted, held)),
         errors=", ".join(f"{parts} {errors:g}" for parts, errors in fitted.errors.items()),
         interval_table="\n".join(_interval_rows(figures["intervals"])),
+        coverage_table="\n".join(_coverage_rows(turns)),
+        groups=turns["image"].groups,
         gain=_with_interval(figures["auroc_gain_over_image"]),
         gain_over_note=_with_interval(figures["auroc_gain_over_note"]),
         **{name: f"{value:.3f}" for name, value in figures["prediction_sets"].items()},
@@ -118,13 +101,13 @@ def _scores(fitted: Fitted, pairs: Pairs) -> dict[str, Array]:
 
 def _sets(fitted: Fitted, held: Held) -> Iterator[tuple[str, dict[str, dict[str, Figure]]]]:
     """Of each set of films the figures by scorer; with a part missing, fused is the other."""
-    pairs = held.pairs(held.generated, held.assumed)
+    pairs = held.pairs(held.generated)
     yield "all, both parts", _measured(_scores(fitted, pairs), pairs)
     yield "image missing", _measured({"note": pairs.note, "fused": pairs.note}, pairs)
     yield "note missing", _measured({"image": pairs.image, "fused": pairs.image}, pairs)
     even = balanced(pairs, seed=SEED)
     yield "prior-balanced", _measured(_scores(fitted, even), even)
-    written = held.pairs(held.by_hand, held.assumed)
+    written = held.pairs(held.by_hand)
     yield "all, notes by hand", _measured(_scores(fitted, written), written)
 
 
@@ -165,7 +148,7 @@ def _otherwise(fitted: Fitted, held: Held, assumed: Assumption) -> dict[str, flo
 def _otherwise_rows(fitted: Fitted, held: Held) -> Iterator[str]:
     yield "| sensitivity / specificity of the notes | mean AUROC image | note | fused | ECE fused |"
     yield "|---|---|---|---|---|"
-    for assumed in (held.assumed, *held.otherwise):
+    for assumed in (ASSUMED, *OTHERWISE):
         cells = " | ".join(f"{one:.3f}" for one in _otherwise(fitted, held, assumed).values())
         yield f"| {assumed} | {cells} |"
 
@@ -184,7 +167,7 @@ def _prediction_sets(fitted: Fitted, pairs: Pairs) -> dict[str, float]:
 
 def _with_steps(fitted: Fitted, held: Held) -> dict[str, tuple[Array, Array, Sequence[Steps]]]:
     """By parts: scores and labels of films or notes, each once, and the intervals that belong to them."""
-    pairs = held.pairs(held.generated, held.assumed)
+    pairs = held.pairs(held.generated)
     first = slice(None, None, pairs.draws)
     return {
         "both": (fitted.fused(pairs)[first], pairs.labels[first], fitted.steps["both"]),
@@ -211,3 +194,10 @@ def _interval_rows(figures: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     for parts, f in figures.items():
         cells = f"{f['median_width']:.3f} | {f['mean_width']:.3f} | {f['groups']:.0f} | {f['covered']:.3f}"
         yield f"| {parts} | {cells} |"
+
+
+def _coverage_rows(coverage: Mapping[str, Covered]) -> Iterator[str]:
+    yield "| rests on, and sensitivity / specificity of the notes | covered | of one half's |"
+    yield "|---|---|---|"
+    for by, one in coverage.items():
+        yield f"| {by} | {one.share:.3f} | {one.lowest:.3f} to {one.highest:.3f} |"

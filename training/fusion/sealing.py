@@ -10,11 +10,11 @@ from typing import Any
 
 from cds.findings import FINDINGS, ModelVersion
 from training.bundle import HIGH, REVIEW
-from training.fusion.report import Fitted
+from training.fusion.fitting import Fitted
 from training.fusion.stacking import IMAGE_LIMITS, NOTE_LIMITS
 from training.fusion.venn_abers import CUTS, Steps
 
-VERSION = "2.3.0"
+VERSION = "2.4.1"
 DISAGREEMENT = 0.6
 """Set by hand: from this difference between the parts on, a person must look."""
 KEYS = tuple(FINDINGS)

@@ -25,7 +25,7 @@ from training.note import card, evaluate, lexicon, model, real
 from training.note.fit import fit
 from training.note.generate import KEYS, Note, Statement, Writer, together
 
-VERSION = "3.0.1"
+VERSION = "3.0.2"
 INPUT = {"unit": "sentence", "max_tokens": model.MAX_TOKENS, "most_sentences": 48, "pooling": "max"}
 PAIRED = 0.2
 """Share of the lessons that are two statements run together, as sentences that could not be told apart."""

@@ -87,12 +87,13 @@ class EngineProcess:
     def _answer(self, operation: str, deadline: Deadline, arguments: tuple[Any, ...]) -> Any:
         call = Call(operation, deadline.at - BACK_S)
         packed = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)
-        until = min(deadline.at, time.monotonic() + AWAY_S)
+        until = math.inf
         while True:
             try:
                 return self._asked(call, packed, deadline).opened()
             except (EOFError, OSError):
                 self._drop_idle()
+                until = min(until, deadline.at, time.monotonic() + AWAY_S)
                 # What is computed changes nothing, so asking twice does no harm.
                 if time.monotonic() + AGAIN_S > until:
                     raise Away("the engine that runs the models is not there") from None

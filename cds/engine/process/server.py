@@ -8,6 +8,7 @@ import pickle
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Server:
         self._cores = DeadlineQueue[Work, bytes](cores)
         self._greeting = greeting
         self._stuck_s = stuck_s
+        self._under_way: set[Deadline] = set()
 
     def serve(self, path: Path) -> None:
         """For ever."""
@@ -81,6 +83,10 @@ class Server:
                 with suppress(OSError):
                     connection = listener.accept()
                     threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+
+    def gets_on(self) -> bool:
+        """Whether no model has been at something for ``stuck_s`` after its deadline: what waits does not."""
+        return all(deadline.at + self._stuck_s > time.monotonic() for deadline in tuple(self._under_way))
 
     def _attend(self, connection: Any) -> None:
         with connection, suppress(EOFError, OSError):
@@ -104,7 +110,11 @@ class Server:
                 return self._cores.done(Work(call, arguments), deadline)
             except EngineError as refused:
                 return pickle.dumps(Reply(error=refused))
-        return answered(partial(self._here[call.operation], deadline=deadline), arguments)
+        self._under_way.add(deadline)
+        try:
+            return answered(partial(self._here[call.operation], deadline=deadline), arguments)
+        finally:
+            self._under_way.remove(deadline)
 
     def _lead(self, connection: Connection[Any, Any], core: Core) -> None:
         """One core, until it breaks down."""

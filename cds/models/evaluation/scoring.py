@@ -35,6 +35,7 @@ Say = Callable[[str], None]
 
 PROGRESS = {"images": 250, "series": 5, "notes": 250}
 """A word after so many rows."""
+CUT_BY = {";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ def _evaluated(
     compared = [key for key in table.labels if key in bundle.findings]
     if not compared:
         raise ModelError("the model looks for none of the findings in the table")
+    if table.delimiter != ",":
+        say(f"the table is read as cut by {CUT_BY[table.delimiter]}")
     left_out: dict[str, list[str]] = defaultdict(list)
     scored = dict(_scored(table, score, left_out, say, PROGRESS[source]))
     if not scored:
@@ -150,7 +153,7 @@ def _scored(
             yield row, score(item)
         except (ImagingError, NoteError, OSError) as reason:
             kept = "the file cannot be read" if isinstance(reason, OSError) else str(reason)
-            short = named is not None and len(item) <= 200 and "\n" not in item
+            short = named is not None and 0 < len(item) <= 200 and "\n" not in item
             left_out[kept].append(item if short else f"row {row + 1}")
         if (row + 1) % often == 0:
             say(f"{row + 1} of {len(table.items)}")

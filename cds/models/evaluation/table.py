@@ -51,6 +51,8 @@ class Table:
     labels: Labels
     ignored: tuple[str, ...]
     """Columns, or words of the one that lists findings, that are no finding of ours."""
+    delimiter: str = ","
+    """What was taken to stand between columns."""
 
 
 def read_table(file: Path, *, text: str | None = None) -> Table:
@@ -58,20 +60,40 @@ def read_table(file: Path, *, text: str | None = None) -> Table:
 
     Raises :class:`ModelError` naming the line where something is wrong.
     """
-    header, rows = _rows(file)
-    if text is not None and text not in header:
-        raise ModelError(f"{file.name} has no column {text!r}; it has {', '.join(header)}")
-    place = header.index(text) if text is not None else 0
+    header, rows, delimiter = _rows(file)
+    place = _column(file, header, text) if text is not None else 0
     others = {number: name for number, name in enumerate(header) if number != place}
     items = tuple(row[place].strip() for _, row in rows)
     if text is None:
         _check_names(file, [line for line, _ in rows], items)
     if any(map(column, others.values())):
-        return Table(items, *_in_columns(file, others, rows))
+        return _known(file, Table(items, *_in_columns(file, others, rows), delimiter))
     lists = [number for number, name in others.items() if name.lower() in LISTS]
     if not lists:
-        raise ModelError(f"{file.name}: none of its columns is a finding of ours ({', '.join(header)})")
-    return Table(items, *_listed(file, others, lists[0], rows))
+        raise ModelError(f"{file.name}: none of its columns is a finding of ours; {_told(header)}")
+    return _known(file, Table(items, *_listed(file, others, lists[0], rows), delimiter))
+
+
+def _column(file: Path, header: list[str], name: str) -> int:
+    """Where the one column of this name stands."""
+    places = [place for place, written in enumerate(header) if written.lower() == name]
+    if not places:
+        raise ModelError(f"{file.name} has no column {name!r}; {_told(header)}")
+    if len(places) > 1:
+        raise ModelError(f"{file.name}: several columns are called {name!r}")
+    return places[0]
+
+
+def _told(header: list[str]) -> str:
+    names = ", ".join(name[:40] for name in header[:20])
+    return f"its first line, cut by commas (or by semicolons, or tabs), names {names or 'nothing'}"
+
+
+def _known(file: Path, table: Table) -> Table:
+    """``table``, if it says anything."""
+    if all(np.isnan(labels).all() for labels in table.labels.values()):
+        raise ModelError(f"{file.name}: every label is empty or unknown")
+    return table
 
 
 def _in_columns(file: Path, columns: Mapping[int, str], rows: list[Line]) -> tuple[Labels, tuple[str, ...]]:
@@ -104,12 +126,13 @@ def _listed(
     return labels, (*(name for number, name in columns.items() if name and number != place), *strange)
 
 
-def _rows(file: Path) -> tuple[list[str], list[Line]]:
-    """The header, and each row that is not empty with its line number."""
+def _rows(file: Path) -> tuple[list[str], list[Line], str]:
+    """The header, each row that is not empty with its line number, and what stands between columns."""
     csv.field_size_limit(min(sys.maxsize, 16 * 1024 * 1024))
     text = _text(file)
+    delimiter = _delimiter(text)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = [name.strip() for name in next(reader, [])]
         rows = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as wrong:
@@ -119,7 +142,7 @@ def _rows(file: Path) -> tuple[list[str], list[Line]]:
     for line, row in rows:
         if len(row) != len(header):
             raise ModelError(f"{file.name}, line {line}: {len(row)} values for {len(header)} columns")
-    return header, rows
+    return header, rows, delimiter
 
 
 def _text(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import regex
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds.errors import NoteError
 from cds.notes.deidentification.words import listed
@@ -73,20 +73,38 @@ class Leak:
     end: int
 
 
+class _Span(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    start: int
+    end: int
+    type: str = Field(min_length=1, max_length=100)
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    text: str
+    spans: list[_Span]
+
+
 def read(lines: Iterable[str]) -> Iterator[Annotated]:
     """JSON lines of ``text`` and ``spans`` (``start``, ``end``, ``type``); :class:`NoteError` names a bad line."""
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            held = json.loads(line)
-            spans = tuple((int(s["start"]), int(s["end"]), str(s["type"])) for s in held["spans"])
-            note = Annotated(str(held["text"]), spans)
-        except (ValueError, LookupError, TypeError):
-            raise NoteError(f"line {number} is no annotated note") from None
-        if any(not 0 <= start < end <= len(note.text) for start, end, _ in spans):
-            raise NoteError(f"line {number} has a span outside its text")
-        yield note
+        if line.strip():
+            yield _annotated(number, line)
+
+
+def _annotated(number: int, line: str) -> Annotated:
+    try:
+        held = _Line.model_validate_json(line)
+    except ValidationError:
+        raise NoteError(f"line {number} is no annotated note") from None
+    if any(not 0 <= span.start < span.end <= len(held.text) for span in held.spans):
+        raise NoteError(f"line {number} has a span outside its text")
+    if not all(span.type.isprintable() for span in held.spans):
+        raise NoteError(f"line {number} has a type that cannot be printed")
+    return Annotated(held.text, tuple((span.start, span.end, span.type) for span in held.spans))
 
 
 def evaluate(remove: Callable[[str], Spans], notes: Iterable[Annotated]) -> tuple[Evaluation, list[Leak]]:

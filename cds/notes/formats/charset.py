@@ -13,10 +13,12 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _KNOWN = re.compile(
-    r"ascii|utf-(8|16|32)(-[bl]e)?|utf-8-sig|iso8859-\d+|cp\d{3,5}|koi8-[rtu]|mac-\w+|tis-620|"
-    r"gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso2022_\w+|hz|johab"
+    r"ascii|utf-(8|16|32)(-[bl]e)?|utf-8-sig|iso8859-\d+|cp(?!037|273|424|500|875|1026|1140)\d{3,5}|koi8-[rtu]|mac-\w+|"
+    r"tis-620|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso2022_jp\w*|johab"
 )
-"""The text encodings among Python's codecs; the others are compressions, escapes and the like."""
+"""The text encodings among Python's codecs that leave plain ASCII as it is, and UTF-16 and 32; the others are
+compressions, escapes that hide a tag in plain letters (UTF-7, HZ), or EBCDIC."""
+_WIDE = ("utf-16", "utf-32")
 _LATIN = frozenset({"ascii", "iso8859-1"})
 _SAMPLE = 4096
 
@@ -35,6 +37,8 @@ def text(content: bytes, charset: str = "") -> str:
 def _candidates(content: bytes, charset: str) -> list[str]:
     marked = [encoding for mark, encoding in _MARKS if content.startswith(mark)][:1]
     declared = _known(charset)
+    if declared.startswith(_WIDE) and 0 not in content[:_SAMPLE]:
+        declared = ""  # Western text is every other byte zero in these: it was written in another
     if declared in _LATIN:
         # What says Latin-1 is Windows-1252 (WHATWG Encoding §4.2); what reads as UTF-8 is not Latin by chance.
         return [*marked, "utf-8", "windows-1252"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +22,11 @@ MAX_UPDATES = 200
 """How often a file may have been added to (ISO 32000-1, 7.5.6)."""
 MAX_OBJECTS = 50_000
 MAX_CMAPS = 1_000_000
-"""Bytes of all the tables of a page by which its fonts map codes to characters; usually some thousands."""
+"""Bytes and codes of a page's tables by which its fonts map codes to characters; usually some thousands."""
+A_FONT = 1000
+"""What one costs that has no table."""
+_RANGES = re.compile(rb"beginbfrange(.*?)(?:endbfrange|\Z)", re.DOTALL)
+_CODES = re.compile(rb"<([0-9A-Fa-f]{1,8})>\s*<([0-9A-Fa-f]{1,8})>\s*[<\[]")
 _LIMITS: dict[str, Any] = {
     "maximum_declared_stream_length": 8_000_000,
     "zlib_maximum_output_length": 4_000_000,
@@ -82,12 +87,36 @@ def _pages(reader: PdfReader) -> Iterator[str]:
 def _check_fonts(page: PageObject) -> None:
     """Their tables are read before the first operator is, where nobody looks at the clock."""
     total = 0
-    fonts = _resolved(_resolved(page, "/Resources"), "/Font")
-    for name in fonts if isinstance(fonts, DictionaryObject) else ():
-        table = _resolved(_resolved(fonts, name), "/ToUnicode")
-        total += len(table.get_data()) if isinstance(table, StreamObject) else 0
+    for font in _fonts(page):
+        total += _size(font)
         if total > MAX_CMAPS:
             raise NoteError("the PDF's fonts are too large")
+
+
+def _fonts(page: PageObject) -> Iterator[object]:
+    """Of the page and of the forms within it, each as often as it has a name."""
+    around: list[object] = [page]
+    seen: set[int] = set()
+    while around:
+        holder = around.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        resources = _resolved(holder, "/Resources")
+        yield from _values(_resolved(resources, "/Font"))
+        around += _values(_resolved(resources, "/XObject"))
+
+
+def _size(font: object) -> int:
+    """Bytes of its table and codes that are mapped; some for a font without one."""
+    table = _resolved(font, "/ToUnicode")
+    data = table.get_data() if isinstance(table, StreamObject) else b""
+    ranges = _CODES.findall(b" ".join(_RANGES.findall(data)))
+    return A_FONT + len(data) + sum(max(0, int(last, 16) - int(first, 16)) for first, last in ranges)
+
+
+def _values(held: object) -> list[object]:
+    return [_resolved(held, name) for name in held] if isinstance(held, DictionaryObject) else []
 
 
 def _resolved(parent: object, name: str) -> object:

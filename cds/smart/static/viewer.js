@@ -43,10 +43,16 @@ class Film {
   }
 }
 
-async function fetched(address) {
+// What is at the address, or the reason that the answer gives in words.
+async function arrived(address) {
   const answer = await fetch(address);
   const inWords = answer.headers.get("Content-Type")?.startsWith("text/plain");
   if (!answer.ok) throw new Error(inWords ? await answer.text() : "The image did not arrive");
+  return answer;
+}
+
+async function fetched(address) {
+  const answer = await arrived(address);
   const numbers = (name) => answer.headers.get(name).split(" ").map(Number);
   const [low, high] = numbers("Sightline-Window");
   return new Film(await answer.arrayBuffer(), numbers("Sightline-Size"), { low, high });
@@ -265,14 +271,12 @@ class FilmViewer extends HTMLElement {
     if (strength > 0 && wanted && this.heatOf !== wanted) {
       this.heatOf = wanted;
       this.heat = null;
-      const image = new Image();
-      image.src = wanted;
       try {
-        await image.decode();
-        if (this.heatOf === wanted) this.heat = image;
-      } catch {
+        const heat = await createImageBitmap(await (await arrived(wanted)).blob());
+        if (this.heatOf === wanted) this.heat = heat;
+      } catch (problem) {
         this.heatOf = "";
-        this.say("There is no heat map for this finding.");
+        this.say(`No heat map: ${problem.message}.`);
         setTimeout(() => this.say(""), 4000);
       }
     }
