@@ -46,7 +46,7 @@ class ContactRecognizer(MarkedPatternRecognizer):
         ),
         Category.EMAIL: compiled(
             # With (at) where it is kept from those who harvest addresses.
-            rf"{_AT}(?<=(?<![\w.+%'-])(?P<begins>[\w.+%'-]+)\s?{_AT})\s?[\w-]+(?:\.[\w-]+)+",
+            rf"{_AT}(?<=(?<![\w.+%'-])(?P<begins>[\w.+%'-]+)\s?{_AT})\s?[\w-]+(?:\.[\w-]+)*\.\p{{L}}[\w-]+",
             # Dictated.
             r"\b\w++(?: (?:dot|underscore) \w++)* at \w++(?: dot \w++)+",
         ),

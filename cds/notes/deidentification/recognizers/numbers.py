@@ -12,10 +12,11 @@ _VALUE = r"(?P<phi>(?=[a-z-]{0,6}\d)[a-z0-9](?:[a-z0-9]|[-/.](?=[a-z0-9])){2,24}
 
 _CODE = (
     r"(?<![\w.,/-])(?=[a-z:-]*\d)(?=[\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
-    r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
+    r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!g\d+p\d{1,4}\b|[a-hjlpqrv]\d{4}\b|1:\d+k\b|2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
     r"[a-z\d]+(?:[-:][a-z\d]+)*(?![\w-])"
 )
-"""Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
+"""Letters and four digits or more run together: no dose, no vertebrae, no pregnancies ("G3P1011"), no code of a
+procedure ("L5301") or dilution, and hardly ever a measurement."""
 
 
 _PLATE = r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,3}\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
