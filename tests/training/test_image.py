@@ -98,7 +98,7 @@ def brightness(inputs: Inputs, deadline: Deadline = NEVER) -> NDArray[np.float32
     return np.full((1, len(KEYS)), inputs["pixel_values"][..., 96:128, 96:128].mean(), np.float32)
 
 
-def bright_places(pixel_values: NDArray[np.float32], output: int) -> Picture:
+def bright_places(pixel_values: NDArray[np.float32], output: int, deadline: Deadline = NEVER) -> Picture:
     return (pixel_values[0, 0] + 1) / 2
 
 
