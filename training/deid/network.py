@@ -12,7 +12,6 @@ from cds.notes.deidentification.network import LABELS
 from cds.notes.deidentification.tokens import GAPS
 from cds.notes.deidentification.vocabulary import CHARACTERS, LEXICON, SHAPES, Words
 
-
 HIDDEN = 192
 
 

@@ -1,4 +1,4 @@
-"""A network that has learnt, made wider, so that it goes on from what it knew (Net2Net, Chen, Goodfellow and Shlens 2016)."""
+"""A network that has learnt, made wider, so that it goes on from what it knew (Net2Net, Chen et al. 2016)."""
 
 from __future__ import annotations
 

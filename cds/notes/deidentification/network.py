@@ -1,7 +1,7 @@
 """The token classifier's network: what a word is like, then what stands around it.
 
-It runs by ONNX Runtime, its convolutions on whole numbers, which takes half the time and moves a probability by some
-0.0001. :mod:`training.deid.network` has the same in torch, where it learns its weights.
+It runs by ONNX Runtime, its convolutions on whole numbers, which takes half the time and moves a probability by
+some 0.0001. :mod:`training.deid.network` has the same in torch, where it learns its weights.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _model(weights: Mapping[str, NDArray[np.float32]], dilations: Sequence[int])
 
 
 def _whole(block: int, weight: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    """``weight`` (outputs, inputs, 3) as whole numbers (3 x inputs, outputs), and what one of each column means."""
+    """``weight`` (outputs, inputs, 3) in whole numbers (3 x inputs, outputs), and what one of a column means."""
     columns = weight.transpose(2, 1, 0).reshape(-1, len(weight))
     unit = np.maximum(np.abs(columns).max(axis=0), np.finfo(np.float32).tiny) / _STEPS
     return {f"blocks_{block}_whole": np.round(columns / unit).astype(np.int8), f"blocks_{block}_unit": unit}

@@ -68,7 +68,9 @@ _CUE = (
 _INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Capt|Lt|Lieutenant|Cpl|Det|(?<!\d[ ])Fr|Msgr|Ofc|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|"
+    r"Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Capt|Lt|Lieutenant|Cpl|Det|(?<!\d[ ])Fr|"
+    r"Msgr|Ofc|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
@@ -82,7 +84,8 @@ _IN_CONTEXT = tuple(
         rf"\b{_KIN}[ ,(:]+(?i:(?:is |named |called |name is )?)(?P<phi>{FULL})",
         rf"\b{_KIN}[ ,(:]+{_NAME}(?:[ ]{_NAME})?(?:,? (?:and|&) )(?P<phi>{FULL})",
         # Not "1.6 L. Retrieved", nor the first of a list: "A. Duodenum, biopsy".
-        r"(?<![\w.-]|\d[ ])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)(?<!(?m:^)[ \t]*[A-H]\.[ ][\p{L}-]+)",
+        r"(?<![\w.-]|\d[ ])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)"
+        r"(?<!(?m:^)[ \t]*[A-H]\.[ ][\p{L}-]+)",
         r"\b(?:dr|drs|mr|mrs|ms)\.?[ ]+(?P<phi>\p{Ll}[\p{L}'\u2019-]{2,})",
         r"\b(?i:client|patient|pt|subject)[ :]+(?P<phi>\p{Lu}\.[ ]?\p{Lu}\.)",
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
