@@ -52,6 +52,7 @@ def test_what_no_pattern_finds(deidentifier: Deidentifier, text: str, phi: str) 
         "No pneumothorax. Heart size is normal. Degenerative changes of the spine, T10-T12.",
         "Spurling neg. Frankl 3. Tanner 2.",
         "Don't lift; you're fine. C'mon.",
+        "Austria was fun to visit. She moved here from Burkina Faso.",
     ],
 )
 def test_clinical_language_survives_the_classifier_too(deidentifier: Deidentifier, text: str) -> None:

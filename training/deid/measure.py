@@ -92,12 +92,13 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
     research = data / "phi-dev" / "presidio_research_2109.json"
     stranger = TokenClassifier(classifier.bundle, unknown=lambda word: split_of(word) == "heldout")
     notes: Mapping[str, Callable[[], Iterable[Note]]] = {
+        "Blind, seventh set: written by hand, by another": partial(handwritten.notes, "blind7"),
         "Blind, sixth set: written by hand, by another": partial(handwritten.notes, "blind6"),
         "Notes by hand of the training's writers, held out": written_by_hand.held_out,
         "Fifth set, looked at since: written by hand, by another": partial(handwritten.notes, "blind5"),
         "Fourth set, looked at since: written by hand": partial(handwritten.notes, "blind4"),
         "Third set, looked at since: written by hand": partial(handwritten.notes, "blind3"),
-        "Blind, third set: generated": partial(written, sizes.blind, seed=80, templates="blind3"),
+        "Third set, looked at since: generated": partial(written, sizes.blind, seed=80, templates="blind3"),
         "Blind, first set: written by hand": partial(handwritten.notes, "blind"),
         "Blind, first set: generated from other templates, names and real sentences": partial(
             written, sizes.blind, seed=78, templates="blind"
@@ -111,7 +112,7 @@ def _sets(classifier: TokenClassifier, data: Path, sizes: Sizes) -> Mapping[str,
             presidio_research.as_annotated, research
         ),
     }
-    unknown = "Blind, third set: generated, with names that no list knows"
+    unknown = "Third set, looked at since: generated, with names that no list knows"
     return {
         **{name: partial(_of, classifier, made) for name, made in notes.items()},
         unknown: partial(_of, stranger, partial(written, sizes.unknown, seed=80, templates="blind3")),

@@ -12,6 +12,8 @@ from cds.notes.deidentification.network import LABELS
 from cds.notes.deidentification.tokens import GAPS
 from cds.notes.deidentification.vocabulary import CHARACTERS, LEXICON, SHAPES, Words
 
+HIDDEN = 192
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -21,7 +23,7 @@ class Shape:
     embedding: int = 64
     characters: int = 16
     filters: int = 64
-    hidden: int = 128
+    hidden: int = HIDDEN
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1)
 
 

@@ -21,6 +21,7 @@ from training.deid.writer import Note, Span, changed, known_eponyms
 FOLDER = Path(__file__).parent / "written"
 EXCHANGED = 0.4
 """How often an eponym or a brand gives way to another."""
+_WORD = regex.compile(r"\p{L}{2,}")
 _CAPITAL = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]{3,}")
 
 
@@ -35,6 +36,15 @@ def renewed(*, times: int, seed: int) -> Iterator[Note]:
     for one in (one for one in _notes() if not _is_held_out(one)):
         for _ in range(times):
             yield changed(_anew(one, rng), rng)
+
+
+def plain_words() -> Iterator[str]:
+    """Of the others, the words that are of no identifier, as they stand."""
+    for one in (one for one in _notes() if not _is_held_out(one)):
+        at = 0
+        for start, end, _ in (*one.spans, (len(one.text), len(one.text), None)):
+            yield from _WORD.findall(one.text[at:start])
+            at = end
 
 
 def _notes() -> Sequence[Note]:

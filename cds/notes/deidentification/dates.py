@@ -14,6 +14,8 @@ _NAME = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)(?![a-z])\.?"
 )
+_BEGINNING = r"(?:ja|fe|ma|ap|ju|au|se|oc|no|de)"
+"""Of a month, as a quick look."""
 _SLIPPED = (
     r"(?P<name>jan[uary]{3,5}|feb[ruay]{4,6}|mar[ch]{2}|apr[il]{2}|aug[ust]{3}|sep[tembr]{5,7}|oct[ober]{4}|"
     r"nov[embr]{5}|dec[embr]{5})(?![a-z])"
@@ -79,7 +81,13 @@ def _of(begins: str, where: str) -> str:
 
 
 ANY_FORM = regex.compile(
-    "|".join((_of(_ALONE, r"(?=[12]\d{7})"), _of(_EDGE, r"(?=\d)"), _of(_WORD, "(?=[jfmasond])"))),
+    "|".join(
+        (
+            _of(_ALONE, r"(?=[12]\d{7})"),
+            _of(_EDGE, rf"(?=\d{{1,4}}(?:[-/.]\d|[ ][-/]?[ ]?\d|(?:st|nd|rd|th)?(?:\s+of)?[\s/-]*{_BEGINNING}))"),
+            _of(_WORD, rf"{_WORD}(?={_BEGINNING})"),
+        )
+    ),
     regex.IGNORECASE,
 )
 """All of them in one reading of the text: at each place the most telling that fits."""

@@ -10,6 +10,9 @@ _WORDS = (
     r"(?P<phi>(?:ninety|one hundred)(?:[\s-]*(?:and[\s-]+)?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
 )
 _OLD = r"(?:[\s-]*(?:years?|yrs?|y)\.?[\s/.-]*(?:o\b|old\b|of age\b)|\s?y\.?o\b)"
+_NO_MEASURE = r"(?!Ox|Rate|Sats?|Saturation|Pressure|Score|Index)"
+"""Words with a capital that end what is measured: "Oxygen Saturation (95)"."""
+_NAMED = rf"(?-i:\p{{Lu}}[\p{{L}}'\u2019-]+ {_NO_MEASURE}\p{{Lu}}\p{{Ll}}[\p{{L}}'\u2019-]+)"
 _MEASURED = r"(?:sats?|spo2|o2|hr|pulse|rate|map|bp|sugar|glucose|stable|running|is|was|remains)"
 """Before "at 92" these say that it is no age."""
 
@@ -37,8 +40,14 @@ class AgeRecognizer(MarkedPatternRecognizer):
             rf"\b(?:mr|mrs|ms|miss|mx)\.?\s+[\p{{L}}' .-]{{2,40}},\s{_AGE},",
             rf"(?-i:\p{{Lu}}\p{{Ll}}+),\s{_AGE},"
             r"(?=\s(?:of|from|retired|widow(?:ed|er)?|lives|who|a (?:retired|former))\b)",
-            # Eudora Crow, 96, widow
-            rf"(?-i:\p{{Lu}}\p{{Ll}}+ (?!Ox|Rate|Sats?|Pressure)\p{{Lu}}\p{{Ll}}{{2,}}),\s{_AGE},(?=\s\p{{L}})",
+            # Eudora Crow, 96, widow; Eudora Crow (96); Eudora Crow, 96: thin skin
+            rf"{_NAMED}(?:,\s{_AGE}[,:](?=\s\p{{L}})|\s\({_AGE}\))",
+            rf"\b(?:pt|patient)\b:? (?:is )?{_NAMED},? {_AGE}\b(?![/%.])",
+            # 97y; d. 93; 1/29/1931 (95); a cell of a table
+            rf"(?<![\w.-]){_AGE}\s?y(?:[./]?[mf]\b|\b(?!/))",
+            rf"\bd\. {_AGE}(?=[,;])",
+            rf"/19[0-3]\d[\s(]+{_AGE}(?![\w/.%])",
+            rf"[|]\s*{_AGE}\s*[|]?\s*[mf]\s*[|]",
             r"\b(?P<phi>centenarian|nonagenarian)\b",
         )
     }

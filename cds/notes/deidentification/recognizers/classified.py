@@ -13,7 +13,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.classifier import Labelled, TokenClassifier
 from cds.notes.deidentification.recognizers.names import all_capitals, further_mentions
-from cds.notes.deidentification.recognizers.regions import REGION, finer_than_a_state
+from cds.notes.deidentification.recognizers.regions import REGION, TOWNS_TOO, finer_than_a_state, region_around
 from cds.notes.deidentification.words import listed
 
 _CATEGORIES = {
@@ -39,8 +39,8 @@ _NAMED_AFTER = regex.compile(r"(?:[ ](?:(?:of|the|and|&)[ ])*\p{Lu}\p{Ll}[\p{L}'
 _NUMBER_BEFORE = regex.compile(r"(?<![\w./:,-])\d{1,5}[A-Za-z]?[ ]$")
 _HOUSE_BEFORE = regex.compile(r"(?<=(?:^|[\n,])[>?*|\s]{0,6})\d{1,5}[A-Za-z]?[ ]$")
 _POST_CODE_AFTER = regex.compile(
-    r"(?:[ ]\d{1,4}[A-Za-z]?(?=[.,;\n]|$))?(?:,?\s+(?i:apt|suite|ste|unit|flat|floor)\b[. #]*\w{1,5})?"
-    rf"(?:(?:[,\s>?]+{REGION})?[,\s>?]+\d{{5}}(?:-\d{{4}})?(?!\w))?"
+    r"(?:[ ]\d{1,4}[A-Za-z]?(?=[.,;\n]|$))?(?:,?[\s>?]+(?i:apt|suite|ste|unit|flat|floor)\b[. #]*\w{1,5})?"
+    rf"(?:(?:[,\s>?]+(?:{REGION}|\p{{Lu}}{{2}}))?[,\s>?]+\d{{5}}(?:-\d{{4}})?(?!\w))?"
 )
 _SENTENCE_GOES_ON = regex.compile(r"[\p{Ll}\d,][ \n]$")
 """Here a capital makes even a plain word part of a name: "care from Good Samaritan"."""
@@ -57,6 +57,9 @@ _BEFORE = {
     "ADDRESS": _PREPOSITION,
 }
 """What is read with an identifier and is none of it: the label of a number, the preposition of a place."""
+_TIME = regex.compile(r"(?:\d\d)?:\d\d(?::\d\d)?")
+_YEAR = regex.compile(r"(?:19|20)\d\d")
+_POST_CODE = regex.compile(r"\s\d{5}(?!\w)")
 _SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
 _PARTICLES = frozenset("de la del della van von der den bin ibn al el da dos di le do e y ten ter zu".split())  # noqa: SIM905
 _PHRASES = ("ADDRESS", "FACILITY")
@@ -143,13 +146,11 @@ class ClassifierRecognizer(EntityRecognizer):
 
     def _plausible(self, text: str, one: Labelled) -> bool:
         said = text[one.start : one.end]
-        if one.label == "NUMBER":
-            return sum(map(str.isdigit, said)) >= _DIGITS
-        if one.label == "DATE":
-            return any(map(str.isdigit, said))
+        if one.label in ("NUMBER", "DATE") or _YEAR.fullmatch(said):
+            return _is_telling(one.label, said)
         words = _WORD.findall(said)
         contracted = _CONTRACTED.match(text, one.end - said.endswith(("'", "\u2019")))
-        if one.label not in _CATEGORIES or contracted or not (words or one.label == "ADDRESS"):
+        if contracted or not (words or one.label == "ADDRESS") or self._is_region(text, one):
             return False
         if one.probability >= _CERTAIN and len(words) > 1:
             return True
@@ -159,6 +160,16 @@ class ClassifierRecognizer(EntityRecognizer):
             return False
         capitals = all_capitals(text, one.start, one.end)
         return not words or not all(self._is_term(word, capitals=capitals) for word in words)
+
+    def _is_region(self, text: str, one: Labelled) -> bool:
+        """Whether this names a state or a country; not "Jordan" or "Chad", where they may be people."""
+        said, region = text[one.start : one.end], region_around(text, one.start, one.end)
+        if not region or region.casefold() in TOWNS_TOO:
+            return False
+        if one.label != "NAME" or region != said or _POST_CODE.match(text, one.end):
+            return True
+        knows = self._classifier.knows(said.casefold())
+        return max(knows["given"], knows["family"]) < 2
 
     def _is_small_among_capitals(self, text: str, one: Labelled, words: Sequence[str]) -> bool:
         """Whether these are plain words in small letters where names would have capitals."""
@@ -188,9 +199,10 @@ class ClassifierRecognizer(EntityRecognizer):
     def _names_nobody(self, said: str, *, beside_capitals: bool) -> bool:
         word = said.casefold()
         knows = self._classifier.knows(word)
-        if beside_capitals and said.islower() and knows["ordinary"] >= 2 and word not in _PARTICLES:
-            return True
         name = max(knows["family"], knows["given"], knows["place"])
+        ordinary = knows["ordinary"] >= 2 or (knows["ordinary"] and name < 2 and len(word) > 3)
+        if beside_capitals and said.islower() and ordinary and word not in _PARTICLES:
+            return True
         plain = max(knows["ordinary"], knows["clinical"]) >= 2
         return len(word) > 1 and plain and not name and word not in _SUFFIXES
 
@@ -208,6 +220,14 @@ class ClassifierRecognizer(EntityRecognizer):
             or knows["ordinary"] >= 2
             or (word.isupper() and len(word) <= 5 and not capitals)
         )
+
+
+def _is_telling(label: str, said: str) -> bool:
+    """Whether a number is long enough, and a date more than a time of day; a bare year names nothing else."""
+    digits = sum(map(str.isdigit, said))
+    if label == "NUMBER":
+        return digits >= _DIGITS
+    return label == "DATE" and digits > 0 and not _TIME.fullmatch(said)
 
 
 def _pieces(text: str, one: Labelled) -> Iterator[Labelled]:

@@ -9,6 +9,8 @@ _NUMBER = (
     r"(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)\s?|\d{2,4}[\s.-])\d{3,4}[\s.-]?\d{3,4}"
     r"(?:\s*(?:x|ext\.?|extension)\s*\d{1,6})?(?!\d)"
 )
+_AT = r"(?:@|[\[({]\s?at\s?[\])}])"
+_TOP = r"(?:com|org|net|edu|gov|info|io|co\.uk|example|health)"
 _UNIT = r"(?![ ]*(?:mg|mcg|ml|cc|units?|g|kcal|cal|steps|cells|k|ng|pg|iu|mmol|meq|%)(?![\w:]))"
 
 
@@ -33,6 +35,8 @@ class ContactRecognizer(MarkedPatternRecognizer):
             # As a scanner reads it, with letters for digits.
             r"(?<![\w.-])(?=(?:\D{0,3}\d){6})\(?[\doliqsb]{3}(?:\)[ ]?|[ .-])[\doliqsb]{3}[ .-]"
             r"[\doliqsb]{4}(?![\w-])",
+            # 0319 364 9187 office, (03) 9364 918 cell
+            r"(?<![\w.,/-])(?P<phi>\(?\d[\d() -]{6,16}\d)(?=[ ]?-?[ ]?(?:office|fax|mobile|cell|home|work)\b)",
             r"(?<=\s)p(?P<phi>\d{4,5})\b",
             r"(?<=\d\s)x(?P<phi>\d{2,5})\b|\bx(?P<phi>\d{3,5})\b",
             r"\b(?:pager|beeper|pgr|bleep|bpr|ext|extension|spectralink|vocera|ascom)\b[\s.:#]*"
@@ -42,14 +46,16 @@ class ContactRecognizer(MarkedPatternRecognizer):
         ),
         Category.EMAIL: compiled(
             # With (at) where it is kept from those who harvest addresses.
-            r"(?<![\w.+%'-])[\w.+%'-]++\s?(?:@|[\[({]\s?at\s?[\])}])\s?[\w-]+(?:\.[\w-]+)+",
+            rf"{_AT}(?<=(?<![\w.+%'-])(?P<begins>[\w.+%'-]+)\s?{_AT})\s?[\w-]+(?:\.[\w-]+)*\.\p{{L}}[\w-]+",
             # Dictated.
             r"\b\w++(?: (?:dot|underscore) \w++)* at \w++(?: dot \w++)+",
         ),
         Category.URL: compiled(
             r"\b(?:https?|ftp)://[^\s<>\"')\]]+",
             r"\bwww\.[^\s<>\"')\]]+",
-            r"(?<![\w@.])[a-z0-9-]++(?=\.[a-z0-9])(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|info|io|co\.uk|example|health)(?:/[^\s<>\"')\]]*)?\b",
+            rf"\.{_TOP}(?<=(?<![\w@.])(?P<begins>[a-z0-9-]+(?:\.[a-z0-9-]+){{0,9}})\.{_TOP})(?:/[^\s<>\"')\]]*)?\b",
+            # A file on a server.
+            r"\\\\[\w.-]+(?:\\[\w.$-]*\w)+",
             # Somebody's name in the net.
             r"(?<![\w.@/])@(?=[a-z]*[._\d]\w)[a-z][\w.]*\w",
             r"@(?<=\b(?:insta(?:gram)?|ig|handle|twitter|tiktok|facebook|fb|snap(?:chat)?|venmo)\b[^\n@]{0,20}@)\w[\w.]*\w",

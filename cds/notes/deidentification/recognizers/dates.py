@@ -8,6 +8,7 @@ import regex
 
 from cds.notes.deidentification.categories import Category
 from cds.notes.deidentification.dates import ANY_FORM, DAY_OF_YEAR, MONTH, MONTH_OF_YEAR, WEEKDAY, understood
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer, compiled
 
 LEAP_YEAR = 2024
@@ -48,16 +49,22 @@ _RANGE_BEFORE = regex.compile(
 )
 _VERBS = ("may", "march", "mar", "sept", "dec", "oct")
 """Said without a word such as "since" before them, these are more often something else."""
-_HOLIDAY = (
-    r"\b(?:christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|candlemas|martinmas|ramadan|eid(?:\s+al-\w+)?|"
+_HOLIDAY = by_letter(
+    r"christmas|xmas|thanksgiving|new\s+year['\u2019]?s?|halloween|easter|ha?nukkah|passover|candlemas|martinmas|ramadan|eid(?:\s+al-\w+)?|"
+    r"dussehra|vaisakhi|navar?atri|holi|mawlid|nowruz|shavuot|sukkot|tisha\s+b'?av|epiphany|"
+    r"holy\s+(?:week|thursday|saturday)|maundy\s+thursday|shrove\s+tuesday|advent\s+sunday|"
+    r"bank\s+holiday|d[i\u00ed]a\s+de\s+(?:los\s+)?muertos|friday\s+the\s+thirteenth|"
+    r"(?-i:[Ff]east\s+of\s+(?:the\s+)?\p{Lu}[\p{L}'\u2019]+(?:\s\p{Lu}[\p{L}'\u2019]+){0,2})|"
     r"diwali|juneteenth|yom\s+kippur|rosh\s+hashanah|purim|kwanzaa|mardi\s+gras|whitsun|pentecost|michaelmas|hogmanay|"
     r"(?:good|black)\s+friday|(?:palm|super\s+bowl)\s+sunday|ash\s+wed(?:nesday|s)?|leap\s+day|valentine['\u2019]?s(?:\s+day)?|cinco\s+de\s+mayo|(?:lunar|chinese)\s+new\s+year|"
     r"(?:labou?r|memorial|veterans['\u2019]?|independence|columbus|presidents['\u2019]?|mlk|(?:mother|father)['\u2019]?s|"
     r"st\.?\s+patrick['\u2019]?s|boxing|canada|victoria|anzac|australia|armistice|groundhog|earth|"
-    r"election|may|all\s+saints['\u2019]?)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july)"
-    r"(?:\s+(?:eve|day|sunday|monday))?(?:,?\s+(?:19|20)\d\d)?\b"
+    r"election|may|all\s+(?:saints|souls)['\u2019]?|human\s+rights|heritage|waitangi|bastille|ascension)\s+day|(?:the\s+)?(?:4th|fourth)\s+of\s+july"
 )
-_MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_HOLIDAY = rf"\b(?:{_HOLIDAY})(?:\s+(?:eve|day|sunday|monday))?(?:,?\s+(?:19|20)\d\d)?\b"
+_MONTHS = (
+    rf"(?:{by_letter('january|february|march|april|may|june|july|august|september|october|november|december')})"
+)
 _ORDINAL = (
     r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|"
     r"eleventh|twelfth|"
@@ -81,7 +88,7 @@ _MISREAD_MONTH = "|".join(
     for i in range(1, len(month))
 )
 _MISREAD = (
-    rf"\b(?=[jfasond])(?:{_MISREAD_MONTH})\b(?:[ ]\d\d?)?(?:,?[ ](?:19|20)\d\d)?\b",
+    rf"\b(?:{by_letter(_MISREAD_MONTH)})\b(?:[ ]\d\d?)?(?:,?[ ](?:19|20)\d\d)?\b",
     r"(?<![\w./-])[\doliqsb|]{1,2}([/.-])[\doliqsb|]{1,2}\1[\doliqsb|]{2,4}(?![\w/-])"
     r"(?<=(?:\d[/.oliqsb|-]{0,5}){2})(?<=[oliqsb|][\d/.-]{0,9})",
 )
@@ -92,7 +99,7 @@ _DAY_OF_WEEK_AND_MONTH = (
 _NTH = r"(?:[12]?\d|3[01])(?:st|nd|rd|th)"
 _DAY_OF_MONTH = (
     rf"\b(?:on|until|till|by|since|before) the (?P<phi>{_NTH})"
-    r"(?=\s*(?:[.,;)]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
+    r"(?=\s*(?:[.,;)?!]|$|(?:at|he|she|it|his|her|we|they|i|and|but|with|for|patient|pt|"
     r"of (?:this|last|next|the) month)\b))"
 )
 _DAY_ALONE = (
@@ -105,6 +112,21 @@ _PART_OF_MONTH = (
     r"\bmid-month\b",
 )
 """Of a month or a year."""
+_NAMED_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}"
+_RELATIVE = (
+    # June of last year; Feb-Jun 2023, Jan to Jun
+    rf"\b{_NAMED_MONTH}\.? of (?:last|this|next|that|the same) year\b",
+    rf"\b(?-i:(?=\p{{Lu}})){_NAMED_MONTH}\.?(?: ?[-\u2013/] ?| to )"
+    rf"(?-i:(?=\p{{Lu}})){_NAMED_MONTH}\b(?:,? (?:19|20)\d\d)?",
+    # adm 8.30, d/c 9.6
+    r"\b(?:adm(?:it(?:ted)?)?|d/c(?:'?d)?|dis?ch(?:arged?)?|doa|dod|dos|rtc|surgery|visit) "
+    r"(?P<phi>(?:0?[1-9]|1[0-2])\.(?:3[01]|[12]\d|0?[1-9]))(?![\w%]|[./-]\d|"
+    r" ?(?:mg|m?cg|ml|g|units?|cm|mm|l|hours?|days?|weeks?)\b)",
+    # 4.ix.24, 4 IX 24
+    r"(?=\d\d?[ ./-][ivx])(?<![\w./-])(?:3[01]|[12]\d|0?[1-9])(?:([./-])(?:i{1,3}|iv|vi{0,3}|ix|xi{0,2})\1|"
+    r" (?:i{2,3}|vi{1,3}|ix|xi{1,2}) )(?:19|20)?\d\d(?![\w/%.])",
+)
+"""Said from the time of the note, by two months, without strokes, or in Roman numerals."""
 _MONTH_ALONE_AFTER = regex.compile(r"\s*(?:[,;.)]|$|\n|to\b|and\b)")
 """Behind "Feb" these say that it is a month."""
 
@@ -119,7 +141,14 @@ class DateRecognizer(MarkedPatternRecognizer):
             MONTH_OF_YEAR,
             MONTH,
             *compiled(
-                _HOLIDAY, _DAY_OF_WEEK_AND_MONTH, _DAY_OF_MONTH, _DAY_ALONE, *_PART_OF_MONTH, *_SPOKEN, *_MISREAD
+                _HOLIDAY,
+                _DAY_OF_WEEK_AND_MONTH,
+                _DAY_OF_MONTH,
+                _DAY_ALONE,
+                *_PART_OF_MONTH,
+                *_RELATIVE,
+                *_SPOKEN,
+                *_MISREAD,
             ),
         )
     }

@@ -10,6 +10,7 @@ import regex
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT
 from cds.notes.deidentification.words import listed
 
@@ -17,20 +18,22 @@ _NAME = r"(?:\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*|\p{Lu}\.?(?![\p{L}
 _PARTICLE = r"(?:(?:de|la|del|della|van|von|der|den|bin|ibn|al|el|da|dos|di|le|st\.?)[ ]+){0,2}"
 FULL = rf"{_NAME}(?:[ ]{_PARTICLE}{_NAME}){{0,3}}(?:,?[ ]+(?:Jr|Sr|II|III)\b\.?)?"
 _REVERSED = rf"{_NAME},[ ]*{_NAME}(?:[ ]{_NAME}){{0,2}}"
-_CREDENTIAL = (
-    r"(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
+_CREDENTIAL = by_letter(
+    r"MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|BSN|NP|N\.P\.|FNP|ARNP|APRN|DNP|CRNP|PA-C|PAC|PA|LPN|CNA|PhD|Ph\.D\.|PharmD|"
     r"RPh|RT|RRT|CRT|MBBS|MBChB|FRCR|FACS|DDS|DPM|LCSW|MSW|CRNA|CNM|EMT|EMT-P|RD|DPT|OTR|"
     r"PsyD|PSYD|EdD|DMD|AuD|LICSW|LMSW|LMFT|LPC|LVN|CMA|CCC-SLP|FNP-BC|NP-C|CNP|RDN|CCRN|FACC|FACEP|FACP|FAAFP|MS[1-4]|"
-    r"PGY-?\d)\b"
+    r"PGY-?\d"
 )
-_KIN = (
-    r"(?i:(?:wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughter|son|sister|brother|aunt|uncle|niece|nephew|"
+_CREDENTIAL = rf"(?:{_CREDENTIAL})\b"
+_KIN = by_letter(
+    r"wife|husband|spouse|partner|parents?|mother|father|mom|dad|daughters?|sons?|sisters?|brothers?|aunt|uncle|niece|nephew|"
     r"cousin|grandmother|grandfather|grandson|granddaughter|fianc[eé]e?|girlfriend|boyfriend|friend|neighbor|"
-    r"roommate|caregiver|caretaker|guardian|sibling|twin|child|baby|interpreter|nurse|aide|coworker|secretary|"
-    r"crew of|proxy|(?:nurse|resident|doctor|physician|intern) on (?:duty|call))(?:-in-law)?)"
+    r"roommate|caregiver|caretaker|guardian|siblings?|twins?|child|children|baby|interpreter|nurse|aide|coworker|secretary|"
+    r"crew of|proxy|(?:nurse|resident|doctor|physician|intern) on (?:duty|call)"
 )
-_LABEL = (
-    r"(?i:patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
+_KIN = rf"(?i:(?:{_KIN})(?:-in-law)?)"
+_LABEL = by_letter(
+    r"patient(?:['\u2019]s)? name|pt name|patient|pt|full name|name|attending(?: physician)?|provider|pcp|"
     r"physician|primary care(?: physician| provider)?|resident|surgeon|author|signed|signature|cosigner|referring"
     r"(?: physician| provider)?|emergency contact|next of kin|nok|proxy|hcp|poa|contact|guardian|interpreter|"
     r"technologist|radiologist|reader|transcriptionist|cc|copy to|re|from|to|attn|dear|rn|nurse|subject|informant|"
@@ -41,21 +44,21 @@ _LABEL = (
     r"scored by|crna|circulator|"
     r"hyg(?:ienist)?|asst|anes|supervisor|consultant|registrar|fellow|crew|driver|dentist|hygienist|midwife|doula|spouse|wife|husband|"
     r"mother|father|parent|daughter|son|reported by|collected by|treating (?:physician|provider)|"
-    r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md))"
+    r"printed?(?: name)?|(?:referring|ordering|requesting|primary|family) (?:dr|doctor|physician|provider|md)"
 )
 FILLED = r"[ \t]*(?:[:=|\t]|\.{3,}|_{2,}|[ ]{3,})[ \t._|]*"
 """Between a label of a form and what was filled in."""
-_BY = (
-    r"(?i:(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
+_BY = by_letter(
+    r"(?:electronically |digitally )?(?:signed|authenticated|verified|approved|validated)(?: off)?(?: by)?|"
     r"(?:co-?signed|taken|initial(?:l?ed)|dictated|transcribed|reviewed|read|interpreted|performed|reported|"
     r"ordered|referred|seen|examined|evaluated|accompanied|brought(?: in| to \w+)?|interviewed|attended|"
-    r"obtained|provided|notified|prepared|written|entered|typed|completed|recorded|supervised|prescribed|"
+    r"obtained|provided|notified|confirmed|prepared|written|entered|typed|completed|recorded|supervised|prescribed|"
     r"administered|witnessed) by|"
     r"(?:discussed|spoke|spoken|conferred|reviewed|follow(?:ed)?[ -]?up|met|lives?|appointment) with|"
     r"(?:f/u|appt|exam|visit|seen|staffed|consult) (?:w/|with)|attn|attention|"
     r"(?:reported|communicated|handed off|sign(?:ed)?[ -]?out|endorsed|called|paged|relayed|referred) to|"
     r"co-?sign|(?:message|msg|vm|word) (?:left )?(?:for|from)|"
-    r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per))"
+    r"(?:i am|i'm|my name is|this is|goes by|(?:also )?known as|a\.k\.a\.|aka|named|called|paged|notified|per)"
 )
 _CUE = (
     r"(?:is an? \d|is an? \w+ \d|,? an? \d|presents?\b|presented\b|was (?:seen|admitted|brought)|reports\b|"
@@ -65,20 +68,24 @@ _CUE = (
 _INITIALS = r"(?:\p{L}{2,3}|(?:\p{L}\.[ ]?){2,3})"
 
 _TITLED = regex.compile(
-    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Capt|Lt|Lieutenant|Cpl|Det|Fr|Msgr|Ofc|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
+    r"\b(?:Dr|Drs|Mr|Mrs|Ms|Mx|Miss|Prof|Professor|Doctor|Sister|Nurse|Rev|Father|Sgt|Coach|Officer|Deputy|"
+    r"Trooper|Detective|Judge|Pastor|Rabbi|Imam|Chaplain|Attorney|Captain|Capt|Lt|Lieutenant|Cpl|Det|(?<!\d[ ])Fr|"
+    r"Msgr|Ofc|Sra|Sr|Mme|DR|MR|MRS|MS)\b"
     rf"\.?[ ]+(?P<phi>{FULL})"
 )
 """After a title even a word such as Parkinson is somebody's name."""
 _IN_CONTEXT = tuple(
     regex.compile(p)
     for p in (
-        rf"\b{_LABEL}{FILLED}(?:(?i:dr|mrs?|ms)\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
-        rf"\b{_BY}(?:[ ]+|[ ]*:[ ]*)(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
+        rf"\b(?i:{_LABEL}){FILLED}(?:(?i:dr|mrs?|ms)\.?[ ]+)?(?P<phi>{_REVERSED}|{FULL})",
+        rf"\b(?i:{_BY})(?:[ ]+|[ ]*:[ ]*)(?:(?i:the|his|her|their|my)[ ]+)?(?:{_KIN}[ ,]+)?(?:Dr\.?[ ]+)?"
         rf"(?P<phi>{_REVERSED}|{FULL})",
-        rf"\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL}",
+        rf"(?<=[ ]){_CREDENTIAL}(?<=\b(?P<phi>{_REVERSED}|{FULL})[ ]*,?[ ]+{_CREDENTIAL})",
         rf"\b{_KIN}[ ,(:]+(?i:(?:is |named |called |name is )?)(?P<phi>{FULL})",
         rf"\b{_KIN}[ ,(:]+{_NAME}(?:[ ]{_NAME})?(?:,? (?:and|&) )(?P<phi>{FULL})",
-        r"(?<![\w.-])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)",
+        # Not "1.6 L. Retrieved", nor the first of a list: "A. Duodenum, biopsy".
+        r"(?<![\w.-]|\d[ ])(?P<phi>\p{Lu}\.[ ]\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)"
+        r"(?<!(?m:^)[ \t]*[A-H]\.[ ][\p{L}-]+)",
         r"\b(?:dr|drs|mr|mrs|ms)\.?[ ]+(?P<phi>\p{Ll}[\p{L}'\u2019-]{2,})",
         r"\b(?i:client|patient|pt|subject)[ :]+(?P<phi>\p{Lu}\.[ ]?\p{Lu}\.)",
         rf"(?m)^(?P<phi>{_INITIALS}[ ]?[/:][ ]?{_INITIALS})(?=[ \t]+(?i:dd?|dt)\b)",
@@ -96,6 +103,12 @@ _IN_CONTEXT = tuple(
         # Who wrote a line: "aware -tj", "Nowak/AZ 3/14", "taken by TJ".
         r"(?m)(?<=[\w.)])[ ]-{1,6}[ ]?(?P<phi>\p{Lu}{2,3}|\p{Ll}{2,3})"
         r"(?=[ \t]*(?:$|,?[ ](?i:rn|ma|md|do|np|pa|lpn|cna|rt|rd|pt|ot|lcsw|pharmd)\b))",
+        r"(?<=[.?!])\s-{1,2}[ ]?(?!(?:CV|GEN|ABD|EXT|FEN|PPX|[DTHF]X|ABX|LFT|BUN|GFR|UA|DME|VTE|PO|TTE)\b)"
+        r"(?P<phi>\p{Lu}{2,3})(?=\s+[\p{Lu}\u2022*-]|\s*$)",
+        r"[ ]from[ ](?<=\b(?P<phi>\p{L}[\p{L}'\u2019-]{2,})[ ]from[ ])(?i:the[ ])?"
+        r"(?i:radiology|lab|laboratory|pharmacy|blood bank|micro(?:biology)?|pathology|"
+        r"transfer center|front desk|scheduling|bed control|telemetry|transport)[ ]"
+        r"(?i:called|rang|phoned|paged|reports|says)\b",
         rf"(?m)^{FULL}/(?P<phi>\p{{Lu}}{{2,3}}|\p{{Ll}}{{2,3}})"
         r"(?=[ \t]+(?:the[ ])?(?:\d|\p{Lu}\p{Ll}+,?[ ]'?\d))",
         r"\b(?i:taken|rec'?d|recorded|entered|noted|charted|initial(?:l?ed)|done)[ ](?i:by)[ ]?:?[ ]?"
@@ -116,14 +129,16 @@ _SIGNED = regex.compile(
     r"(?P<phi>(?:\p{Lu}\.?[ ]){1,2}\p{Lu}[\p{L}'\u2019-]+)"
 )
 """Initials and a surname, which are no heading even in capitals."""
-_AGENT = regex.compile(
-    r"(?:^|[.;:,(\u2013\u2014-]\s*|\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)"
-    r"(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ]"
-    r"(?i:(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|believes|suspects|recommend(?:s|ed)|"
+_DOES = by_letter(
+    r"(?:dis)?agree[sd]|concur(?:s|red)|thinks|feels|believes|suspects|recommend(?:s|ed)|"
     r"(?:thought|felt)(?! (?:to|likely|unlikely|secondary|due)\b)|"
     r"wants|prefers|insist(?:s|ed)|object(?:s|ed)|says|said|asks|asked|phoned|texted|rounded|signed off|came by|"
     r"(?:will|to|can) (?:see|scope|operate|follow up with|call back)|is (?:aware|unsure|not convinced|covering)|"
-    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d))"
+    r"(?:aware|notified|paged)(?=[.,;\n]|$| of| x\d)|d/w\b|differs\b"
+)
+_AGENT = regex.compile(
+    rf"[ ](?=(?i:{_DOES}))(?<=(?:^|[.;:,(\u2013\u2014-]\s*|"
+    r"\b(?i:and|but|as|because|that|so|then|while|when|if)[ ]|\n\s*)(?P<phi>\p{Lu}[\p{L}'\u2019-]+)[ ])"
 )
 """Who does what people do. Not "Radiology agreed": such words are listed."""
 _TELLING = (_IN_CONTEXT[0], _IN_CONTEXT[2], _SIGNED)
@@ -132,6 +147,11 @@ _LINE_SIGNED = regex.compile(
     r"(?m)^[ \t]*(?=\d{1,2}[/:.-]?\d\d?)[^\n]{8,400}?(?:[.?!)]|[ ]{2})[ ]{1,40}(?P<phi>\p{Lu}{2,3})[ \t]{0,9}$"
 )
 """An entry of a log, which begins with a date or a time and ends with who made it."""
+_LAST = regex.compile(
+    r"(?:[.?!)]|\d/\d{1,2}|\n[>\s]*|[ ][-\u2013\u2014])[ ]*(?P<phi>\p{Lu}{2,3}|(?<=[\n.] ?)\p{Ll}{2,3})\s*$"
+)
+"""Who wrote a note: "Return in May. TJ"."""
+_LONGEST_LAST = 20
 _WORD = regex.compile(r"\b\p{Lu}[\p{L}'\u2019]+(?:-\p{Lu}[\p{L}'\u2019]+)*")
 _DAY_BEFORE = regex.compile(r"\d(?:st|nd|rd|th)?[ -](?:of )?$")
 """A month, such as April, not a name."""
@@ -161,7 +181,8 @@ class NameRecognizer(EntityRecognizer):
             *_signing(text),
         ]
         results = [RecognizerResult(Category.NAME, *span, self.score) for span in found]
-        return results + [RecognizerResult(Category.NAME, *s, self.further) for s in further_mentions(text, found)]
+        further = set(further_mentions(text, found)) - set(found)
+        return results + [RecognizerResult(Category.NAME, *span, self.further) for span in further]
 
     def _titled(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _TITLED.finditer(text, timeout=TIMEOUT):
@@ -181,7 +202,7 @@ class NameRecognizer(EntityRecognizer):
     def _agents(self, text: str) -> Iterator[tuple[int, int]]:
         for match in _AGENT.finditer(text, timeout=TIMEOUT):
             word = _bare(match["phi"])
-            initials = match["phi"].isupper() and not all_capitals(text, *match.span())
+            initials = match["phi"].isupper() and not all_capitals(text, *match.span("phi"))
             if not initials and word not in listed("not_names") - listed("ordinary"):
                 yield match.span("phi")
 
@@ -197,7 +218,10 @@ class NameRecognizer(EntityRecognizer):
 
 
 def _signing(text: str) -> Iterator[tuple[int, int]]:
-    """Initials that sign two entries or more of a log."""
+    """Initials at the end of a note, and those that sign two entries or more of a log."""
+    last = _LAST.search(text, max(0, len(text) - _LONGEST_LAST))
+    if last and last["phi"].casefold() not in listed("not_names") and not all_capitals(text, *last.span("phi")):
+        yield last.span("phi")
     signed = list(_LINE_SIGNED.finditer(text, timeout=TIMEOUT))
     often = Counter(match["phi"] for match in signed)
     for match in signed:
@@ -252,6 +276,10 @@ def further_mentions(text: str, found: Sequence[tuple[int, int]]) -> Iterator[tu
     plain = listed("not_names")
     names = {_bare(w) for w in words} - plain
     small = {w for w in words if w.islower()} - plain - listed("ordinary")
+    again: dict[str, bool] = {}
     for match in (_ANY_WORD if small else _WORD).finditer(text, timeout=TIMEOUT):
-        if _bare(match[0]) in (names if match[0][0].isupper() else small):
+        word = match[0]
+        if word not in again:
+            again[word] = _bare(word) in (names if word[0].isupper() else small)
+        if again[word]:
             yield match.span()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import MarkedPatternRecognizer, compiled
 
 _LINK = r"(?:\s*(?:numbers?|nos?\b\.?|nbr|num\b|id\b|is|was|#|:|=|-|\.|\||\())*\s*"
@@ -11,13 +12,15 @@ _VALUE = r"(?P<phi>(?=[a-z-]{0,6}\d)[a-z0-9](?:[a-z0-9]|[-/.](?=[a-z0-9])){2,24}
 
 _CODE = (
     r"(?<![\w.,/-])(?=[a-z:-]*\d)(?=[\d:-]*[a-z])(?=(?:[a-z:-]*\d){4})"
-    r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
+    r"(?!\d[\d,]*[a-z]{1,5}(?![\w:-]))(?![ctls]\d{1,2}(?:-[ctls]?\d{1,2})+(?![\w-]))(?!g\d+p\d{1,4}\b|[a-hjlpqrv]\d{4}\b|1:\d+k\b|2019-ncov|(?:19|20)\d\d-\d\d-\d\dt|\d+-(?:[a-z]+-?)+\b)"
     r"[a-z\d]+(?:[-:][a-z\d]+)*(?![\w-])"
 )
-"""Letters and four digits or more run together: no dose, no vertebrae, and hardly ever a measurement."""
+"""Letters and four digits or more run together: no dose, no vertebrae, no pregnancies ("G3P1011"), no code of a
+procedure ("L5301") or dilution, and hardly ever a measurement."""
 
 
 _PLATE = r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,3}\d)[A-Z\d]{1,4}[ -]?[A-Z\d]{2,5}"
+_LOGIN = r"(?P<phi>(?!covid)\p{L}[\p{L}.-]{3,}_?\d{1,6})(?!\w)"
 _DIGIT_SPOKEN = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 
 
@@ -26,7 +29,7 @@ _GROUPS = r"(?P<phi>(?-i:[A-Z]{1,2})[ ]\d[\d-]*(?:[ ]\d{2,4}){0,3})(?![\w/%])"
 
 
 def _after(words: str) -> str:
-    return rf"\b(?:{words})\b{_LINK}{_VALUE}"
+    return rf"\b(?:{by_letter(words)})\b{_LINK}{_VALUE}"
 
 
 class NumberRecognizer(MarkedPatternRecognizer):
@@ -45,6 +48,8 @@ class NumberRecognizer(MarkedPatternRecognizer):
                 r"member|policy|subscriber|group (?:no|number|id)|medicare|medicaid|insurance(?: id| no| number)?|"
                 r"(?:health )?plan (?:no|number|id)|hicn|mbi|beneficiary|payer id"
             ),
+            rf"\b(?:pol(?:icy)?|medicaid|medicare|member(?: id)?|subscriber(?: id)?|insurance id)\b[,\s]*{_LINK}"
+            rf"(?!id\b)(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
             r"\b[1-9][ac-hj-km-np-rt-y][ac-hj-km-np-rt-y0-9]\d-?[ac-hj-km-np-rt-y][ac-hj-km-np-rt-y0-9]\d-?"
             r"[ac-hj-km-np-rt-y]{2}\d{2}\b",
         ),
@@ -55,7 +60,7 @@ class NumberRecognizer(MarkedPatternRecognizer):
             r"\(01\)\s?\d{14}(?:\(\d\d\)\w+)*",
         ),
         Category.LICENCE: compiled(
-            rf"\b(?:dl|licen[cs]e|lic)\b{_LINK}(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
+            rf"\b(?:dl|licen[cs]e|lic|hcpc|gmc|nmc|ahpra|cert)\b{_LINK}(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
             _after(r"dl|dea|npi|(?:medical |driver'?s? )?licen[cs]e|lic|upin|state lic|clia"),
             r"\b[abfgmpr][a-z9]\d{7}\b",
         ),
@@ -74,11 +79,12 @@ class NumberRecognizer(MarkedPatternRecognizer):
                 r"employee|badge|student|passport|index|report|lab|room|subject|participant|donor|sample|inmate|booking|"
                 r"certificate|permit|visa|contract|registration|reg|event|episode|call|tracking|kit|file|ref|reference|"
                 r"grp|group|slide|block|bag|tube)(?: (?:id|no|number|#))|patient identifier|id|invoice|"
-                r"incident|docket|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|auth(?:orization)?|"
+                r"incident|docket|subpoena|warrant|requisition|barcode|wrist ?band|arm ?band|bracelet|"
+                r"auth(?:orization)?|(?:activation|verification|access) code|"
                 r"grievance|job|batch|document|unit no|ticket|confirmation|iban|csn|har|hosp"
             ),
-            r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi)\b(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*"
-            r"(?P<phi>\d{2,4}(?: \d{2,4}){1,3})(?![\w./%])",
+            r"\b(?:mrn?|record|chart|unit|hosp(?:ital)?|nhs|chi|nhi|acct|account)\b"
+            r"(?:\s*(?:numbers?|nos?\b\.?|#|:|=))*\s*(?=(?: ?\d){5})(?P<phi>\d{1,4}(?: \d{1,4}){1,4})(?![\w./%])",
             rf"\b(?:claim|c-?file|chart|case|file|record|hosp(?:ital)?(?: n[o0])?|unit n[o0]|n[o0])\b{_LINK}"
             rf"(?=(?:\D{{0,3}}\d){{5}}){_GROUPS}",
             r"\b(?:chart|unit|case|file|acct|record)[ ]n[o0]\.?[ :]*(?P<phi>\d{3,}(?:-[a-z\d]+)*)(?![\w/%])",
@@ -94,11 +100,18 @@ class NumberRecognizer(MarkedPatternRecognizer):
             _CODE,
             r"\b[a-z]{1,3}/\d{4,}\b",
             r"(?<![\w.,/-])(?=(?:-?\d){5})\d{1,4}(?:-\d{1,4}){2,}(?![\w-])",
-            r"(?<![\w-])(?=[a-z_-]*\d)[\w-]++\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b",
+            r"\.(?:jpe?g|png|dcm|tiff?|heic|mov|mp4|pdf|docx?)\b(?<=(?<![\w-])(?=[a-z_-]*\d)(?P<begins>[\w-]+)\.\w+)",
             r"\bmr\W{0,3}(?P<phi>\d{5,})\b",
             r"(?<!\w)#\s?(?P<phi>\d{4,})\b",
             # A name to log in by.
-            r"(?<![\w@./])(?!covid|table|image|figure|page)[a-z]{3,}(?:\.[a-z]+)?_\d{1,6}(?!\w)",
+            r"(?<![\w@./-])(?!covid|table|image|figure|page)\p{L}[\p{L}-]{2,}(?:\.\p{L}+)?_\d{1,6}(?!\w)",
+            r"\b(?:user(?:[ -]?name)?|login|logs? in as|screen ?name|gamer ?tag|handle|follows|posts? as)\b[\s:]+"
+            rf"{_LOGIN}",
+            rf"(?<![\w@./-]){_LOGIN} online\b",
+            r"\bpass(?:word|phrase)[ ]?:[ ]*(?P<phi>\S[^\n;,|]{2,40})",
+            r"\b(?:ofc|officer|deputy|dep|det|sgt|trooper|badge|shield)\b[^\n#\d]{0,30}#\s?(?P<phi>\d{2,6})\b",
+            # Of a court.
+            r"(?<![\w-])(?:19|20)?\d\d-[a-z]{1,4}-\d{3,}(?![\w-])",
         ),
     }
     score = 0.75

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.names import FILLED
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.recognizers.places import CAP, CITY, named, plain_words
 from cds.notes.deidentification.words import listed
 
-_KIND = (
-    r"(?:(?:Memorial|General|Regional|Community|University|Children['\u2019]s|Veterans|County|District)[ ])*"
-    r"(?:Hospital|Medical (?:Center|Centre|Group|Associates)|Health (?:Center|System|Care)|Healthcare|Clinic|"
+_KIND = by_letter(
+    r"Hospital|Medical (?:Center|Centre|Group|Associates)|Health (?:Center|System|Care)|Healthcare|Clinic|"
     r"Infirmary|Nursing Home|Rehabilitation(?: Center)?|Rehab(?: Center)?|Hospice|Manor|Surgery Center|"
     r"Cancer (?:Center|Institute)|Heart (?:Center|Institute)|Pharmacy|Family Practice|Family Medicine|Urgent Care|"
     r"Imaging(?: Center)?|Radiology (?:Group|Associates)|Assisted Living|Care Center|Health|School|High School|"
@@ -32,7 +32,11 @@ _KIND = (
     r"Landscaping|Dermatology|Ophthalmology|Urology|Podiatry|Chiropractic|Endoscopy|Daycare|Kindergarten|Synagogue|"
     r"Mosque|YMCA|Casino|Shipyard|Railroad|Airlines|Timber|Bakery|"
     r"Hardware|Salon|Diner|Ranch|Golf Club|Apothecary|Dental (?:Arts|Care|Group)|DDS|"
-    r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME)"
+    r"Deaconess|Adventist|MEDICAL CENTER|CLINIC|PAVILION|CANCER PAVILION|CANCER CENTER|PHARMACY|NURSING HOME"
+)
+_KIND = (
+    r"(?:(?:Memorial|General|Regional|Community|University|Children['\u2019]s|Veterans|County|District)[ ])*"
+    rf"(?:{_KIND})"
 )
 _CARE = (
     r"(?:(?:in|out)?patient|seen|treated|followed|admitted|hospitali[sz]ed|evaluated|worked up|operated on|"
@@ -40,7 +44,7 @@ _CARE = (
 )
 _MOVE = (
     r"(?:transfer(?:red|s)?(?: (?:care|here|in|over|up))?|tx|txf|xfer|referred|sent|accepted|discharged|returned|"
-    r"flown|care|records?|films|imaging|notes?|report)"
+    r"flown|couriered|go|goes|went|care|records?|films|imaging|notes?|report)"
 )
 _WORK = (
     r"(?:work(?:s|ed|ing)?|employed|retired|volunteer(?:s|ed)?|teaches|teacher|student|intern(?:s|ed)?|"
@@ -71,12 +75,30 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
 
     patterns = {  # noqa: RUF012
         Category.FACILITY: (
-            regex.compile(rf"\b(?P<phi>(?:{CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{CAP}[ ]{_KIND})\b"),
+            regex.compile(
+                rf"[ ](?={_KIND}\b)(?<=\b(?P<phi>(?:{CAP}[ ]|of[ ]|and[ ]|&[ ]|the[ ]){{0,5}}{CAP})[ ])"
+                rf"(?P<kind>{_KIND})\b"
+            ),
             regex.compile(rf"\b(?P<phi>(?:Hospital|University|Church|Clinic|Sisters) (?:of|for) (?:the )?{CITY})"),
             regex.compile(rf"{_SAID}(?P<said>{_SEVERAL})"),
-            regex.compile(r"\b[Aa][Tt] (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?![\d:])| joint)"),
+            regex.compile(
+                r"\b(?:[Aa][Tt]|(?:go|goes|went) to) (?P<said>[A-Z]{3,5})\b(?![ -]?\d{1,2}(?![\d:])| joint)"
+            ),
+            regex.compile(rf"\b(?i:on file with)[ ](?P<said>{_SEVERAL})"),
+            regex.compile(rf"\b(?:[Tt]he )?address of[ ](?P<phi>{_SEVERAL})(?=[ ]is\b)"),
+            regex.compile(rf"\b[Tt]he[ ](?P<phi>{_SEVERAL})(?=[ ](?:head )?office (?:is|was|in|at)\b)"),
+            regex.compile(
+                r"[ ](?:let (?:her|him|them|me) go|laid (?:her|him|them|me) off|invested|went bankrupt|"
+                r"was (?:founded|acquired)|is headquartered)\b"
+                rf"(?<=\b(?P<phi>{_SEVERAL})[ ]\p{{Ll}}[\p{{Ll}} ]{{2,20}})"
+            ),
             regex.compile(r"\b(?i:in|at|to|attends)[ ](?P<phi>(?:PS|IS|JHS)[ ]\d{1,3})\b"),
             regex.compile(rf"(?m)(?:^|[;|\t]|[ ]{{2}})[ ]*(?i:{_LABEL}){FILLED}(?:the[ ])?(?P<said>{_SEVERAL})"),
+            # Over a street in an address that was quoted.
+            regex.compile(
+                rf"(?m)^(?P<mark>[>|*]|\?{{1,3}})[ ]*(?P<said>{_SEVERAL})[ ]*\n"
+                r"(?P=mark)[ ]*(?=\d{1,5}[ ]\p{L})"
+            ),
             # The head of a letter: a line above one with a street, a post code or a telephone.
             regex.compile(
                 rf"(?m)^[ ]*(?P<said>{CAP}(?:[ ](?:(?:of|the|and|&)[ ])*{CAP}){{1,5}})[ ]*\n"
@@ -89,13 +111,14 @@ class OrganisationRecognizer(MarkedPatternRecognizer):
 
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text, timeout=TIMEOUT):
-            start, end = _where_said(match) if "said" in pattern.groupindex else _where_named(match)
+            start, end = _where_said(match) if "said" in pattern.groupindex else _where_named(match, text)
             if named(text[start:end]):
                 yield start, end
 
 
-def _where_named(match: regex.Match[str]) -> tuple[int, int]:
-    return match.start("phi") + plain_words(match["phi"]), match.end("phi")
+def _where_named(match: regex.Match[str], text: str) -> tuple[int, int]:
+    start, end = match.start("phi"), match.end("kind" if "kind" in match.re.groupindex else "phi")
+    return start + plain_words(text[start:end]), end
 
 
 def _where_said(match: regex.Match[str]) -> tuple[int, int]:

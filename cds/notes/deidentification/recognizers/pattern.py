@@ -23,7 +23,10 @@ Patterns = Mapping[Category, Sequence["regex.Pattern[str]"]]
 
 
 def compiled(*patterns: str) -> tuple[regex.Pattern[str], ...]:
-    """Case-insensitive patterns; a group ``phi`` marks what identifies, else all of the match does."""
+    """Case-insensitive patterns; a group ``phi`` marks what identifies, else all of the match does.
+
+    Where a pattern is looked for from something rare in its midst, a group ``begins`` marks what stands before.
+    """
     return tuple(regex.compile(p, regex.IGNORECASE) for p in patterns)
 
 
@@ -51,5 +54,6 @@ class MarkedPatternRecognizer(EntityRecognizer):
     def spans(self, category: Category, pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
         """Where ``pattern`` marks an identifier; a subclass may turn some down."""
         group = "phi" if "phi" in pattern.groupindex else 0
+        begins = "begins" if "begins" in pattern.groupindex else group
         for match in pattern.finditer(text, timeout=TIMEOUT):
-            yield match.span(group)
+            yield match.start(begins), match.end(group)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import regex
 
 from cds.notes.deidentification.categories import Category
+from cds.notes.deidentification.recognizers.alternatives import by_letter
 from cds.notes.deidentification.recognizers.pattern import TIMEOUT, MarkedPatternRecognizer
 from cds.notes.deidentification.recognizers.regions import STATE_NAMES, STATES, finer_than_a_state
 from cds.notes.deidentification.words import listed
@@ -17,10 +18,18 @@ _STREET = (
     r"Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Loop|Alley|Plaza|"
     r"Pike|Turnpike|Tpke|Row|Crescent|Cres|Path|Run|Walk|Close|Mews|Cove|Hollow|Trace|Spur|Ridge|Bend|Crossing|STREET|AVENUE|AVE|ROAD|RD|LANE|DRIVE|COURT|BLVD)"
 )
+_STREET_OF_EUROPE = (
+    r"(?i:\p{L}{3}(?:stra(?:ss|\u00df)e|gass?e|platz|weg|allee|straat|laan|plein|gracht|dreef|gatan?|v\u00e4g(?:en)?|"
+    r"vej|veien|vegen|plads|plass|br\u00e1?ut|str\u00e6ti|katu|kuja|kaari)|"
+    r"\b(?:stra(?:ss|\u00df)e|gasse|platz|plads|utca|\u00fat|u\.))"
+)
+"""How its name ends: the number of the house stands behind it."""
 _SAFE_STATES = (
     "AK|AZ|AR|CA|CO|DE|DC|FL|GA|IL|IA|KS|KY|MN|MO|NE|NV|NH|NJ|NM|NY|NC|ND|OH|RI|SC|SD|TN|TX|UT|VT|WV|WI|WY"
 )
 """Those that after a capital word and a comma are no credential and no clinical abbreviation."""
+_ANY_STATE = by_letter(f"{STATES}|{STATE_NAMES}")
+_STATE_BEHIND_A_TOWN = by_letter(f"{_SAFE_STATES}|{STATE_NAMES}")
 _KINDS = frozenset(
     "clinic hospital center health church school college ambulance jail prison shelter library ranch".split()  # noqa: SIM905
 )
@@ -42,19 +51,30 @@ class PlaceRecognizer(MarkedPatternRecognizer):
                 r"\b\d{1,6}(?:[A-Za-z]|[ ]1/2)?[ ]+(?:[NSEW]{1,2}\.?[ ]+)?"
                 rf"(?:(?:{CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]+){{1,4}}"
                 rf"{_STREET}\b\.?(?:,?[ ]+(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|Rm|#)\.?[ ]*#?\w+)?"
-                rf"(?:,?\s+{CITY},?\s+(?:{STATES}|{STATE_NAMES})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
+                rf"(?:,?\s+{CITY},?\s+(?:{_ANY_STATE})\b|,\s+{CITY}(?=,?\s+\d{{5}}(?!\d)))?"
                 r"(?:,?\s+\d{5}(?:-\d{4})?)?"
             ),
             regex.compile(rf"\b(?:\d{{1,4}}[A-Za-z]?[ ]{CITY}(?:,?\s+{CITY}){{0,3}},?\s+)?{_POST_CODE}"),
-            regex.compile(r"\b(?i:p\.?\s?o\.?\s?box)\s+\d+\b"),
+            regex.compile(
+                rf"(?<=[\p{{L}}.][ ])\d{{1,4}}[A-Za-z]?\b(?<={_STREET_OF_EUROPE}[ ]\w{{1,5}})"
+                r"(?![.,]\d|[ ]?(?i:mg|m?cg|m?l|cm|mm|%))"
+            ),
+            # A ship or a unit, as the military post has it.
+            regex.compile(
+                r"\b(?:US[A-Z]{1,3}[ ]\p{Lu}[\p{L}'-]*|(?:Unit|PSC)[ ]\d+,?[ ]Box[ ]\d+),?\s+"
+                r"[FAD]PO,?[ ]A[AEP],?[ ]\d{5}(?:-\d{4})?"
+            ),
+            regex.compile(r"\b(?i:p\.?\s?o\.?\s?box|postbox|postfach|postbus)\s+\d+\b"),
             regex.compile(
                 r"\b(?i:hwy|highway|route|rte|(?:state|county|farm) (?:route|road|rd))\.?[ ]\d{1,4}[A-Z]?\b"
                 r"|\bI-(?!1(?:11|2[345]|31)\b)\d{1,3}\b"
             ),
-            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{STATES}|{STATE_NAMES})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
-            regex.compile(rf"\b(?:{STATES})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(rf"\b(?P<phi>{CITY},?\s+(?:{_ANY_STATE})\.?,?\s+\d{{5}}(?:-\d{{4}})?)\b"),
+            regex.compile(
+                rf"\b(?:{by_letter(STATES)})\.?\s+(?P<phi>(?=(?:[OlISB]?\d){{3}})[\dOlISB]{{5}}(?:-\d{{4}})?)\b"
+            ),
             regex.compile(r"(?i:\bzip(?:\s?code)?)\W{0,3}(?P<phi>\d{5}(?:-\d{4})?)\b"),
-            regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_SAFE_STATES}|{STATE_NAMES})\b"),
+            regex.compile(rf"\b(?P<phi>{CITY}),\s(?:{_STATE_BEHIND_A_TOWN})\b"),
             regex.compile(
                 r"\b(?i:lives?|living|resid(?:es?|ing|ent)|moved|relocated|travel(?:l?ed|s)?|flew|native|visiting|"
                 r"grew up|born|raised|home|winters?|summers?|vacation(?:s|ed)?|married|buried|stationed|came|"

@@ -24,20 +24,32 @@ _NAMES = "|".join(
 )
 REGION = rf"(?:(?:{STATES})|(?i:(?:the )?(?:{_NAMES})))"
 _LAST = regex.compile(
-    rf"(?<![\w'\u2019-])(?P<region>{REGION})(?![\w'\u2019-])(?=[\W]*(?:\d{{5}}(?:-\d{{4}})?)?[\W]*$)"
+    rf"(?<![\w'\u2019-])(?P<region>{REGION}|(?<=,\s{{1,3}})\p{{Lu}}{{2}}(?=\s+\d{{5}}))(?![\w'\u2019-])"
+    rf"(?=[\W]*(?:\d{{5}}(?:-\d{{4}})?)?[\W]*$)"
 )
 """At the end of an address, but for a ZIP code."""
-_TOWNS_TOO = frozenset({"new york", "washington", "lebanon"})
+_REGION_NAMED = regex.compile(rf"(?<![\w'\u2019-])(?:{_NAMES})(?![\w'\u2019-])", regex.IGNORECASE)
+_REGION_WORDS = frozenset(_NAMES.replace("\\", "").replace("|", " ").split())
+_AROUND = max(map(len, _NAMES.split("|")))
+TOWNS_TOO = frozenset({"new york", "washington", "lebanon"})
 _EDGE = " \t\n,.;>?"
 
 
 def finer_than_a_state(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """What stands before and behind the state or country that ends an address; nothing of one that is no more."""
     region = _LAST.search(text, start, end)
-    if region is None or (region.start() == start and region["region"].casefold() in _TOWNS_TOO):
+    if region is None or (region.start() == start and region["region"].casefold() in TOWNS_TOO):
         yield start, end
         return
     for first, last in ((start, region.start()), (region.end(), end)):
         said = text[first:last]
         if said.strip(_EDGE):
             yield first + len(said) - len(said.lstrip(_EDGE)), first + len(said.rstrip(_EDGE))
+
+
+def region_around(text: str, start: int, end: int) -> str:
+    """The state or country of which this is the name or a part: "El Salvador" of "Salvador"; else nothing."""
+    if not all(word.casefold() in _REGION_WORDS for word in text[start:end].split()):
+        return ""
+    around = _REGION_NAMED.finditer(text, max(0, start - _AROUND), end + _AROUND)
+    return next((named[0] for named in around if named.start() <= start and end <= named.end()), "")
