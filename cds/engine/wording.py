@@ -115,7 +115,10 @@ _SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r", (?:now|since) (?:gone|resolved|cleared)(?= *(?:[.;]|$))", re.IGNORECASE), " has resolved"),
     (
-        re.compile(r"^lung sliding(?: is)? (?:present|intact)(?: bilaterally)?(?= *(?:[.;]|$))", re.IGNORECASE),
+        re.compile(
+            r"^lung sliding(?: is)? (?:(?:present|intact|seen)(?: bilat\w*)?|bilat\w*)(?: on m-mode)?(?= *(?:[.;(]|$))",
+            re.IGNORECASE,
+        ),
         "no pneumothorax",
     ),
     (re.compile(r"(?<![\w+])\+ ?CM\b", re.IGNORECASE), "cardiomegaly"),

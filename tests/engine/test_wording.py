@@ -40,6 +40,7 @@ def test_short_forms_are_written_out(written: str, read: str) -> None:
         ("vanishing lung", "bullous emphysema"),
         ("discoid opacity", "plate-like atelectasis"),
         ("Lung sliding present bilaterally.", "no pneumothorax."),
+        ("lung sliding bilateral on M-mode (seashore sign)", "no pneumothorax (seashore sign)"),
         (
             "Lung sliding present on the left, absent on the right",
             "Lung sliding present on the left, absent on the right",
