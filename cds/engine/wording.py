@@ -116,7 +116,8 @@ _SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r", (?:now|since) (?:gone|resolved|cleared)(?= *(?:[.;]|$))", re.IGNORECASE), " has resolved"),
     (
         re.compile(
-            r"^lung sliding(?: is)? (?:(?:present|intact|seen)(?: bilat\w*)?|bilat\w*)(?: on m-mode)?(?= *(?:[.;(]|$))",
+            r"^lung sliding(?: is)? (?:(?:present|intact|seen)(?: bilat\w*)?|bilat\w*)(?: on m-mode)?"
+            r"(?= *(?:[.;(]|$))",
             re.IGNORECASE,
         ),
         "no pneumothorax",
