@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 
+_NERVE = r"(?: distribution| sens\w*| nerve| block| palsy| neur\w*| ok| intact)\b"
+_SEEN = r" *(?:[.,;)]|$)| (?:in|at|or|and|on|vs)\b| (?:[rl][uml]l|[rl]|left|right|bilat\w*)\b"
 _SHORT = {
     r"b/l|bilat": "bilateral",
-    r"w/(?!o\b)": "with ",
+    r"(?<!/)w/(?!o\b)": "with ",
     r"effn?s": "effusions",
-    r"effn?": "effusion",
+    r"effn?(?! *\d)": "effusion",
     r"opacs": "opacities",
     r"infils": "infiltrates",
-    r"infil|infiltr": "infiltrate",
+    rf"infil(?:tr)?(?={_SEEN})": "infiltrate",
     r"pulm": "pulmonary",
     r"hcap": "healthcare-associated pneumonia",
     r"pneumo(?= \d+ ?%)": "pneumothorax",
@@ -24,9 +26,9 @@ _SHORT = {
     r"cardiomeg(?:ly|ally)?": "cardiomegaly",
     r"abx": "antibiotics",
     r"usual interstitial pneumonia(?: \(UIP\))?": "UIP",
-    r"spn(?! of the pancreas)": "solitary pulmonary nodule",
+    rf"spn(?! of the pancreas)(?!{_NERVE})": "solitary pulmonary nodule",
     r"spns": "solitary pulmonary nodules",
-    r"atelect|atelec|atx": "atelectasis",
+    r"atelect|atelec|atx(?! (?:\d|for |wean|dose|daily|bid|mg))": "atelectasis",
     r"consol(?:id)?": "consolidation",
     r"bronchopna": "bronchopneumonia",
     r"c/?t ratio": "CTR",
@@ -37,8 +39,8 @@ _SHORT = {
 _RATIO = r"(?:CTR|cardiothoracic ratio)(?: is| of| =)? *"
 _HALF = r"(?:0?\.50?|50 ?%|one half)(?![\d%])"
 _SIGNS = {
-    r"blebs\b": "bullae",
-    r"bleb(?= (?:in|at) the (?:apex|lung|upper|right|left)\b| [rl][uml]l\b)": "bulla",
+    r"blebs\b(?!.{0,30}\b(?:skin|eyes?|foot|feet|hands?|legs?|arms?)\b)": "bullae",
+    r"bleb(?= (?:in|at) the (?:(?:right|left) )?(?:apex|lung|upper|lower|middle)\b| [rl][uml]l\b)": "bulla",
     r"micro-?(?=nodul)": "small ",
     r"vanishing lung(?: syndrome)?": "bullous emphysema",
     r"honeycomb (?:cysts?|changes?|pattern)": "honeycombing",
@@ -48,11 +50,13 @@ _SIGNS = {
     r"ground[- ]glass(?: attenuation| changes?)?(?= *(?:[.,;]|(?:in|or|and|is|are|not)\b|$))": (
         "ground glass opacities"
     ),
-    r"haziness(?= (?:in|at|of|over) (?:the )?(?:left|right|lower|upper|mid|both|lung|bases?)\b)": "hazy opacity",
+    r"haziness(?= (?:in|at|of|over) (?:the |both )?(?:(?:left|right) )?(?:lower|upper|mid|lungs?|bases?)\b)": (
+        "hazy opacity"
+    ),
     r"lung is down(?= on the|[.,;]|$)": "lung is collapsed",
     r"hepati[sz]ation(?! of the gallbladder)": "consolidation",
     r"bat[- ]?wing (?:pattern|appearance|distribution)": "bat-wing perihilar opacities",
-    r"(?<!air )(?<!carman )(?<!ghost )meniscus sign": "fluid meniscus",
+    r"(?<!air )(?<!carman )(?<!ghost )meniscus sign(?!.{0,30}\bknee)": "fluid meniscus",
     r"(?<!air and )(?<!air or )fluid (?:with)?in (?:the )?pleural (?:space|cavity)": "pleural effusion",
     r"pleural collection": "pleural effusion",
     r"(?<!fluid and )(?<!fluid or )air (?:with)?(?:in|under|beneath) (?:the )?(?:visceral )?"
@@ -85,6 +89,7 @@ ECHOED = (
 )
 """An answer that denies what was asked in the same word."""
 _CHANGE = r"(?:change|increase|worsening|progression|enlargement|growth)(?: in (?:the )?size)?"
+_STATES = r"(?i:stable|unchanged|mild|moderate|marked|severe|persist|improv|worse)"
 _SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     *(
         (re.compile(rf"\b(?:{short})(?<=/)|\b(?:{short})(?![\w/])", re.IGNORECASE), words)
@@ -110,15 +115,22 @@ _SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r", (?:now|since) (?:gone|resolved|cleared)(?= *(?:[.;]|$))", re.IGNORECASE), " has resolved"),
     (
-        re.compile(r"^lung sliding(?: is)? (?:present|intact)(?: bilaterally)?(?= *(?:[.;]|$))", re.IGNORECASE),
+        re.compile(
+            r"^lung sliding(?: is)? (?:(?:present|intact|seen)(?: bilat\w*)?|bilat\w*)(?: on m-mode)?"
+            r"(?= *(?:[.;(]|$))",
+            re.IGNORECASE,
+        ),
         "no pneumothorax",
     ),
     (re.compile(r"(?<![\w+])\+ ?CM\b", re.IGNORECASE), "cardiomegaly"),
     (
         re.compile(
-            r"(?P<before>^|\b(?i:no|mild|moderate|severe|marked|stable|unchanged|known) )CM\b"
+            rf"(?P<before>^(?=CM (?:is |remains )?(?:{_STATES}))|"
+            r"\b(?i:mild|moderate|severe|marked|stable|unchanged|known) |"
+            r"\b(?i:no) (?=CM *(?:[.,;]|$| (?i:or|and|seen|on)\b)))CM\b"
             r"(?! (?i:above|below|from|to|in|x|deep|proximal|distal)\b)(?!.{0,40}\b(?:LV)?EF\b)"
         ),
+        # Not "CM following", who manages a case.
         r"\g<before>cardiomegaly",
     ),
     (re.compile(rf"\b(?:(?:is|are) there )?(?:an? |any )?{ECHOED}", re.IGNORECASE), r"\g<answer>"),

@@ -17,6 +17,9 @@ from cds.engine.wording import each_alone, spelled_out
         ("+CM, 2 cm nodule", "cardiomegaly, 2 cm nodule"),
         ("CM stable", "cardiomegaly stable"),
         ("Mild CM. No CM.", "Mild cardiomegaly. No cardiomegaly."),
+        *((said, said) for said in ("CM following for discharge", "No CM needs identified", "sural and SPN ok")),
+        *((said, said) for said in ("ATX for ADHD", "policy eff 1/1", "infiltr dopamine", "Coumadin M/W/F")),
+        *((said, said) for said in ("filtering bleb in the left eye", "haziness over the left cornea")),
         ("ETT TIP 4 CM ABOVE CARINA, MASS 5 CM", "ETT TIP 4 CM ABOVE CARINA, MASS 5 CM"),
         ("stable CM, EF 20%", "stable CM, EF 20%"),
         ("SPN RUL; atx; R effn", "solitary pulmonary nodule RUL; atelectasis; R effusion"),
@@ -37,6 +40,7 @@ def test_short_forms_are_written_out(written: str, read: str) -> None:
         ("vanishing lung", "bullous emphysema"),
         ("discoid opacity", "plate-like atelectasis"),
         ("Lung sliding present bilaterally.", "no pneumothorax."),
+        ("lung sliding bilateral on M-mode (seashore sign)", "no pneumothorax (seashore sign)"),
         (
             "Lung sliding present on the left, absent on the right",
             "Lung sliding present on the left, absent on the right",
