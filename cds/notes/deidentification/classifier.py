@@ -19,7 +19,7 @@ from cds.notes.deidentification.vocabulary import NOTHING, Vocabulary
 
 WINDOW = 6_000
 """Tokens that are looked at together; a longer note is read in such pieces."""
-NAME_ALONE, NAME_IN_SMALL, UNHEARD_OF = 0.007, 0.02, 0.03
+NAME_ALONE, NAME_IN_SMALL, UNHEARD_OF = 0.005, 0.015, 0.02
 """At this a word is taken whatever its label asks, where the lexicon has it as a name or place and as nothing else
 (with a capital; in small letters), or does not have it at all."""
 _NO_PLAIN_WORD = "00"

@@ -59,6 +59,8 @@ _BEFORE = {
 """What is read with an identifier and is none of it: the label of a number, the preposition of a place."""
 _TIME = regex.compile(r"(?:\d\d)?:\d\d(?::\d\d)?")
 _YEAR = regex.compile(r"(?:19|20)\d\d")
+_MARKS_A_SECTION = regex.compile(r"[SOAPsoap]:")
+"""Of a note in four parts."""
 _POST_CODE = regex.compile(r"\s\d{5}(?!\w)")
 _SUFFIXES = ("jr", "sr", "ii", "iii", "iv")
 _PARTICLES = frozenset("de la del della van von der den bin ibn al el da dos di le do e y ten ter zu".split())  # noqa: SIM905
@@ -148,6 +150,8 @@ class ClassifierRecognizer(EntityRecognizer):
         said = text[one.start : one.end]
         if one.label in ("NUMBER", "DATE") or _YEAR.fullmatch(said):
             return _is_telling(one.label, said)
+        if _MARKS_A_SECTION.match(text, one.start, one.end + 1):
+            return False
         words = _WORD.findall(said)
         contracted = _CONTRACTED.match(text, one.end - said.endswith(("'", "\u2019")))
         if contracted or not (words or one.label == "ADDRESS") or self._is_region(text, one):
@@ -201,7 +205,8 @@ class ClassifierRecognizer(EntityRecognizer):
         knows = self._classifier.knows(word)
         name = max(knows["family"], knows["given"], knows["place"])
         ordinary = knows["ordinary"] >= 2 or (knows["ordinary"] and name < 2 and len(word) > 3)
-        if beside_capitals and said.islower() and ordinary and word not in _PARTICLES:
+        apart = beside_capitals or (name < 2 and knows["clinical"])
+        if apart and said.islower() and ordinary and word not in _PARTICLES:
             return True
         plain = max(knows["ordinary"], knows["clinical"]) >= 2
         return len(word) > 1 and plain and not name and word not in _SUFFIXES
