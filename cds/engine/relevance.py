@@ -39,18 +39,22 @@ _ELSEWHERE = re.compile(
     r"\b(?:knees?|elbows?|ankles?|hips?|shoulders?|wrists?|joints?|dis[ck]s?|vertebra\w*|lumbar|spin(?:e|al)|cervical|"
     r"inguinal|umbilical|ventral|incisional|thyroid|prostate|testic\w+|scrot\w+|ovar\w+|uter\w+|pelvi[cs]|renal|kidneys?|"
     r"brain|cerebral|parietal|cranial|ears?|middle ear|sinus(?:es)?|tonsils?|scalp|toes?|foot|feet|legs?|pedal|"
-    r"hands?|fingers?|thumbs?|palmar|plantar|heels?|olecranon|pulley|tibia\w*|fibula\w*|humer(?:us|al)|femor\w+|femurs?|"
+    r"hands?|fingers?|thumbs?|palmar|plantar|heels?|olecranon|pulley|tibia\w*|fibula\w*|humer(?:us|al)|femurs?|"
     r"facets?|csf|shoes?|hippocamp\w+|carotids?|basilic|sacr(?:um|al)|mitral|tricuspid|eyes?|retina\w*|cornea\w*|teeth|tooth|dental|gingiv\w+|"
-    r"tongue|nose|nasal|duoden\w+|colon\w*|c(?:ec|aec)(?:um|al)|rect(?:um|al|osigmoid)|sigmoid|polyps?|appendi\w+|"
+    r"tongue|duoden\w+|colon\w*|c(?:ec|aec)(?:um|al)|rect(?:um|al|osigmoid)|sigmoid|polyps?|appendi\w+|"
     r"(?:gall)?bladder|pancrea\w+|peritone\w+|ascites|placenta\w*|fetal|fetus|nev(?:us|i)|"
     r"breasts?)\b",
 )
 _THORAX = re.compile(
     r"lung|pulm|chest|thora|heart|cardi|pleur|hil[au]|mediastin|diaphragm|lobe|lobar|\b[rl][lmu]l\b|lingul|basilar|"
     r"apic|cxr|airspace|pneum|breath|bronch|costophrenic|hiat|\bair\b|airway|\bribs?\b|\brales?\b|crackle|cough|sputum|hemopt|"
-    r"dyspn|orthopn|\bjv[dp]\b|bnp\b|\bs3\b|\bproject(?:s|ing|ed)\b|shadow|attenuation",
+    r"dyspn|orthopn|\bjv[dp]\b|bnp\b|\bs3\b|\bproject(?:s|ing|ed)\b|shadow|attenuation|infiltrat|"
+    r"consolidat|atelect|\btubes?\b|\btip\b|\blines?\b|catheter|cannula|\bpicc\b|oxygen|hypox|intubat|ventilat",
 )
-"""A finding's word beside a place of the body that is not in the chest, and none that is: "knee effusion"."""
+"""A finding's word beside a place of the body that is not in the chest, and none that is: "knee effusion".
+
+Tubes, lines and oxygen go with the chest, wherever they enter.
+"""
 _FIELD = re.compile(
     r"\b(?:heart|cardiac|cardiomediastinal|mediastinum|lungs?|pleura\w*|diaphragms?|vascularity)\b"
 )

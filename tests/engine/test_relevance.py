@@ -46,7 +46,12 @@ def test_what_is_said_of_another_place_of_the_body_is_not_read(said: str) -> Non
 
 
 def test_another_place_beside_the_chest_takes_nothing_from_it() -> None:
-    for said in ("Hip fracture, and a nodule in the right lung.", "Nodule projecting over the left breast."):
+    for said in (
+        "Hip fracture, and a nodule in the right lung.",
+        "Nodule projecting over the left breast.",
+        "Worse infiltrates, feeding tube in the duodenum.",
+        "Effusions and opacities on high flow oxygen after colon surgery.",
+    ):
         assert [s.text for s in most_relevant(sentences(said), 5)] == [said]
 
 
